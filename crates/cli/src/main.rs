@@ -1,0 +1,3 @@
+//! The briq command line.
+
+fn main() {}

@@ -1,0 +1,18 @@
+//! Keys that briq itself reads or writes. Spec: metadata.md, "Well-known keys".
+
+/// The architecture, a string such as `llama`; the prefix of most other keys.
+pub const ARCHITECTURE: &str = "general.architecture";
+/// The alignment of tensor data in bytes, u32; 32 where absent.
+pub const ALIGNMENT: &str = "general.alignment";
+/// The recipe of the file as llama.cpp numbers them, u32.
+pub const FILE_TYPE: &str = "general.file_type";
+/// The version of the quantized block formats, u32; always 2.
+pub const QUANTIZATION_VERSION: &str = "general.quantization_version";
+/// The model's name, a string.
+pub const NAME: &str = "general.name";
+/// The number of this shard, from 0.
+pub const SPLIT_NO: &str = "split.no";
+/// The number of shards.
+pub const SPLIT_COUNT: &str = "split.count";
+/// The number of tensors in all shards together.
+pub const SPLIT_TENSORS_COUNT: &str = "split.tensors.count";

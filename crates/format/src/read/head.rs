@@ -1,0 +1,81 @@
+//! The head of a file on disk, read once into private memory.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use super::{Layout, Limits, Stop, View};
+use crate::error::{Error, Result};
+
+/// How much is read at first: enough for most files without a vocabulary.
+const FIRST_READ: u64 = 1 << 20;
+
+/// Header, metadata and tensor table of a file, in private memory; the tensor data stays on disk.
+///
+/// This is what a program uses that reads tensors with positioned reads rather than through a mapping.
+#[derive(Debug)]
+pub struct Head {
+    bytes: Box<[u8]>,
+    layout: Layout,
+}
+
+impl Head {
+    /// Reads the head of an open file.
+    ///
+    /// # Errors
+    /// When reading fails, the file breaks a rule of the container, or passes a limit.
+    pub fn read(file: &mut File, limits: &Limits) -> Result<Self> {
+        let file_bytes = file.metadata().map_err(Error::io("read the size"))?.len();
+        file.seek(SeekFrom::Start(0)).map_err(Error::io("seek"))?;
+        let mut bytes = Vec::new();
+        let mut want = FIRST_READ;
+        loop {
+            let missing = want.min(file_bytes) - bytes.len() as u64;
+            file.take(missing).read_to_end(&mut bytes).map_err(Error::io("read"))?;
+            if (bytes.len() as u64) < want.min(file_bytes) {
+                let problem = format!("the file shrank while it was read; it had {file_bytes} bytes");
+                return Err(Error::malformed(bytes.len() as u64, problem));
+            }
+            match Layout::read(&bytes, file_bytes, limits) {
+                Ok(layout) => {
+                    // Ranges were proved against these bytes; what lies behind the head is not needed.
+                    bytes.truncate(usize::try_from(layout.head_bytes).unwrap_or(usize::MAX));
+                    return Ok(Self { bytes: bytes.into_boxed_slice(), layout });
+                }
+                Err(Stop::Fail(error)) => return Err(error),
+                // Four times as much each time: the work of starting over stays under a third of the whole.
+                Err(Stop::Need(need)) => want = need.max(want * 4),
+            }
+        }
+    }
+
+    /// Header, metadata and tensor table. The tensors have no bytes here.
+    pub fn view(&self) -> View<'_> {
+        View { layout: &self.layout, head: &self.bytes, data: &[] }
+    }
+
+    /// The same, with the whole file behind it.
+    pub(crate) fn view_over<'a>(&'a self, data: &'a [u8]) -> View<'a> {
+        View { layout: &self.layout, head: &self.bytes, data }
+    }
+}
+
+/// Opens a regular file for reading; a directory, pipe or device is refused without waiting for it.
+///
+/// # Errors
+/// When the file is missing, not readable, or no regular file.
+pub fn open_regular(path: &Path) -> Result<File> {
+    let open = || -> Result<File> {
+        let kind = std::fs::metadata(path).map_err(Error::io("open"))?;
+        let not_regular = || Error::io("open")(io::Error::other("it is not a regular file"));
+        if !kind.is_file() {
+            return Err(not_regular());
+        }
+        let file = File::open(path).map_err(Error::io("open"))?;
+        match file.metadata().map_err(Error::io("open"))?.is_file() {
+            true => Ok(file),
+            false => Err(not_regular()),
+        }
+    };
+    open().map_err(|error| error.in_file(path))
+}

@@ -1,0 +1,9 @@
+//! Writing: a plan that knows every offset, then one pass from front to back.
+
+mod atomic;
+mod plan;
+mod stream;
+
+pub use atomic::{AtomicFile, Existing};
+pub use plan::{FilePlan, MIN_WRITTEN_ALIGNMENT, TensorSpec};
+pub use stream::TensorWriter;

@@ -1,0 +1,184 @@
+//! A file is planned before its first byte: every offset and the exact size are known from the plan.
+
+use std::collections::HashSet;
+
+use crate::error::{Error, Result};
+use crate::metadata::{MetadataBuf, Value, keys};
+use crate::read::check_tensor_name;
+use crate::tensor::{Shape, TensorInfo};
+use crate::types::{TensorType, TypeId};
+use crate::wire::{DEFAULT_ALIGNMENT, Endian, MAGIC, MAX_ALIGNMENT, MAX_WRITTEN_NAME_BYTES, VERSION};
+
+/// The smallest alignment that is written, in bytes: the format asks for a multiple of 8.
+pub const MIN_WRITTEN_ALIGNMENT: u64 = 8;
+
+/// A tensor to be written: what its row in the tensor table says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorSpec {
+    name: String,
+    shape: Shape,
+    type_id: TypeId,
+    bytes: u64,
+}
+
+impl TensorSpec {
+    /// A tensor of a known type.
+    ///
+    /// # Errors
+    /// When the name is empty, over 63 bytes or holds a control character, or a row of `shape` is no whole
+    /// number of blocks of `ty`.
+    pub fn new(name: impl Into<String>, shape: Shape, ty: TensorType) -> Result<Self> {
+        let name = name.into();
+        let bytes = shape.bytes_as(ty).map_err(|problem| Error::invalid(format!("tensor \"{name}\": {problem}")))?;
+        Self::opaque(name, shape, ty.id(), bytes)
+    }
+
+    /// A tensor of any type, known or not, that is carried as `bytes` bytes.
+    ///
+    /// # Errors
+    /// When the name breaks the rules.
+    pub fn opaque(name: impl Into<String>, shape: Shape, type_id: TypeId, bytes: u64) -> Result<Self> {
+        let name = name.into();
+        check_tensor_name(name.as_bytes(), MAX_WRITTEN_NAME_BYTES as u64)
+            .map_err(|problem| Error::invalid(format!("tensor \"{}\": {problem}", name.escape_debug())))?;
+        Ok(Self { name, shape, type_id, bytes })
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The dimensions, row length first.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// The type as the file numbers it.
+    pub fn type_id(&self) -> TypeId {
+        self.type_id
+    }
+
+    /// Bytes of the tensor, without padding.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+/// A file before it is written: metadata, tensor table, and where every tensor will lie.
+#[derive(Clone, Debug)]
+pub struct FilePlan {
+    head: Vec<u8>,
+    /// Each with its offset in the data.
+    pub(super) tensors: Vec<(TensorSpec, u64)>,
+    alignment: u64,
+    file_bytes: u64,
+}
+
+impl FilePlan {
+    /// Plans a file of version 3, little-endian, with the tensors in the given order.
+    ///
+    /// The alignment is what `general.alignment` in `metadata` says, and 32 without that key.
+    ///
+    /// # Errors
+    /// When the alignment is not allowed, two tensors have one name, or the sizes pass 2^64 - 1.
+    pub fn new(metadata: &MetadataBuf, tensors: Vec<TensorSpec>) -> Result<Self> {
+        let alignment = alignment_of(metadata)?;
+        let mut names = HashSet::new();
+        let mut placed = Vec::with_capacity(tensors.len());
+        let mut end = 0_u64;
+        for spec in tensors {
+            if !names.insert(spec.name.clone()) {
+                return Err(Error::invalid(format!("tensor \"{}\" is planned twice", spec.name)));
+            }
+            let too_large = || Error::invalid(format!("tensor \"{}\" ends past 2^64 - 1 bytes", spec.name));
+            let offset = end;
+            end = offset
+                .checked_add(spec.bytes)
+                .and_then(|end| end.checked_next_multiple_of(alignment))
+                .ok_or_else(too_large)?;
+            placed.push((spec, offset));
+        }
+        let head = head(metadata, &placed, alignment);
+        let file_bytes =
+            end.checked_add(head.len() as u64).ok_or_else(|| Error::invalid("the file passes 2^64 - 1 bytes"))?;
+        Ok(Self { head, tensors: placed, alignment, file_bytes })
+    }
+
+    /// Header, metadata, tensor table and the padding behind them, exactly as written.
+    pub fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// The exact size of the file, in bytes.
+    pub fn file_bytes(&self) -> u64 {
+        self.file_bytes
+    }
+
+    /// The alignment of tensor data, in bytes.
+    pub fn alignment(&self) -> u64 {
+        self.alignment
+    }
+
+    /// The tensors in order.
+    pub fn tensors(&self) -> impl ExactSizeIterator<Item = &TensorSpec> {
+        self.tensors.iter().map(|(spec, _)| spec)
+    }
+
+    /// The tensors as a reader of the finished file will see them.
+    pub fn infos(&self) -> impl ExactSizeIterator<Item = TensorInfo<'_>> {
+        self.tensors.iter().map(|(spec, offset)| TensorInfo {
+            name: &spec.name,
+            shape: spec.shape,
+            type_id: spec.type_id,
+            offset_in_data: *offset,
+            offset_in_file: self.head.len() as u64 + offset,
+            bytes: spec.bytes,
+            endian: Endian::Little,
+        })
+    }
+
+    /// Bytes of zeros behind a tensor of `bytes` bytes.
+    pub(super) fn padding(&self, bytes: u64) -> u64 {
+        bytes.next_multiple_of(self.alignment) - bytes
+    }
+}
+
+fn alignment_of(metadata: &MetadataBuf) -> Result<u64> {
+    let allowed = MIN_WRITTEN_ALIGNMENT..=MAX_ALIGNMENT;
+    match metadata.get(keys::ALIGNMENT) {
+        None => Ok(DEFAULT_ALIGNMENT),
+        Some(Value::U32(n)) if n.is_power_of_two() && allowed.contains(&u64::from(n)) => Ok(n.into()),
+        Some(Value::U32(n)) => Err(Error::invalid(format!(
+            "{} is {n}, where a power of two from {MIN_WRITTEN_ALIGNMENT} to {MAX_ALIGNMENT} is allowed",
+            keys::ALIGNMENT
+        ))),
+        Some(other) => Err(Error::invalid(format!(
+            "{} is of type {}, where u32 is allowed",
+            keys::ALIGNMENT,
+            other.value_type().name()
+        ))),
+    }
+}
+
+fn head(metadata: &MetadataBuf, tensors: &[(TensorSpec, u64)], alignment: u64) -> Vec<u8> {
+    let table_bytes: usize = tensors.iter().map(|(spec, _)| 24 + spec.name.len() + 8 * spec.shape.rank().max(1)).sum();
+    let mut head = Vec::with_capacity(24 + metadata.written_bytes() + table_bytes + alignment as usize);
+    head.extend(MAGIC);
+    head.extend(VERSION.to_le_bytes());
+    head.extend((tensors.len() as u64).to_le_bytes());
+    head.extend((metadata.len() as u64).to_le_bytes());
+    metadata.write_to(&mut head);
+    for (spec, offset) in tensors {
+        head.extend((spec.name.len() as u64).to_le_bytes());
+        head.extend(spec.name.as_bytes());
+        // A single number is written as one dimension of 1: some readers refuse none.
+        let dims = if spec.shape.rank() == 0 { &[1][..] } else { spec.shape.dims() };
+        head.extend((dims.len() as u32).to_le_bytes());
+        head.extend(dims.iter().flat_map(|dim| dim.to_le_bytes()));
+        head.extend(spec.type_id.0.to_le_bytes());
+        head.extend(offset.to_le_bytes());
+    }
+    head.resize(head.len().next_multiple_of(alignment as usize), 0);
+    head
+}

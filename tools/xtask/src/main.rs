@@ -1,0 +1,3 @@
+//! `cargo x`: the project's chores.
+
+fn main() {}
