@@ -1,0 +1,135 @@
+//! Encoding and decoding for a type known at run time: lengths are checked here, once.
+
+use briq_format::TensorType;
+use briq_format::block::{self, Block};
+use zerocopy::FromBytes;
+
+use crate::error::{Error, Operation};
+use crate::row::{Decode, Encode};
+
+macro_rules! for_each_decoder {
+    ($callback:ident) => {
+        $callback!(F32 F16 BF16 F64 I8 I16 I32 I64 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4_K Q5_K Q6_K)
+    };
+}
+
+macro_rules! for_each_encoder {
+    ($callback:ident) => {
+        $callback!(F32 F16 BF16 F64 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4_K Q5_K Q6_K)
+    };
+}
+
+/// Decodes blocks of `ty` into `weights`.
+///
+/// Any bytes decode, also to infinities and NaN. Wider numbers (F64, I32, I64) are rounded to nearest even.
+///
+/// # Errors
+/// When `bytes` are not whole blocks, `weights` has not their number of elements, or `ty` has no decoder.
+pub fn decode(ty: TensorType, bytes: &[u8], weights: &mut [f32]) -> Result<(), Error> {
+    macro_rules! dispatch {
+        ($($name:ident)*) => {
+            match ty {
+                $(TensorType::$name => decode_blocks::<block::$name>(bytes, weights),)*
+                _ => Err(Error::Unsupported { operation: Operation::Decode, ty }),
+            }
+        };
+    }
+    for_each_decoder!(dispatch)
+}
+
+/// Encodes `weights`, which are whole rows of `row_elements`, into `blocks` of `ty`.
+///
+/// `importance` holds a finite value of at least zero per element of a row and serves for every row. F32, F16,
+/// BF16, F64 and Q8_0 make no use of it. An importance of all ones is not the same as none.
+///
+/// Weights that are not finite are encoded as the reference does, which is seldom useful; see
+/// [`first_non_finite`](crate::first_non_finite).
+///
+/// # Errors
+/// When a row is not whole blocks, `weights` not whole rows, `importance` not as long as a row, `blocks` not as
+/// long as the result, or `ty` has no encoder.
+pub fn encode(
+    ty: TensorType,
+    weights: &[f32],
+    row_elements: usize,
+    importance: Option<&[f32]>,
+    blocks: &mut [u8],
+) -> Result<(), Error> {
+    macro_rules! dispatch {
+        ($($name:ident)*) => {
+            match ty {
+                $(TensorType::$name => encode_rows::<block::$name>(weights, row_elements, importance, blocks),)*
+                _ => Err(Error::Unsupported { operation: Operation::Encode, ty }),
+            }
+        };
+    }
+    for_each_encoder!(dispatch)
+}
+
+/// Whether [`decode`] knows this type.
+pub fn can_decode(ty: TensorType) -> bool {
+    macro_rules! any {
+        ($($name:ident)*) => { matches!(ty, $(TensorType::$name)|*) };
+    }
+    for_each_decoder!(any)
+}
+
+/// Whether [`encode`] knows this type.
+pub fn can_encode(ty: TensorType) -> bool {
+    macro_rules! any {
+        ($($name:ident)*) => { matches!(ty, $(TensorType::$name)|*) };
+    }
+    for_each_encoder!(any)
+}
+
+fn decode_blocks<B: Decode>(bytes: &[u8], weights: &mut [f32]) -> Result<(), Error> {
+    let blocks = view::<B>(bytes)?;
+    same_length("weights", weights.len(), blocks.len().saturating_mul(B::ELEMENTS))?;
+    B::decode(blocks, weights);
+    Ok(())
+}
+
+fn encode_rows<B: Encode>(
+    weights: &[f32],
+    row_elements: usize,
+    importance: Option<&[f32]>,
+    bytes: &mut [u8],
+) -> Result<(), Error> {
+    let rows = weights.len().checked_div(row_elements).unwrap_or(0);
+    let row_blocks = row_elements / B::ELEMENTS;
+    if !row_elements.is_multiple_of(B::ELEMENTS) {
+        let (ty, block) = (B::TYPE, B::ELEMENTS);
+        return Err(Error::PartialBlock { length: row_elements, unit: "elements of a row", ty, block });
+    }
+    same_length("weights", weights.len(), rows * row_elements)?;
+    same_length("blocks", bytes.len(), (rows * row_blocks).saturating_mul(size_of::<B>()))?;
+    if let Some(importance) = importance {
+        same_length("importance", importance.len(), row_elements)?;
+    }
+    if rows == 0 {
+        return Ok(());
+    }
+    let blocks = view_mut::<B>(bytes)?;
+    for (weights, blocks) in weights.chunks_exact(row_elements).zip(blocks.chunks_exact_mut(row_blocks)) {
+        B::encode_row(weights, importance, blocks);
+    }
+    Ok(())
+}
+
+/// The bytes as blocks, in place.
+pub(crate) fn view<B: Block>(bytes: &[u8]) -> Result<&[B], Error> {
+    <[B]>::ref_from_bytes(bytes).map_err(|_| partial::<B>(bytes.len()))
+}
+
+fn view_mut<B: Block>(bytes: &mut [u8]) -> Result<&mut [B], Error> {
+    let length = bytes.len();
+    <[B]>::mut_from_bytes(bytes).map_err(|_| partial::<B>(length))
+}
+
+fn partial<B: Block>(length: usize) -> Error {
+    Error::PartialBlock { length, unit: "bytes", ty: B::TYPE, block: size_of::<B>() }
+}
+
+fn same_length(what: &'static str, length: usize, needed: usize) -> Result<(), Error> {
+    if length == needed { Ok(()) } else { Err(Error::Length { what, length, needed }) }
+}

@@ -1,0 +1,73 @@
+//! What a caller can get wrong.
+
+use std::fmt;
+
+use briq_format::TensorType;
+
+/// Why nothing was encoded, decoded or checked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The type's layout is known, but not this operation on it.
+    #[error("{operation} {ty} is not supported; supported are {}", .operation.supported())]
+    Unsupported {
+        /// What was asked for.
+        operation: Operation,
+        /// Of which type.
+        ty: TensorType,
+    },
+    /// Rows, or bytes, that end inside a block.
+    #[error("{length} {unit} are no whole number of {ty} blocks of {block}")]
+    PartialBlock {
+        /// What was given.
+        length: usize,
+        /// Elements or bytes.
+        unit: &'static str,
+        /// The type.
+        ty: TensorType,
+        /// The same of one block.
+        block: usize,
+    },
+    /// Two arguments that do not belong together.
+    #[error("{what} has length {length}, but must have {needed}")]
+    Length {
+        /// The argument.
+        what: &'static str,
+        /// Its length.
+        length: usize,
+        /// The length that the other arguments ask for.
+        needed: usize,
+    },
+}
+
+/// What can be done with blocks of a type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Blocks to weights.
+    Decode,
+    /// Weights to blocks.
+    Encode,
+    /// Looking for scales that are not finite.
+    Check,
+}
+
+impl Operation {
+    fn supported(self) -> String {
+        let supports: fn(TensorType) -> bool = match self {
+            Self::Decode => crate::can_decode,
+            Self::Encode => crate::can_encode,
+            Self::Check => crate::check::can_check,
+        };
+        let names = TensorType::ALL.iter().filter(|&&ty| supports(ty)).map(|ty| ty.name());
+        names.collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Decode => "decoding",
+            Self::Encode => "encoding",
+            Self::Check => "checking",
+        })
+    }
+}

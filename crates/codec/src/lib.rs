@@ -1,0 +1,56 @@
+//! Weights to blocks and back.
+//!
+//! Encoders write the bytes that ggml's reference quantizers write, with and without an importance matrix, and
+//! decoders give its floats bit for bit. Results depend on the arguments alone: every operation is an IEEE 754
+//! single-precision operation rounded to nearest even, sums run in index order, nothing is contracted or
+//! reassociated, and no function of a math library takes part.
+//!
+//! * [`decode`] and [`encode`] take a type that is known at run time; [`Decode`] and [`Encode`] take typed blocks.
+//! * [`Quants`] and [`k_scales`] give the integers inside a block, for dot products.
+//! * [`first_non_finite`] and [`check_blocks`] find values that no encoder should be given, or should have made.
+//!
+//! The modules, in reading order: a file per type; `placement`, where their bits go; `fit`, how scales are
+//! chosen; `primitives`, the roundings. Files and tensors are the business of other crates.
+//!
+//! ```
+//! use briq_format::TensorType;
+//!
+//! let weights: Vec<f32> = (0..64).map(|i| (i as f32 * 0.37).sin()).collect();
+//! let mut blocks = [0; 2 * 34];
+//! briq_codec::encode(TensorType::Q8_0, &weights, 64, None, &mut blocks)?;
+//! let mut decoded = [0.0; 64];
+//! briq_codec::decode(TensorType::Q8_0, &blocks, &mut decoded)?;
+//! assert!(weights.iter().zip(decoded).all(|(weight, decoded)| (weight - decoded).abs() < 0.005));
+//! # Ok::<(), briq_codec::Error>(())
+//! ```
+
+mod check;
+mod dispatch;
+mod error;
+mod row;
+
+mod bf16;
+mod f16;
+mod plain;
+mod q4_0;
+mod q4_1;
+mod q4_k;
+mod q5_0;
+mod q5_1;
+mod q5_k;
+mod q6_k;
+mod q8_0;
+
+mod fit;
+mod k_affine;
+pub mod k_scales;
+mod placement;
+mod primitives;
+
+pub use check::{check_blocks, first_non_finite};
+pub use dispatch::{can_decode, can_encode, decode, encode};
+pub use error::{Error, Operation};
+pub use row::{Decode, Encode, Quants};
+
+#[cfg(test)]
+mod tests;

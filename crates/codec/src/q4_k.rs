@@ -1,0 +1,40 @@
+//! Q4_K: 256 weights of 4 bits; a scale and a minimum per 32.
+
+use briq_format::block::Q4_K;
+
+use crate::fit::Trials;
+use crate::k_affine::{Model, decode, encode_row};
+use crate::placement::{pack_planes, unpack_planes};
+use crate::row::{Decode, Encode, Quants};
+
+const MODEL: Model = Model {
+    largest_code: 15,
+    trials_without_importance: Trials { first: -1.0, step: 0.1, last: 20 },
+    // The reference does not cap these; a search over values that are not negative never passes 63.
+    largest_searched_scale: u8::MAX,
+};
+
+impl Quants<256> for Q4_K {
+    fn quants(&self) -> [i8; 256] {
+        unpack_planes(&self.quants).map(|code| code as i8)
+    }
+}
+
+impl Decode for Q4_K {
+    fn decode(blocks: &[Self], weights: &mut [f32]) {
+        for (block, weights) in blocks.iter().zip(weights.as_chunks_mut().0) {
+            *weights = decode(block.scale, block.minimum, &block.scales_and_minimums, &block.quants());
+        }
+    }
+}
+
+impl Encode for Q4_K {
+    fn encode_row(weights: &[f32], importance: Option<&[f32]>, blocks: &mut [Self]) {
+        encode_row(&MODEL, weights, importance, blocks, |fit| Self {
+            scale: fit.scale,
+            minimum: fit.minimum,
+            scales_and_minimums: fit.scales_and_minimums,
+            quants: pack_planes(&fit.codes),
+        });
+    }
+}

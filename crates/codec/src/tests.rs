@@ -1,0 +1,162 @@
+//! Promises that hold for every type: how close a weight comes back, what zeros become, what lengths are taken.
+
+use briq_format::TensorType::{self, *};
+use proptest::prelude::*;
+
+use crate::{Error, can_decode, can_encode, decode, encode};
+
+fn encoded(ty: TensorType, weights: &[f32], importance: Option<&[f32]>) -> Vec<u8> {
+    let mut blocks = vec![0xAA; ty.row_bytes(weights.len() as u64).unwrap() as usize];
+    encode(ty, weights, weights.len(), importance, &mut blocks).unwrap();
+    blocks
+}
+
+fn decoded(ty: TensorType, blocks: &[u8]) -> Vec<f32> {
+    let mut weights = vec![f32::NAN; blocks.len() / ty.block_bytes() as usize * ty.block_elements() as usize];
+    decode(ty, blocks, &mut weights).unwrap();
+    weights
+}
+
+/// Weights between -1 and 1 times a magnitude that a 16-bit scale holds well.
+fn row() -> impl Strategy<Value = Vec<f32>> {
+    (proptest::collection::vec(-1.0_f32..=1.0, 512), -6..6_i32)
+        .prop_map(|(row, magnitude)| row.iter().map(|weight| weight * 2f32.powi(magnitude)).collect())
+}
+
+proptest! {
+    /// In steps, which are the range over the largest code: half a step of rounding, and half a step more where the
+    /// far end of a symmetric range is cut off; a 16-bit scale and minimum are off by a 2048th, over all codes. The
+    /// K types search, and give up to two steps of a single weight for the sum.
+    #[test]
+    fn a_weight_comes_back_within_its_step(row in row()) {
+        for (ty, codes, steps) in [
+            (Q8_0, 127.0, 0.5), (Q4_0, 8.0, 1.0), (Q4_1, 15.0, 0.5), (Q5_0, 16.0, 1.0), (Q5_1, 31.0, 0.5),
+            (Q4_K, 15.0, 2.0), (Q5_K, 31.0, 2.0), (Q6_K, 32.0, 2.0),
+        ] {
+            let slack = steps + 2.01 * codes / 2048.0;
+            let decoded = decoded(ty, &encoded(ty, &row, None));
+            let block = ty.block_elements() as usize;
+            for (weights, decoded) in row.chunks(block).zip(decoded.chunks(block)) {
+                let low = weights.iter().copied().fold(0.0, f32::min);
+                let high = weights.iter().copied().fold(0.0, f32::max);
+                let range = if matches!(ty, Q4_1 | Q5_1 | Q4_K | Q5_K) { high - low } else { high.max(-low) };
+                for (weight, decoded) in weights.iter().zip(decoded) {
+                    let error = (weight - decoded).abs();
+                    prop_assert!(error <= slack * range / codes, "{ty}: {weight} became {decoded}, range {range}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_that_fit_come_back_as_they_were(bits in proptest::collection::vec(any::<u16>(), 100)) {
+        for (ty, widen) in [
+            (F16, (|bits| briq_format::scalar::F16::from_bits(bits).to_f32()) as fn(u16) -> f32),
+            (BF16, |bits| f32::from_bits(u32::from(bits) << 16)),
+        ] {
+            let row: Vec<f32> = bits.iter().map(|&bits| widen(bits)).filter(|weight| !weight.is_nan()).collect();
+            prop_assume!(!row.is_empty());
+            for ty in [ty, F32, F64] {
+                let back = decoded(ty, &encoded(ty, &row, None));
+                prop_assert!(row.iter().zip(&back).all(|(a, b)| a.to_bits() == b.to_bits()), "{ty}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_do_not_know_of_each_other(row in row(), importance in proptest::collection::vec(0.0_f32..2.0, 256)) {
+        for &ty in TensorType::ALL.iter().filter(|&&ty| can_encode(ty)) {
+            for importance in [None, Some(&importance[..])] {
+                let mut together = vec![0; ty.row_bytes(512).unwrap() as usize];
+                encode(ty, &row, 256, importance, &mut together).unwrap();
+                let apart = [encoded(ty, &row[..256], importance), encoded(ty, &row[256..], importance)];
+                prop_assert_eq!(together, apart.concat(), "{}", ty);
+            }
+        }
+    }
+}
+
+#[test]
+fn zeros_have_the_bytes_of_the_reference() {
+    let cases: [(TensorType, &[(u8, usize)]); 8] = [
+        (Q4_0, &[(0x00, 1), (0x80, 1), (0x88, 16)]),
+        (Q5_0, &[(0x00, 1), (0x80, 1), (0xFF, 4), (0x00, 16)]),
+        (Q4_1, &[(0, 20)]),
+        (Q5_1, &[(0, 24)]),
+        (Q8_0, &[(0, 34)]),
+        (Q4_K, &[(0, 144)]),
+        (Q5_K, &[(0, 176)]),
+        (Q6_K, &[(0, 210)]),
+    ];
+    for (ty, runs) in cases {
+        let expected: Vec<u8> = runs.iter().flat_map(|&(byte, count)| vec![byte; count]).collect();
+        let zeros = vec![0.0; ty.block_elements() as usize];
+        let ones = vec![1.0; zeros.len()];
+        assert_eq!(encoded(ty, &zeros, None), expected, "{ty}");
+        // With importance the search leaves a zero block zero, also where code 0 is not weight 0.
+        assert_eq!(encoded(ty, &zeros, Some(&ones)), vec![0; expected.len()], "{ty}");
+    }
+    for ty in [Q4_1, Q5_1] {
+        let mut zeros = vec![0.0; 32];
+        zeros[0] = -0.0;
+        assert_eq!(encoded(ty, &zeros, None)[..4], [0, 0, 0, 0x80], "{ty}");
+        assert_eq!(encoded(ty, &zeros, Some(&[1.0; 32]))[..4], [0, 0, 0, 0x80], "{ty}");
+    }
+}
+
+/// One NaN among 256 ones: whether the block is then refused. Row by row encoders.md, "Edge behaviour".
+#[test]
+fn a_nan_is_passed_over_except_where_it_decides_the_scale() {
+    for (ty, at, importance, refused) in [
+        (Q4_0, 5, false, false),
+        (Q4_0, 5, true, true),
+        (Q4_1, 5, false, false),
+        (Q4_1, 5, true, false),
+        (Q4_1, 0, true, true),
+        (Q8_0, 5, false, false),
+        (Q8_0, 31, false, true),
+        (Q4_K, 5, false, false),
+        (Q6_K, 5, false, false),
+        (F16, 5, false, true),
+        (BF16, 5, false, true),
+    ] {
+        // Not all alike: a block of equal weights leaves the search no work.
+        let mut weights: Vec<f32> = (0..256).map(|i| (i as f32).sin()).collect();
+        weights[at] = f32::NAN;
+        let importance = importance.then_some([1.0; 256]);
+        let blocks = encoded(ty, &weights, importance.as_ref().map(|ones| &ones[..]));
+        assert_eq!(crate::check_blocks(ty, &blocks).unwrap().is_some(), refused, "{ty}, NaN at {at}");
+    }
+}
+
+#[test]
+fn wrong_lengths_and_types_are_named() {
+    let weights = [0.0; 64];
+    let mut blocks = [0; 36];
+    let mut try_encode = |ty, row, importance: Option<&[f32]>, bytes: usize| {
+        encode(ty, &weights, row, importance, &mut blocks[..bytes]).map_err(|error| error.to_string())
+    };
+    assert_eq!(try_encode(Q4_0, 64, None, 36), Ok(()));
+    for (result, message) in [
+        (try_encode(Q4_0, 33, None, 36), "33 elements of a row are no whole number of Q4_0 blocks of 32"),
+        (try_encode(Q4_0, 128, None, 36), "weights has length 64, but must have 0"),
+        (try_encode(Q4_0, 0, None, 0), "weights has length 64, but must have 0"),
+        (try_encode(Q4_0, 64, None, 35), "blocks has length 35, but must have 36"),
+        (try_encode(Q4_0, 32, Some(&weights), 36), "importance has length 64, but must have 32"),
+    ] {
+        assert_eq!(result, Err(message.to_owned()));
+    }
+    assert_eq!(encode(Q4_0, &[], 0, None, &mut []), Ok(()));
+    assert!(matches!(decode(Q4_0, &[0; 35], &mut [0.0; 32]), Err(Error::PartialBlock { length: 35, .. })));
+    assert!(matches!(
+        decode(Q4_0, &[0; 36], &mut [0.0; 32]),
+        Err(Error::Length { length: 32, needed: 64, .. })
+    ));
+    let message = decode(IQ1_S, &[], &mut []).unwrap_err().to_string();
+    assert!(
+        message.starts_with("decoding IQ1_S is not supported; supported are F32, F16, Q4_0"),
+        "{message}"
+    );
+    assert!(!message.contains("IQ") || message.matches("IQ").count() == 1, "{message}");
+    assert!(can_decode(I32) && !can_encode(I32));
+}
