@@ -1,0 +1,68 @@
+//! Why a tensor gets its type, as data; displayed, it is the sentence of the plan.
+
+use std::fmt;
+
+use briq_format::TensorType;
+
+use super::{Condition, Role, Untouched};
+
+/// Why a tensor gets its type.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reason {
+    /// The tensor is never quantized.
+    Untouched(Untouched),
+    /// The user named it.
+    Override {
+        /// The pattern that matched the tensor's name.
+        pattern: String,
+        /// The type asked for.
+        ty: TensorType,
+    },
+    /// `auto` keeps what the source has.
+    SourcePrecision,
+    /// No rule speaks of it: the recipe's own type.
+    Default,
+    /// A line of the mixture table departs from the recipe's own type.
+    Mixture {
+        /// What the tensor does in the model.
+        role: Role,
+        /// What made the line apply.
+        conditions: &'static [Condition],
+    },
+    /// The row is no whole number of blocks of the type that was wanted.
+    Fallback {
+        /// Weights in a row.
+        row: u64,
+        /// The type the rules gave.
+        wanted: TensorType,
+        /// The type that stands in for it.
+        ty: TensorType,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Untouched(why) => write!(f, "{why}"),
+            Self::Override { pattern, ty } => write!(f, "named by --tensor-type {pattern}={ty}"),
+            Self::SourcePrecision => f.write_str("the precision of the source"),
+            Self::Default => f.write_str("recipe default"),
+            Self::Mixture { role, conditions } => {
+                write!(f, "more bits for {}", role.words())?;
+                for (index, condition) in
+                    conditions.iter().filter(|condition| condition.is_news()).enumerate()
+                {
+                    write!(f, "{} {condition}", if index == 0 { ":" } else { "," })?;
+                }
+                Ok(())
+            }
+            Self::Fallback { row, wanted, ty } => {
+                write!(
+                    f,
+                    "row of {row} is no multiple of {}: {wanted} falls back to {ty}",
+                    wanted.block_elements()
+                )
+            }
+        }
+    }
+}
