@@ -1,0 +1,182 @@
+//! The model's own description, `config.json`, behind getters that check.
+//!
+//! Every number that names a size is an integer of at least 1 and less than 2^32, as GGUF stores it; it is
+//! never looped over or allocated by before the tensors confirm it. Keys that a config leaves out and that
+//! its class fills in are the family's business ([`Config::fill`]).
+
+use std::path::{Path, PathBuf};
+
+use crate::json::{self, Json, Object};
+use crate::{Error, Result};
+
+/// The parsed `config.json` of a checkpoint.
+#[derive(Debug, Clone)]
+pub struct Config {
+    path: PathBuf,
+    root: Object,
+}
+
+impl Config {
+    /// Reads `config.json` in `directory`.
+    ///
+    /// # Errors
+    ///
+    /// When the file is missing, longer than [`json::CONFIG_CAP`], or not a JSON object.
+    pub fn read(directory: &Path) -> Result<Self> {
+        let path = directory.join("config.json");
+        let root = json::read(&path, json::CONFIG_CAP)?;
+        Self::new(path, root)
+    }
+
+    /// Takes `root`, which came from the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// When `root` is not an object.
+    pub fn new(path: PathBuf, root: Json) -> Result<Self> {
+        match root {
+            Json::Object(root) => Ok(Self { path, root }),
+            other => Err(Error::bad(path, format!("{other} where an object was expected"))),
+        }
+    }
+
+    /// The first of `architectures`, the name of the model's class.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub fn architecture(&self) -> Result<&str> {
+        let first = self.get("architectures").and_then(Json::as_array).and_then(<[Json]>::first);
+        first.and_then(Json::as_str).ok_or_else(|| self.error("architectures", "an array of class names"))
+    }
+
+    /// The value of `key`; `null` counts as absent.
+    pub fn get(&self, key: &str) -> Option<&Json> {
+        self.root.get(key).filter(|value| !value.is_null())
+    }
+
+    /// The value of the first key in `names` that the config has. That key decides even when its value is
+    /// `null`, which makes it absent.
+    pub fn first<'n>(&self, names: &[&'n str]) -> Option<(&'n str, &Json)> {
+        let name = names.iter().find(|name| self.root.contains_key(**name))?;
+        Some((name, self.get(name)?))
+    }
+
+    /// The size under `key`, from 1 to 2^32 - 1.
+    ///
+    /// # Errors
+    ///
+    /// When the key is absent or not such a number.
+    pub fn size(&self, key: &str) -> Result<u64> {
+        self.optional_size(key)?.ok_or_else(|| self.error(key, SIZE))
+    }
+
+    /// As [`size`](Self::size), but an absent key is `None`.
+    ///
+    /// # Errors
+    ///
+    /// When the key is present and not such a number.
+    pub fn optional_size(&self, key: &str) -> Result<Option<u64>> {
+        let size = |value: &Json| value.as_u32().filter(|&size| size > 0).map(u64::from);
+        self.get(key).map(|value| size(value).ok_or_else(|| self.error(key, SIZE))).transpose()
+    }
+
+    /// The finite number under `key`, if any.
+    ///
+    /// # Errors
+    ///
+    /// When the key is present and not a finite number.
+    pub fn optional_number(&self, key: &str) -> Result<Option<f64>> {
+        self.get(key).map(|value| number(value).ok_or_else(|| self.error(key, "a finite number"))).transpose()
+    }
+
+    /// The flag under `key`, if any.
+    ///
+    /// # Errors
+    ///
+    /// When the key is present and neither `true` nor `false`.
+    pub fn optional_flag(&self, key: &str) -> Result<Option<bool>> {
+        self.get(key).map(|value| value.as_bool().ok_or_else(|| self.error(key, "true or false"))).transpose()
+    }
+
+    /// Sets `key` to `value` when the config lacks it or says `null`.
+    pub fn fill(&mut self, key: &str, value: Json) {
+        if self.get(key).is_none() {
+            self.root.insert(key.to_owned(), value);
+        }
+    }
+
+    /// The error for `key`, whose value is not what was `allowed`.
+    pub fn error(&self, key: &str, allowed: &str) -> Error {
+        let found = self.root.get(key).map_or("is missing".to_owned(), |value| format!("is {value}"));
+        self.bad(format!("{key:?} {found}; allowed is {allowed}"))
+    }
+
+    /// An error in this file.
+    pub fn bad(&self, problem: impl Into<String>) -> Error {
+        Error::bad(&self.path, problem)
+    }
+}
+
+const SIZE: &str = "an integer from 1 to 4294967295";
+
+/// The value as a double, when it is a finite number.
+pub(crate) fn number(value: &Json) -> Option<f64> {
+    match value {
+        Json::Integer(number) => Some(*number as f64),
+        Json::Float(number) => Some(*number),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+impl Config {
+    /// A config from JSON text.
+    pub(crate) fn from_text(text: &str) -> Self {
+        let path = PathBuf::from("config.json");
+        let root = json::parse(&path, text).unwrap();
+        Self::new(path, root).unwrap()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_that_is_no_size_is_named_with_what_was_allowed() {
+        for value in ["-1", "0", "1000000000000000000", "3.5", "\"32\"", "true", "NaN", "4294967296", "[1]"] {
+            let config = Config::from_text(&format!("{{\"num_hidden_layers\": {value}}}"));
+            let message = config.size("num_hidden_layers").unwrap_err().to_string();
+            assert!(message.starts_with("config.json: \"num_hidden_layers\" is "), "{value}: {message}");
+            assert!(message.ends_with("allowed is an integer from 1 to 4294967295"), "{value}: {message}");
+        }
+        let message = Config::from_text("{}").size("hidden_size").unwrap_err().to_string();
+        assert!(message.contains("\"hidden_size\" is missing"), "{message}");
+    }
+
+    #[test]
+    fn a_literal_that_is_not_finite_hurts_only_where_it_is_used() {
+        let config =
+            Config::from_text("{\"attn_scale\": NaN, \"rms_norm_eps\": Infinity, \"hidden_size\": 8}");
+        assert_eq!(config.size("hidden_size").unwrap(), 8);
+        let message = config.optional_number("rms_norm_eps").unwrap_err().to_string();
+        assert!(message.contains("\"rms_norm_eps\" is a number that is not finite"), "{message}");
+    }
+
+    #[test]
+    fn the_first_key_that_exists_decides_even_when_it_is_null() {
+        let config = Config::from_text("{\"n_ctx\": null, \"n_positions\": 7}");
+        assert_eq!(config.first(&["max_length", "n_ctx", "n_positions"]), None);
+        assert_eq!(config.first(&["n_positions", "n_ctx"]), Some(("n_positions", &Json::Integer(7))));
+    }
+
+    #[test]
+    fn a_config_that_is_no_object_or_names_no_class_is_refused() {
+        assert!(Config::new("config.json".into(), Json::Array(vec![])).is_err());
+        for text in ["{}", "{\"architectures\": []}", "{\"architectures\": \"LlamaForCausalLM\"}"] {
+            let message = Config::from_text(text).architecture().unwrap_err().to_string();
+            assert!(message.contains("\"architectures\""), "{message}");
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! The name of a byte-level BPE's pre-tokenizer, found from the structure of `tokenizer.json`.
+//!
+//! A GGUF file names the rule that splits text before merging, and a runtime has the rule built in. The
+//! table in `pretokenizers.json` gives the names of each known structure; it was established by comparing
+//! each rule's tokens with the runtime's. Structures are compared as text, code point by code point, after
+//! each step is spelled out with its defaults; expressions are never compiled. A structure that is not in the
+//! table is an error, since a wrong name gives wrong tokens in silence.
+
+use std::path::Path;
+
+use briq_format::Escaped;
+
+use super::files::Files;
+use crate::json::{self, Json};
+use crate::{Error, Result};
+
+/// The name under which WordPiece vocabularies go; runtimes split them all alike.
+pub const WORDPIECE: &str = "jina-v2-en";
+
+const TABLE: &str = include_str!("pretokenizers.json");
+
+/// The pre-tokenizer's name: `chosen`, or the one the structure tells.
+///
+/// # Errors
+///
+/// When the structure is not known, or `chosen` is not a plain name.
+pub(super) fn name(files: &Files, chosen: Option<&str>) -> Result<String> {
+    if let Some(chosen) = chosen {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+        return match !chosen.is_empty() && chosen.chars().all(plain) {
+            true => Ok(chosen.to_owned()),
+            false => {
+                Err(Error::usage(format!("--pre {chosen:?}: a name of letters, digits, '-', '.' and '_'")))
+            }
+        };
+    }
+    let tokenizer = files.tokenizer()?;
+    let found = steps(tokenizer);
+    let table = json::parse(Path::new("pretokenizers.json"), TABLE)?;
+    let rows = table.as_array().unwrap_or_default();
+    let mut known: Vec<&Json> = rows.iter().filter(|row| steps(row) == found).collect();
+
+    // Several structures go by more than one name. What else a row states narrows the choice, the strongest
+    // statement first, as long as something is left.
+    let contents: Vec<&str> = files.added_tokens()?.iter().map(|token| token.content).collect();
+    let has_token =
+        |row: &Json| row.get("token").and_then(Json::as_str).map(|token| contents.contains(&token));
+    let post_processor = tokenizer.get("post_processor").and_then(|post| post.get("type"));
+    let has_post = |row: &Json| row.get("post_processor").map(|post| Some(post) == post_processor);
+    let merges =
+        tokenizer.get("model").and_then(|model| model.get("ignore_merges")?.as_bool()).unwrap_or(false);
+    let has_merges = |row: &Json| row.get("ignore_merges").map(|ignore| *ignore == Json::Bool(merges));
+    let cleans = files.setting("clean_up_tokenization_spaces").and_then(Json::as_bool);
+    let has_cleans = |row: &Json| Some(row.get("cleans_spaces")?.as_bool() == cleans);
+    known.retain(|row| has_token(row) != Some(false) && has_post(row) != Some(false));
+    narrow(&mut known, |row| has_token(row) == Some(true) || has_post(row) == Some(true));
+    narrow(&mut known, |row| has_merges(row) == Some(true));
+    narrow(&mut known, |row| has_cleans(row) == Some(true));
+    match known.first().and_then(|row| first_name(row)) {
+        Some(name) => Ok(name.to_owned()),
+        None => Err(unknown(files, &found, rows)),
+    }
+}
+
+/// Keeps the rows for which `holds`, unless that would leave none.
+fn narrow(rows: &mut Vec<&Json>, holds: impl Fn(&Json) -> bool) {
+    if rows.iter().any(|row| holds(row)) {
+        rows.retain(|row| holds(row));
+    }
+}
+
+fn first_name(row: &Json) -> Option<&str> {
+    row.get("names")?.as_array()?.first()?.as_str()
+}
+
+fn unknown(files: &Files, found: &[String], rows: &[Json]) -> Error {
+    let found = found.join(", ");
+    // Alike are structures that begin and end alike: variants differ by a few characters in one expression.
+    let likeness = |row: &&Json| {
+        let known = steps(row).join(", ");
+        let same = |(a, b): &(u8, u8)| a == b;
+        let prefix = known.bytes().zip(found.bytes()).take_while(same).count();
+        let suffix = known.bytes().rev().zip(found.bytes().rev()).take_while(same).count();
+        (prefix + suffix).min(known.len()) * 1000 / known.len().max(found.len()).max(1)
+    };
+    let nearest = rows.iter().rev().max_by_key(likeness).and_then(first_name).unwrap_or_default();
+    let shown: String = found.chars().take(SHOWN).collect();
+    let (shown, rest) = (Escaped(shown.as_bytes()), if shown.len() < found.len() { "..." } else { "" });
+    files.bad(format!(
+        "the pre-tokenizer is none of the known ones: {shown}{rest}; the nearest is {nearest:?}. If the name that \
+         runtimes have for it is known, give it with --pre NAME"
+    ))
+}
+
+/// The most characters of a structure in a message.
+const SHOWN: usize = 1000;
+
+/// The steps of normalizer and pre-tokenizer, one text each, with defaults spelled out. What has no bearing on
+/// the tokens, as `trim_offsets`, is left out.
+fn steps(tokenizer: &Json) -> Vec<String> {
+    let mut steps = Vec::new();
+    collect(tokenizer.get("normalizer"), "normalizers", &mut steps);
+    collect(tokenizer.get("pre_tokenizer"), "pretokenizers", &mut steps);
+    steps
+}
+
+fn collect(step: Option<&Json>, children: &str, steps: &mut Vec<String>) {
+    let Some(step) = step.filter(|step| !step.is_null()) else { return };
+    let kind = step.get("type").and_then(Json::as_str);
+    match (kind, step.get(children).and_then(Json::as_array)) {
+        (Some("Sequence"), Some(several)) => {
+            several.iter().for_each(|step| collect(Some(step), children, steps))
+        }
+        _ => steps.push(spell(kind.unwrap_or("?"), step)),
+    }
+}
+
+fn spell(kind: &str, step: &Json) -> String {
+    let flag = |key, default| step.get(key).and_then(Json::as_bool).unwrap_or(default);
+    let text = |key, default| step.get(key).and_then(Json::as_str).unwrap_or(default).to_owned();
+    match kind {
+        "ByteLevel" => {
+            let prefix = if flag("add_prefix_space", true) { ", space in front" } else { "" };
+            format!(
+                "ByteLevel({}{prefix})",
+                if flag("use_regex", true) { "own expression" } else { "bytes only" }
+            )
+        }
+        "Digits" => format!("Digits({})", if flag("individual_digits", false) { "each" } else { "runs" }),
+        "Punctuation" => format!("Punctuation({})", text("behavior", "Isolated")),
+        "Split" => {
+            let pattern = step.get("pattern").unwrap_or(&Json::Null);
+            let pattern = match (pattern.get("Regex"), pattern.get("String")) {
+                (Some(Json::String(regex)), _) => format!("/{regex}/"),
+                (_, Some(Json::String(string))) => format!("'{string}'"),
+                _ => "?".to_owned(),
+            };
+            let inverted = if flag("invert", false) { ", inverted" } else { "" };
+            format!("Split({}{inverted}) {pattern}", text("behavior", "?"))
+        }
+        "NFC" | "NFD" | "NFKC" | "NFKD" | "Lowercase" | "BertPreTokenizer" => kind.to_owned(),
+        // Spelled whole, so that it equals nothing but itself.
+        _ => format!("{step:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+    /// A `tokenizer.json` with this pre-tokenizer, and `rest` after it.
+    fn found(pre_tokenizer: &str, rest: &str, settings: &str) -> Result<String> {
+        let parse = |text: &str| json::parse(Path::new("tokenizer.json"), text).unwrap();
+        let settings = parse(settings).as_object().unwrap().clone();
+        let tokenizer = Some(parse(&format!("{{\"pre_tokenizer\": {pre_tokenizer}{rest}}}")));
+        name(&Files { directory: PathBuf::from("."), tokenizer, settings }, None)
+    }
+
+    fn split(expression: &str) -> String {
+        format!(
+            "{{\"type\": \"Sequence\", \"pretokenizers\": [
+                {{\"type\": \"Split\", \"pattern\": {{\"Regex\": {}}}, \"behavior\": \"Isolated\"}},
+                {{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"use_regex\": false}}]}}",
+            serde_json::to_string(expression).unwrap()
+        )
+    }
+
+    #[test]
+    fn each_row_of_the_table_finds_a_name_of_its_own_structure() {
+        let table = json::parse(Path::new("pretokenizers.json"), TABLE).unwrap();
+        for row in table.as_array().unwrap() {
+            let token = row.get("token").and_then(Json::as_str);
+            let added = token.map(|token| {
+                let members = [("content", Json::String(token.into())), ("id", Json::Integer(0))];
+                Json::Object(members.map(|(key, value)| (key.to_owned(), value)).into())
+            });
+            let object = |members: Vec<(&str, Json)>| {
+                Json::Object(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+            };
+            let post =
+                row.get("post_processor").map_or(Json::Null, |kind| object(vec![("type", kind.clone())]));
+            let tokenizer = object(vec![
+                ("normalizer", row.get("normalizer").cloned().unwrap_or(Json::Null)),
+                ("pre_tokenizer", row.get("pre_tokenizer").cloned().unwrap()),
+                ("model", object(vec![("ignore_merges", row.get("ignore_merges").cloned().unwrap())])),
+                ("added_tokens", Json::Array(added.into_iter().collect())),
+                ("post_processor", post),
+            ]);
+            let cleans = row.get("cleans_spaces").cloned().unwrap_or(Json::Null);
+            let settings =
+                object(vec![("clean_up_tokenization_spaces", cleans)]).as_object().unwrap().clone();
+            let files = Files { directory: PathBuf::from("."), tokenizer: Some(tokenizer), settings };
+            let found = name(&files, None).unwrap();
+            // Only stablelm2's row cannot be told from qwen2's.
+            let same = steps(files.tokenizer().unwrap());
+            let twin = table.as_array().unwrap().iter().find(|other| steps(other) == same).unwrap();
+            let names = |row: &Json| row.get("names").unwrap().clone();
+            let own = names(row).as_array().unwrap().contains(&Json::String(found.clone()));
+            assert!(
+                own || (first_name(row) == Some("stablelm2") && first_name(twin) == Some(&found)),
+                "{found}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_beside_the_structure_decides_between_names() {
+        let split = split(LLAMA3);
+        let merges = |ignore| format!(", \"model\": {{\"ignore_merges\": {ignore}}}");
+        let glm = ", \"added_tokens\": [{\"id\": 1, \"content\": \"[gMASK]\"}], \"model\": {\"ignore_merges\": true}";
+        assert_eq!(found(&split, &merges("true"), "{}").unwrap(), "llama-bpe");
+        assert_eq!(found(&split, &merges("false"), "{}").unwrap(), "dbrx");
+        assert_eq!(found(&split, "", "{}").unwrap(), "dbrx");
+        assert_eq!(found(&split, glm, "{}").unwrap(), "glm4");
+        let bytes = "{\"type\": \"ByteLevel\", \"add_prefix_space\": false}";
+        assert_eq!(found(bytes, "", "{}").unwrap(), "gpt-2");
+        assert_eq!(found(bytes, ", \"normalizer\": {\"type\": \"NFC\"}", "{}").unwrap(), "olmo");
+        let roberta = ", \"post_processor\": {\"type\": \"RobertaProcessing\"}";
+        assert_eq!(found(bytes, roberta, "{}").unwrap(), "roberta-bpe");
+        let digits = format!(
+            "{{\"type\": \"Sequence\", \"pretokenizers\": [{{\"type\": \"Digits\", \"individual_digits\": true}}, {bytes}]}}"
+        );
+        assert_eq!(found(&digits, "", "{\"clean_up_tokenization_spaces\": true}").unwrap(), "starcoder");
+        assert_eq!(found(&digits, "", "{\"clean_up_tokenization_spaces\": false}").unwrap(), "smollm");
+    }
+
+    #[test]
+    fn one_code_point_makes_a_structure_unknown_and_the_error_says_what_to_do() {
+        let changed = LLAMA3.replace("{1,3}", "{1,4}");
+        let message = found(&split(&changed), "", "{}").unwrap_err().to_string();
+        for part in
+            ["none of the known ones", "|\\\\p{N}{1,4}|", "--pre NAME", "the nearest is \"llama-bpe\""]
+        {
+            assert!(message.contains(part), "{part}: {message}");
+        }
+        assert!(found(&split("(a+)+$"), "", "{}").is_err());
+        assert!(found("null", "", "{}").is_err());
+        assert!(found("{\"type\": \"ByteLevel\", \"add_prefix_space\": true}", "", "{}").is_err());
+        assert!(found("{\"type\": \"Whitespace\"}", "", "{}").is_err());
+    }
+}

@@ -1,0 +1,88 @@
+//! WordPiece: BERT's vocabulary, in which a word's first piece is marked instead of the others.
+//!
+//! `tokenizer.json` marks what continues a word with `##`; a GGUF file marks what begins one with U+2581, so
+//! that runtimes treat spaces alike in all vocabularies. A directory with `vocab.txt` alone gets the
+//! `tokenizer.json` that its class would make of it.
+
+use super::files::Files;
+use super::vocabulary::{Entries, TokenType, Vocabulary};
+use crate::json::{self, Json, Object};
+use crate::model::Config;
+use crate::{Error, Result};
+
+/// The vocabulary of a WordPiece tokenizer.
+pub(super) fn vocabulary(files: &Files, config: &Config) -> Result<Vocabulary> {
+    let mut vocabulary = Entries::of(files, files.model("WordPiece")?)?.vocabulary(config)?;
+    for token in vocabulary.iter_mut().filter(|token| token.kind != TokenType::Control) {
+        token.text = match token.text.strip_prefix("##") {
+            Some(continuation) => continuation.to_owned(),
+            None => format!("\u{2581}{}", token.text),
+        };
+    }
+    Ok(vocabulary)
+}
+
+/// BERT's special tokens by their names in the settings.
+const SPECIAL: [(&str, &str); 5] = [
+    ("unk_token", "[UNK]"),
+    ("sep_token", "[SEP]"),
+    ("pad_token", "[PAD]"),
+    ("cls_token", "[CLS]"),
+    ("mask_token", "[MASK]"),
+];
+
+/// Makes a `tokenizer.json` from `vocab.txt` when the directory has only that.
+///
+/// # Errors
+///
+/// When `vocab.txt` cannot be read or lacks a special token that every text needs.
+pub(super) fn complete(files: &mut Files) -> Result<()> {
+    let path = files.directory.join("vocab.txt");
+    if files.tokenizer.is_some() || !path.exists() {
+        return Ok(());
+    }
+    let text = json::read_text(&path, json::TOKENIZER_CAP)?;
+    // A line that comes again takes the later id; the earlier is without a token.
+    let ids: Object =
+        text.lines().enumerate().map(|(id, line)| (line.to_owned(), Json::Integer(id as i128))).collect();
+    for (key, token) in SPECIAL {
+        if files.setting(key).is_none() {
+            files.settings.insert(key.to_owned(), Json::String(token.to_owned()));
+        }
+    }
+    let special = |name| files.special_text(name).filter(|text| ids.contains_key(*text));
+    let (Some(start), Some(end)) = (special("cls"), special("sep")) else {
+        return Err(Error::bad(&path, "the tokens [CLS] and [SEP] are not among the lines"));
+    };
+    let added = ["unk", "sep", "pad", "cls", "mask"].iter().filter_map(|name| special(name)).map(|content| {
+        let id = ids.get(content).cloned().unwrap_or(Json::Null);
+        object([("id", id), ("content", Json::String(content.to_owned())), ("special", Json::Bool(true))])
+    });
+    let item = |kind, id: &str| object([(kind, object([("id", Json::String(id.to_owned()))]))]);
+    let (start, end) = (item("SpecialToken", start), item("SpecialToken", end));
+    let (a, b) = (item("Sequence", "A"), item("Sequence", "B"));
+    let single = Json::Array(vec![start.clone(), a.clone(), end.clone()]);
+    let pair = Json::Array(vec![start, a, end.clone(), b, end]);
+    let lowercase = files.setting("do_lower_case").and_then(Json::as_bool).unwrap_or(true);
+    let mut normalizer = vec![("type", text_of("BertNormalizer")), ("lowercase", Json::Bool(lowercase))];
+    normalizer.extend(files.setting("strip_accents").map(|strip| ("strip_accents", strip.clone())));
+    let tokenizer = object([
+        ("added_tokens", Json::Array(added.collect())),
+        ("normalizer", object(normalizer)),
+        (
+            "post_processor",
+            object([("type", text_of("TemplateProcessing")), ("single", single), ("pair", pair)]),
+        ),
+        ("model", object([("type", text_of("WordPiece")), ("vocab", Json::Object(ids.clone()))])),
+    ]);
+    files.tokenizer = Some(tokenizer);
+    Ok(())
+}
+
+fn text_of(text: &str) -> Json {
+    Json::String(text.to_owned())
+}
+
+fn object<'k>(members: impl IntoIterator<Item = (&'k str, Json)>) -> Json {
+    Json::Object(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}
