@@ -38,7 +38,10 @@ pub enum Error {
         /// How large it may be.
         limit: u64,
     },
-    /// The caller asked for something that cannot be written.
+    /// The shards of a model do not fit together: act on the set of files.
+    #[error("{0}")]
+    Shards(String),
+    /// The caller asked for something that cannot be done.
     #[error("{0}")]
     Invalid(String),
     /// One of the above, in a file with a name.

@@ -41,6 +41,11 @@ impl F16 {
     pub fn to_f32(self) -> f32 {
         f16::from_bits(self.to_bits()).to_f32()
     }
+
+    /// Neither infinite nor NaN.
+    pub const fn is_finite(self) -> bool {
+        self.to_bits() & 0x7C00 != 0x7C00
+    }
 }
 
 impl BF16 {
@@ -69,6 +74,11 @@ impl BF16 {
     pub const fn to_f32(self) -> f32 {
         // `bf16::to_f32` sets the quiet bit of a NaN; the reference only shifts.
         f32::from_bits((self.to_bits() as u32) << 16)
+    }
+
+    /// Neither infinite nor NaN.
+    pub const fn is_finite(self) -> bool {
+        self.to_bits() & 0x7F80 != 0x7F80
     }
 }
 
@@ -108,6 +118,7 @@ mod tests {
     fn every_f16_widens_to_its_value_and_comes_back() {
         for bits in 0..=u16::MAX {
             let wide = F16::from_bits(bits).to_f32();
+            assert_eq!(F16::from_bits(bits).is_finite(), wide.is_finite());
             if f16_value(bits).is_nan() {
                 let payload = u32::from(bits >> 15) << 31 | 0x7FC0_0000 | u32::from(bits & 0x3FF) << 13;
                 assert_eq!(wide.to_bits(), payload);
@@ -140,6 +151,7 @@ mod tests {
         for bits in 0..=u16::MAX {
             let value = BF16::from_bits(bits).to_f32();
             assert_eq!(value.to_bits(), u32::from(bits) << 16);
+            assert_eq!(BF16::from_bits(bits).is_finite(), value.is_finite());
             let expected = if value.is_nan() { bits | 0x40 } else { bits };
             assert_eq!(BF16::from_f32(value).to_bits(), expected);
         }

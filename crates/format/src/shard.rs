@@ -37,7 +37,7 @@ pub fn open_parts(path: &Path, limits: &Limits) -> Result<Vec<Part>> {
     if count <= 1 {
         return Ok(vec![part]);
     }
-    let bad = |path: &Path, problem: String| Error::invalid(problem).in_file(path);
+    let bad = |path: &Path, problem: String| Error::Shards(problem).in_file(path);
     if count > limits.shards {
         return Err(bad(path, format!("{} is {count}, over the limit of {}", keys::SPLIT_COUNT, limits.shards)));
     }
@@ -57,7 +57,7 @@ fn check_set(parts: &[Part], count: u64) -> Result<()> {
     let mut names = HashSet::new();
     for (number, part) in parts.iter().enumerate() {
         let view = part.head.view();
-        let wrong = |problem: String| Error::invalid(problem).in_file(&part.path);
+        let wrong = |problem: String| Error::Shards(problem).in_file(&part.path);
         let expect = |key: &str, expected: u64| match view.metadata().u64(key) {
             Some(found) if found == expected => Ok(()),
             Some(found) => Err(wrong(format!("{key} is {found}, where its place in the set asks for {expected}"))),
@@ -76,7 +76,7 @@ fn check_set(parts: &[Part], count: u64) -> Result<()> {
         (Some(declared), Some(first)) if declared != names.len() as u64 => {
             let problem =
                 format!("{} is {declared}, but the shards hold {} tensors", keys::SPLIT_TENSORS_COUNT, names.len());
-            Err(Error::invalid(problem).in_file(&first.path))
+            Err(Error::Shards(problem).in_file(&first.path))
         }
         _ => Ok(()),
     }

@@ -50,10 +50,14 @@ impl AtomicFile {
             Some(_) => fs::canonicalize(path).map_err(Error::io("resolve"))?,
             None => path.to_owned(),
         };
+        let folder = folder_of(&target);
+        if !folder.is_dir() {
+            return Err(Error::invalid(format!("there is no folder {}", folder.display())));
+        }
         let mut builder = Builder::new();
         builder.prefix(".briq-").suffix(".tmp");
         builder.permissions(usual_mode());
-        let temporary = builder.tempfile_in(folder_of(&target)).map_err(Error::io("create a file beside"))?;
+        let temporary = builder.tempfile_in(folder).map_err(Error::io("create a file beside"))?;
         if let Some(old) = old {
             temporary.as_file().set_permissions(old.permissions()).map_err(Error::io("set the mode of"))?;
         }

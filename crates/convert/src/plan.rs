@@ -1,0 +1,277 @@
+//! A conversion before it happens: every tensor, its type, the reason for it, its exact place and size.
+//!
+//! A plan comes from headers alone. Whatever can be wrong with a source, short of its weights, is found here,
+//! before anything is written.
+
+use std::path::Path;
+
+use briq_format::metadata::keys;
+use briq_format::{FilePlan, MetadataBuf, TensorSpec, TensorType, Value};
+use regex::Regex;
+
+use crate::mapping::{Mapping, Written};
+use crate::model::{ElementRule, element_rule};
+use crate::recipe::{self, ModelFacts, Reason, Recipe, TensorFacts, quantizer_order};
+use crate::source::{Element, Source, SourceKind};
+use crate::weights::Origin;
+use crate::{Error, Result};
+
+/// What the user asked for.
+#[derive(Clone, Debug)]
+pub struct PlanOptions {
+    /// The mixture of types.
+    pub recipe: Recipe,
+    /// Types for the tensors whose name a pattern matches; the first match decides.
+    pub overrides: Vec<(Regex, TensorType)>,
+    /// The architecture: of a single safetensors file, which says nothing of it; or instead of the one that
+    /// a directory's `config.json` names.
+    pub arch: Option<String>,
+    /// The pre-tokenizer's name, where it is not to be found from the tokenizer's structure.
+    pub pre: Option<String>,
+}
+
+impl PlanOptions {
+    /// A recipe and nothing else.
+    pub fn new(recipe: Recipe) -> Self {
+        Self { recipe, overrides: Vec::new(), arch: None, pre: None }
+    }
+}
+
+/// A conversion that is ready to run.
+#[derive(Debug)]
+pub struct Plan {
+    /// Where the weights come from.
+    pub source: Source,
+    /// The recipe that chose the types.
+    pub recipe: Recipe,
+    /// The keys of the file.
+    pub metadata: MetadataBuf,
+    /// The tensors in the order of the file.
+    pub tensors: Vec<Planned>,
+    /// Source tensors that are left out, and why.
+    pub dropped: Vec<(String, &'static str)>,
+    /// The exact layout of the file.
+    pub file: FilePlan,
+}
+
+/// A tensor of a plan.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// Name, shape, type and size in the file.
+    pub spec: TensorSpec,
+    /// The type, where briq knows it; a tensor of another type is carried as it is.
+    pub ty: Option<TensorType>,
+    /// Where the weights come from.
+    pub origin: Origin,
+    /// The name in the source, for messages.
+    pub origin_name: String,
+    /// What the source stores it as, in words.
+    pub stored_as: String,
+    /// Why it gets its type, in a short sentence.
+    pub reason: String,
+    /// Whether it does not get the type that was asked for, because its rows do not fit.
+    pub is_fallback: bool,
+}
+
+impl Plan {
+    /// Plans the conversion of what is at `path`.
+    ///
+    /// # Errors
+    /// When the source is bad, of an unknown architecture, has a tensor that ends up nowhere or in a type
+    /// that cannot be read, or lacks one that its family requires.
+    pub fn new(path: &Path, options: &PlanOptions) -> Result<Self> {
+        let source = Source::open(path)?;
+        let mapping = Mapping::of(&source, options.arch.as_deref())?;
+        let mut metadata = mapping.metadata(&source, options.pre.as_deref())?;
+        let chosen = choose_types(&source, &mapping, &model_facts(&metadata), options)?;
+        let tensors = mapping.written.iter().zip(chosen).map(|(written, chosen)| planned(&source, written, chosen));
+        let mut tensors = tensors.collect::<Result<Vec<_>>>()?;
+        set_file_type(&mut metadata, &source, &tensors, options.recipe)?;
+        if writes_in_quantizer_order(&source, options.recipe) {
+            tensors = in_quantizer_order(tensors);
+        }
+        let file = FilePlan::new(&metadata, tensors.iter().map(|tensor| tensor.spec.clone()).collect())?;
+        let recipe = options.recipe;
+        Ok(Self { source, recipe, metadata, tensors, dropped: mapping.dropped, file })
+    }
+
+    /// Bits per weight over all tensors.
+    pub fn bits_per_weight(&self) -> f64 {
+        let weights: u64 = self.tensors.iter().map(|tensor| tensor.spec.shape().elements()).sum();
+        let bytes: u64 = self.tensors.iter().map(|tensor| tensor.spec.bytes()).sum();
+        if weights == 0 { 0.0 } else { bytes as f64 * 8.0 / weights as f64 }
+    }
+
+    /// Weights that do not get the type that was asked for, because their rows do not fit it.
+    pub fn fallback_weights(&self) -> u64 {
+        self.tensors.iter().filter(|tensor| tensor.is_fallback).map(|tensor| tensor.spec.shape().elements()).sum()
+    }
+}
+
+/// The type of a tensor and why.
+struct Chosen {
+    ty: Option<TensorType>,
+    reason: String,
+    is_fallback: bool,
+}
+
+impl Chosen {
+    fn new(ty: TensorType, reason: impl ToString) -> Self {
+        Self { ty: Some(ty), reason: reason.to_string(), is_fallback: false }
+    }
+}
+
+fn choose_types(
+    source: &Source,
+    mapping: &Mapping,
+    model: &ModelFacts,
+    options: &PlanOptions,
+) -> Result<Vec<Chosen>> {
+    let is_gguf = matches!(source.kind, SourceKind::Gguf(_));
+    let facts: Vec<TensorFacts<'_>> = mapping
+        .written
+        .iter()
+        .map(|written| TensorFacts { name: &written.name, shape: written.shape.dims(), current: current_type(source, written, is_gguf) })
+        .collect();
+    let recipe_options =
+        recipe::Options { recipe: options.recipe, overrides: options.overrides.clone(), importance: false };
+    let choices = recipe::assign(model, &facts, &recipe_options)?;
+    mapping
+        .written
+        .iter()
+        .zip(choices)
+        .map(|(written, choice)| {
+            let element = element_of(source, &written.origin);
+            Ok(match element {
+                Element::Unknown(id) => Chosen { ty: None, reason: format!("{id} is carried as it is"), is_fallback: false },
+                Element::Known(ty) if is_integer(ty) => Chosen::new(ty, "integers are carried as they are"),
+                _ if is_gguf || !follows_converter(options.recipe) => from_recipe(choice.ty, &choice.reason),
+                _ => match element_rule(&written.name, written.shape.rank()) {
+                    _ if matches!(choice.reason, Reason::Override { .. }) => from_recipe(choice.ty, &choice.reason),
+                    ElementRule::KeepF32(why) => Chosen::new(TensorType::F32, format!("{why}: stays F32")),
+                    ElementRule::Follow => from_recipe(float_type(options.recipe, element), &choice.reason),
+                },
+            })
+        })
+        .collect()
+}
+
+fn from_recipe(ty: TensorType, reason: &Reason) -> Chosen {
+    Chosen { is_fallback: matches!(reason, Reason::Fallback { .. }), ..Chosen::new(ty, reason) }
+}
+
+/// Whether a checkpoint's tensors get the types of llama.cpp's converter: for floats. Blocks come from its
+/// quantizer, which a checkpoint reaches as F32.
+fn follows_converter(recipe: Recipe) -> bool {
+    recipe == Recipe::Auto || recipe.is_float()
+}
+
+/// The float type of a matrix: the recipe's own, or what the source has and a file can hold.
+fn float_type(recipe: Recipe, element: Element) -> TensorType {
+    recipe.base().unwrap_or(match element.known() {
+        Some(ty @ (TensorType::F16 | TensorType::BF16)) => ty,
+        _ => TensorType::F32,
+    })
+}
+
+fn current_type(source: &Source, written: &Written, is_gguf: bool) -> TensorType {
+    match element_of(source, &written.origin) {
+        Element::Known(ty) if is_gguf => ty,
+        _ => TensorType::F32,
+    }
+}
+
+fn element_of(source: &Source, origin: &Origin) -> Element {
+    match origin {
+        Origin::Source { index, .. } => source.tensors[*index].element,
+        Origin::Values(_) => Element::Known(TensorType::F32),
+    }
+}
+
+fn is_integer(ty: TensorType) -> bool {
+    matches!(ty, TensorType::I8 | TensorType::I16 | TensorType::I32 | TensorType::I64)
+}
+
+fn model_facts(metadata: &MetadataBuf) -> ModelFacts {
+    let number = |key: &str| match metadata.get(key)? {
+        Value::Array(array) => array.get(0)?.as_u64(),
+        value => value.as_u64(),
+    };
+    let architecture = metadata.get(keys::ARCHITECTURE).and_then(|value| value.as_str()).unwrap_or_default();
+    ModelFacts::from_metadata(architecture, number)
+}
+
+fn planned(source: &Source, written: &Written, chosen: Chosen) -> Result<Planned> {
+    let (origin_name, stored_as) = match &written.origin {
+        Origin::Source { index, .. } => {
+            let tensor = &source.tensors[*index];
+            (tensor.name.clone(), tensor.element.to_string())
+        }
+        Origin::Values(_) => (written.name.clone(), "computed".to_owned()),
+    };
+    let spec = match (chosen.ty, &written.origin) {
+        (Some(ty), _) => {
+            check_codec(source, written, ty)?;
+            TensorSpec::new(&written.name, written.shape, ty)?
+        }
+        (None, Origin::Source { index, .. }) => {
+            let tensor = &source.tensors[*index];
+            let Element::Unknown(id) = tensor.element else {
+                return Err(Error::unsupported(format!("tensor \"{}\" has no type", tensor.name)));
+            };
+            TensorSpec::opaque(&written.name, written.shape, id, tensor.bytes)?
+        }
+        (None, Origin::Values(_)) => TensorSpec::new(&written.name, written.shape, TensorType::F32)?,
+    };
+    let Chosen { ty, reason, is_fallback } = chosen;
+    Ok(Planned { spec, ty, origin: written.origin.clone(), origin_name, stored_as, reason, is_fallback })
+}
+
+/// Fails when the stored type cannot be read or the wanted one cannot be made.
+fn check_codec(source: &Source, written: &Written, wanted: TensorType) -> Result<()> {
+    let Origin::Source { index, .. } = written.origin else {
+        return Ok(());
+    };
+    let tensor = &source.tensors[index];
+    let bad = |problem: String| {
+        Err(Error::bad(source.path_of(tensor), format!("tensor \"{}\" {problem}", tensor.name)))
+    };
+    match tensor.element {
+        Element::Known(stored) if stored == wanted => Ok(()),
+        Element::Known(stored) if !briq_codec::can_decode(stored) => {
+            bad(format!("is stored as {stored}, which briq cannot decode yet; it can only be kept"))
+        }
+        Element::Known(_) if !briq_codec::can_encode(wanted) => {
+            bad(format!("was to become {wanted}, which briq cannot encode yet"))
+        }
+        Element::Known(_) => Ok(()),
+        other => bad(format!("has dtype {other}; allowed are F64, F32, F16, BF16 and signed integers")),
+    }
+}
+
+fn writes_in_quantizer_order(source: &Source, recipe: Recipe) -> bool {
+    match source.kind {
+        SourceKind::Gguf(_) => recipe != Recipe::Auto,
+        _ => !follows_converter(recipe),
+    }
+}
+
+fn in_quantizer_order(tensors: Vec<Planned>) -> Vec<Planned> {
+    let order = quantizer_order(tensors.iter().map(|tensor| tensor.spec.name()));
+    let mut tensors: Vec<Option<Planned>> = tensors.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|index| tensors[index].take()).collect()
+}
+
+/// Names the recipe in the metadata: in its place where a checkpoint's family has one for it, and last where
+/// the quantizer would put it.
+fn set_file_type(metadata: &mut MetadataBuf, source: &Source, tensors: &[Planned], recipe: Recipe) -> Result<()> {
+    let types: Vec<_> = tensors.iter().filter_map(|tensor| Some((tensor.ty?, tensor.spec.shape()))).collect();
+    let file_type = recipe.file_type(types.iter().map(|(ty, shape)| (*ty, shape.dims())));
+    if writes_in_quantizer_order(source, recipe) {
+        metadata.set_last(keys::QUANTIZATION_VERSION, 2_u32)?;
+        metadata.set_last(keys::FILE_TYPE, file_type)?;
+    } else if metadata.contains(keys::FILE_TYPE) && !matches!(source.kind, SourceKind::Gguf(_)) {
+        metadata.set(keys::FILE_TYPE, file_type)?;
+    }
+    Ok(())
+}

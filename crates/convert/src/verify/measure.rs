@@ -1,0 +1,98 @@
+//! How far decoded weights are from the ones they were made from.
+
+use briq_format::TensorType;
+
+use super::{RoundTrip, round_trip_bound};
+use crate::weights::Weights;
+use crate::{Error, Result};
+
+/// Weights that are compared at a time.
+const CHUNK: u64 = 1 << 16;
+
+/// Sums over a tensor, in doubles and in the order of the weights.
+#[derive(Default)]
+pub(super) struct Comparison {
+    weights: u64,
+    /// Of the source's weights squared.
+    source_squares: f64,
+    /// Of the decoded weights squared.
+    decoded_squares: f64,
+    products: f64,
+    error_squares: f64,
+    largest_error: f64,
+    /// The worst block: its error as a part of what is allowed, and its first weight.
+    worst: (f64, u64),
+}
+
+impl Comparison {
+    /// Compares the blocks of `ty` in `bytes` with `weights`.
+    pub(super) fn of(ty: TensorType, bytes: &[u8], weights: &Weights<'_>) -> Result<Self> {
+        let mut sums = Self::default();
+        let stored_type = weights.stored_type()?;
+        let (mut stored, mut expected, mut decoded) = (Vec::new(), Vec::new(), Vec::new());
+        let codec = |error: briq_codec::Error| Error::unsupported(error.to_string());
+        for range in weights.chunks(CHUNK) {
+            let elements = range.end - range.start;
+            let block = |element: u64| (element / ty.block_elements() * ty.block_bytes()) as usize;
+            let blocks = bytes.get(block(range.start)..block(range.end)).unwrap_or_default();
+            let start = range.start;
+            weights.read(range, &mut stored)?;
+            expected.resize(elements as usize, 0.0);
+            decoded.resize(elements as usize, 0.0);
+            briq_codec::decode(stored_type, &stored, &mut expected).map_err(codec)?;
+            briq_codec::decode(ty, blocks, &mut decoded).map_err(codec)?;
+            sums.add(ty, start, &expected, &decoded);
+        }
+        Ok(sums)
+    }
+
+    fn add(&mut self, ty: TensorType, start: u64, expected: &[f32], decoded: &[f32]) {
+        // Plain numbers have no blocks; 32 of them make a group whose largest weight gives the scale.
+        let block = if ty.is_quantized() { ty.block_elements() as usize } else { 32 };
+        for (index, (expected, decoded)) in expected.chunks(block).zip(decoded.chunks(block)).enumerate() {
+            let mut largest_weight = 0.0_f64;
+            let mut block_squares = 0.0;
+            for (&x, &y) in expected.iter().zip(decoded) {
+                let (x, y) = (f64::from(x), f64::from(y));
+                let error = (x - y).abs();
+                largest_weight = largest_weight.max(x.abs());
+                block_squares += error * error;
+                // A NaN must stay visible: `max` alone would drop it.
+                self.largest_error = if error.is_nan() { error } else { self.largest_error.max(error) };
+                self.source_squares += x * x;
+                self.decoded_squares += y * y;
+                self.products += x * y;
+            }
+            self.error_squares += block_squares;
+            let rms = (block_squares / expected.len() as f64).sqrt();
+            let ratio = relative(rms, round_trip_bound(ty).allowed(largest_weight));
+            if ratio.is_nan() || ratio > self.worst.0 {
+                self.worst = (ratio, start + (index * block) as u64);
+            }
+        }
+        self.weights += expected.len() as u64;
+    }
+
+    /// The first weight of the worst block.
+    pub(super) fn worst_at(&self) -> u64 {
+        self.worst.1
+    }
+
+    /// The figures of the report.
+    pub(super) fn round_trip(&self) -> RoundTrip {
+        RoundTrip {
+            relative_rmse: relative(self.error_squares.sqrt(), self.source_squares.sqrt()),
+            largest_error: self.largest_error,
+            cosine: match (self.source_squares * self.decoded_squares).sqrt() {
+                0.0 if self.error_squares == 0.0 => 1.0,
+                norms => self.products / norms,
+            },
+            worst_block: self.worst.0,
+        }
+    }
+}
+
+/// `error / size`, where no error of nothing is no error.
+fn relative(error: f64, size: f64) -> f64 {
+    if error == 0.0 { 0.0 } else { error / size }
+}
