@@ -1,0 +1,223 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use briq_convert::recipe::Recipe;
+use briq_format::TensorType;
+use clap::{Parser, Subcommand};
+use regex::{Regex, RegexBuilder};
+
+/// Turn checkpoints into compact GGUF files; check, compare and snapshot them.
+#[derive(Debug, Parser)]
+#[command(
+    name = "briq",
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done, 1 a check failed, 2 wrong usage, 3 bad input, 4 the system failed \
+                  (disk, permission), 130 interrupted."
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a GGUF file from a model directory, a safetensors file or another GGUF file
+    Convert(Convert),
+    /// Show what a GGUF file holds
+    Inspect(Inspect),
+    /// Check a GGUF file, and with --source every weight in it
+    Verify(Verify),
+    /// Print a stable text of a GGUF file, or compare it with one
+    Snapshot(Snapshot),
+    /// List the tensor types and recipes
+    Types(Types),
+    /// Print a completion script for a shell
+    Completions(Completions),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  briq convert Llama-3.2-1B --type Q4_K_M
+  briq convert Llama-3.2-1B --type Q4_K_M --tensor-type 'attn_v=Q8_0' --out small.gguf
+  briq convert model-f16.gguf --type Q5_K_S --dry-run
+  briq convert weights.safetensors --arch mymodel --type F16")]
+pub(crate) struct Convert {
+    /// A Hugging Face model directory, a .safetensors file or a .gguf file
+    #[arg(value_name = "SRC")]
+    pub(crate) source: PathBuf,
+    /// The recipe, such as Q4_K_M, Q8_0, BF16, or auto for the precision of the source; `briq types` lists all
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) recipe: Recipe,
+    /// Where to write; without it a name is made from the model's, in the current directory
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Give the tensors whose name matches a type of their own; may be repeated, the first match decides
+    #[arg(long, value_name = "REGEX=TYPE", value_parser = parse_override)]
+    pub(crate) tensor_type: Vec<(Regex, TensorType)>,
+    /// The architecture: of a single safetensors file, or instead of the one config.json names
+    #[arg(long, value_name = "NAME")]
+    pub(crate) arch: Option<String>,
+    /// The pre-tokenizer, where the structure of tokenizer.json is not a known one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) pre: Option<String>,
+    /// Threads that encode [default: one per core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// What buffers may take together, as in 64MiB or 1G; at least 1 MiB
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = parse_size)]
+    pub(crate) max_memory: u64,
+    /// Print the plan with exact sizes and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Replace the output if it exists
+    #[arg(long, short)]
+    pub(crate) force: bool,
+    /// Take NaN, infinite and overflowing weights as they are
+    #[arg(long)]
+    pub(crate) allow_non_finite: bool,
+    /// Report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  briq inspect model.gguf
+  briq inspect model.gguf --tensors
+  briq inspect model.gguf tokenizer.chat_template
+  briq inspect model.gguf --json | jq .metadata")]
+pub(crate) struct Inspect {
+    /// A GGUF file; any shard shows the whole model
+    pub(crate) file: PathBuf,
+    /// Show one key in full
+    #[arg(conflicts_with = "tensors")]
+    pub(crate) key: Option<String>,
+    /// Show only the metadata
+    #[arg(long, conflicts_with = "tensors")]
+    pub(crate) metadata: bool,
+    /// Show only the tensors
+    #[arg(long)]
+    pub(crate) tensors: bool,
+    /// Report as JSON; arrays of more than 8 elements are shortened, except under KEY
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  briq verify model.gguf
+  briq verify model-Q4_K_M.gguf --source Llama-3.2-1B
+  briq verify model-Q4_K_M.gguf --source model-F16.gguf --json")]
+pub(crate) struct Verify {
+    /// A GGUF file; any shard checks the whole model
+    pub(crate) file: PathBuf,
+    /// What the file was made from: a model directory, a .safetensors file or a .gguf file
+    #[arg(long, value_name = "SRC")]
+    pub(crate) source: Option<PathBuf>,
+    /// The architecture of the source, as for convert
+    #[arg(long, value_name = "NAME", requires = "source")]
+    pub(crate) arch: Option<String>,
+    /// Report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  briq snapshot model.gguf > model.snap
+  briq snapshot model.gguf --check model.snap")]
+pub(crate) struct Snapshot {
+    /// A GGUF file; any shard gives the whole model
+    pub(crate) file: PathBuf,
+    /// Compare with this text instead of printing; exit 1 and show the difference when it is another
+    #[arg(long, value_name = "EXPECTED")]
+    pub(crate) check: Option<PathBuf>,
+    /// Report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  briq types
+  briq types --json | jq '.types[] | select(.encode)'")]
+pub(crate) struct Types {
+    /// Report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  briq completions bash > ~/.local/share/bash-completion/completions/briq
+  briq completions zsh > ~/.zfunc/_briq")]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+fn parse_override(text: &str) -> Result<(Regex, TensorType), String> {
+    // The type has no `=`, a pattern may.
+    let (pattern, ty) = text.rsplit_once('=').ok_or("expected REGEX=TYPE, as in attn_v=Q8_0")?;
+    let ty: TensorType = ty.parse().map_err(|error| format!("{error}"))?;
+    if !briq_codec::can_encode(ty) {
+        return Err(format!("{ty} cannot be encoded yet; `briq types` shows which can"));
+    }
+    let regex = RegexBuilder::new(pattern).size_limit(1 << 20).build().map_err(|error| error.to_string())?;
+    Ok((regex, ty))
+}
+
+/// The smallest memory that still holds a chunk of every type.
+const MIN_MEMORY: u64 = 1 << 20;
+
+fn parse_size(text: &str) -> Result<u64, String> {
+    let allowed = "a size is a number and perhaps K, M, G, KiB, MiB, GiB, KB, MB or GB";
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let number: u64 = text[..digits].parse().map_err(|_| allowed)?;
+    let unit = match text[digits..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        _ => return Err(allowed.to_owned()),
+    };
+    match number.checked_mul(unit) {
+        Some(size) if size >= MIN_MEMORY => Ok(size),
+        _ => Err(format!("must be from 1 MiB to 2^64 - 1 bytes; {allowed}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_read_with_their_units() {
+        assert_eq!(parse_size("64MiB"), Ok(64 << 20));
+        assert_eq!(parse_size("2 G"), Ok(2 << 30));
+        assert_eq!(parse_size("5000000"), Ok(5_000_000));
+        for bad in ["", "MiB", "-1", "1.5G", "64XB", "1023KiB", "99999999999999999999", "99999999999G"] {
+            assert!(parse_size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_override_splits_at_the_last_equals_sign() {
+        let (regex, ty) = parse_override("a=b.*=q8_0").unwrap();
+        assert_eq!((regex.as_str(), ty), ("a=b.*", TensorType::Q8_0));
+        for bad in ["attn_v", "attn_v=Q9", "(=Q8_0", "attn_v=IQ2_XXS"] {
+            assert!(parse_override(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! One subcommand, one file.
+
+pub(crate) mod completions;
+pub(crate) mod convert;
+pub(crate) mod inspect;
+pub(crate) mod snapshot;
+pub(crate) mod types;
+pub(crate) mod verify;
+
+use std::io::{self, BufWriter, StdoutLock, Write};
+
+/// Standard output, buffered.
+fn stdout() -> BufWriter<StdoutLock<'static>> {
+    BufWriter::new(io::stdout().lock())
+}
+
+/// Prints a report as JSON on standard output.
+fn print_json(report: &impl serde::Serialize) -> anyhow::Result<()> {
+    let mut out = stdout();
+    serde_json::to_writer_pretty(&mut out, report).map_err(io::Error::from)?;
+    writeln!(out)?;
+    out.flush()?;
+    Ok(())
+}

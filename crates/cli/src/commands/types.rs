@@ -1,0 +1,60 @@
+//! `briq types`: the table of tensor types and the recipes made of them.
+
+use std::io::Write;
+
+use briq_convert::recipe::Recipe;
+use briq_format::TensorType;
+use serde_json::json;
+
+use super::{print_json, stdout};
+use crate::args::Types;
+use crate::exit::Outcome;
+
+pub(crate) fn run(args: &Types) -> anyhow::Result<Outcome> {
+    match args.json {
+        true => print_json(&as_json())?,
+        false => print()?,
+    }
+    Ok(Outcome::Done)
+}
+
+fn print() -> anyhow::Result<()> {
+    let mut out = stdout();
+    writeln!(out, "{:>3}  {:8} {:>5} {:>5} {:>7}  {:13} block", "id", "type", "elems", "bytes", "bits/w", "briq can")?;
+    for &ty in TensorType::ALL {
+        let (id, name, elements, bytes) = (ty.id().0, ty.name(), ty.block_elements(), ty.block_bytes());
+        let bits = ty.bits_per_weight();
+        writeln!(out, "{id:>3}  {name:8} {elements:>5} {bytes:>5} {bits:>7.4}  {:13} {}", abilities(ty), ty.description())?;
+    }
+    writeln!(out, "\n{:8} recipe", "name")?;
+    for recipe in Recipe::ALL {
+        writeln!(out, "{recipe:8} {}", recipe.about())?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn abilities(ty: TensorType) -> &'static str {
+    match (briq_codec::can_encode(ty), briq_codec::can_decode(ty)) {
+        (true, _) => "encode, decode",
+        (false, true) => "decode",
+        (false, false) => "carry",
+    }
+}
+
+fn as_json() -> serde_json::Value {
+    let types = TensorType::ALL.iter().map(|&ty| {
+        json!({
+            "id": ty.id().0,
+            "name": ty.name(),
+            "block_elements": ty.block_elements(),
+            "block_bytes": ty.block_bytes(),
+            "bits_per_weight": ty.bits_per_weight(),
+            "encode": briq_codec::can_encode(ty),
+            "decode": briq_codec::can_decode(ty),
+            "description": ty.description(),
+        })
+    });
+    let recipes = Recipe::ALL.iter().map(|recipe| json!({ "name": recipe.name(), "description": recipe.about() }));
+    json!({ "types": types.collect::<Vec<_>>(), "recipes": recipes.collect::<Vec<_>>() })
+}

@@ -1,0 +1,73 @@
+//! `briq verify`: structure, scales, and with a source every weight.
+
+use std::io::Write;
+
+use briq_convert::source::Source;
+use briq_convert::verify::{Report, TensorReport, verify, verify_against};
+use briq_format::{Escaped, Gguf};
+
+use super::{print_json, stdout};
+use crate::args::Verify;
+use crate::exit::Outcome;
+use crate::interrupt;
+use crate::progress::Bar;
+use crate::words;
+
+pub(crate) fn run(args: &Verify) -> anyhow::Result<Outcome> {
+    let model = Gguf::open(&args.file)?;
+    let stop = interrupt::flag()?;
+    let bar = Bar::new(model.tensors().map(|tensor| tensor.info.bytes).sum());
+    let report = match &args.source {
+        None => verify(&model, &bar, &stop),
+        Some(source) => {
+            Source::open(source).and_then(|source| verify_against(&model, &source, args.arch.as_deref(), &bar, &stop))
+        }
+    };
+    bar.finish();
+    let report = report?;
+    match args.json {
+        true => print_json(&report)?,
+        false => print(&model, &report)?,
+    }
+    Ok(if report.passed { Outcome::Done } else { Outcome::CheckFailed })
+}
+
+fn print(model: &Gguf, report: &Report) -> anyhow::Result<()> {
+    let mut out = stdout();
+    if report.tensors.iter().any(|tensor| tensor.round_trip.is_some()) {
+        writeln!(out, "{:8} {:>10} {:>10} {:>10} {:>8} {:>8}  tensor", "type", "rel. RMSE", "largest", "cosine", "of bound", "dot")?;
+    }
+    for tensor in &report.tensors {
+        if let Some(figures) = figures(tensor) {
+            writeln!(out, "{:8} {figures}  {}", tensor.ty, Escaped(tensor.name.as_bytes()))?;
+        }
+    }
+    for (name, note) in report.tensors.iter().filter_map(|tensor| Some((&tensor.name, tensor.note.as_ref()?))) {
+        writeln!(out, "note: tensor \"{}\" is {note}", Escaped(name.as_bytes()))?;
+    }
+    for (_, view) in model.files().filter(|(_, view)| view.trailing_bytes() > 0) {
+        writeln!(out, "note: {} bytes behind the last tensor belong to nothing", view.trailing_bytes())?;
+    }
+    let problems = report.tensors.iter().filter_map(|tensor| Some((&tensor.name, tensor.problem.as_ref()?)));
+    let mut failed = 0;
+    for (name, problem) in problems {
+        failed += 1;
+        writeln!(out, "FAILED: tensor \"{}\" {problem}", Escaped(name.as_bytes()))?;
+    }
+    let weights = words::count(report.tensors.iter().map(|tensor| tensor.weights).sum());
+    match failed {
+        0 => writeln!(out, "ok: {} tensors, {weights} weights", report.tensors.len())?,
+        _ => writeln!(out, "{failed} of {} tensors failed", report.tensors.len())?,
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn figures(tensor: &TensorReport) -> Option<String> {
+    let trip = tensor.round_trip?;
+    let dot = tensor.dot.map_or_else(|| "-".to_owned(), |dot| format!("{:.4}", dot.worst));
+    Some(format!(
+        "{:>10.3e} {:>10.3e} {:>10.7} {:>8.4} {dot:>8}",
+        trip.relative_rmse, trip.largest_error, trip.cosine, trip.worst_block
+    ))
+}

@@ -1,0 +1,71 @@
+//! How a run ends: exit codes, and the one line on standard error.
+
+use std::io;
+use std::process::ExitCode;
+
+use briq_format::Escaped;
+
+use crate::interrupt;
+
+/// A check failed; the report says where.
+const CHECK_FAILED: u8 = 1;
+const WRONG_USAGE: u8 = 2;
+const BAD_INPUT: u8 = 3;
+const SYSTEM_FAILED: u8 = 4;
+
+/// What a command has to say when it did its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Done,
+    CheckFailed,
+}
+
+/// Turns the end of a command into an exit code, and prints the error if there is one.
+#[allow(clippy::print_stderr)]
+pub(crate) fn report(done: anyhow::Result<Outcome>) -> ExitCode {
+    let error = match done {
+        Ok(Outcome::Done) => return ExitCode::SUCCESS,
+        Ok(Outcome::CheckFailed) => return CHECK_FAILED.into(),
+        Err(error) => error,
+    };
+    // Whoever reads the other end of a pipe may leave early; that is no failure.
+    if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
+    }
+    // A message may quote a file; what it quotes must not act on the terminal.
+    eprintln!("briq: {}", Escaped(format!("{error}").as_bytes()));
+    code_of(&error).into()
+}
+
+fn code_of(error: &anyhow::Error) -> u8 {
+    if let Some(error) = error.downcast_ref::<briq_convert::Error>() {
+        return match error {
+            briq_convert::Error::Bad { .. } | briq_convert::Error::Unsupported(_) => BAD_INPUT,
+            briq_convert::Error::Usage(_) => WRONG_USAGE,
+            briq_convert::Error::Io { source, .. } => code_of_io(source),
+            briq_convert::Error::Interrupted => interrupt::exit_code(),
+            briq_convert::Error::Format(error) => code_of_format(error),
+            _ => SYSTEM_FAILED,
+        };
+    }
+    match error.downcast_ref::<briq_format::Error>() {
+        Some(error) => code_of_format(error),
+        None => SYSTEM_FAILED,
+    }
+}
+
+fn code_of_format(error: &briq_format::Error) -> u8 {
+    match error.root() {
+        briq_format::Error::Io { source, .. } => code_of_io(source),
+        briq_format::Error::Invalid(_) => WRONG_USAGE,
+        _ => BAD_INPUT,
+    }
+}
+
+/// A path that leads nowhere, or to something that is no file, is bad input; everything else is the system.
+fn code_of_io(error: &io::Error) -> u8 {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::Other => BAD_INPUT,
+        _ => SYSTEM_FAILED,
+    }
+}
