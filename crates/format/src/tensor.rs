@@ -70,7 +70,7 @@ impl Shape {
     /// When a row is no whole number of blocks, or the bytes pass 2^64 - 1.
     pub fn bytes_as(&self, ty: TensorType) -> Result<u64> {
         let row = self.row_elements();
-        if row % ty.block_elements() != 0 {
+        if !row.is_multiple_of(ty.block_elements()) {
             return Err(Error::invalid(format!(
                 "a row of {row} is no whole number of {ty} blocks of {}",
                 ty.block_elements()

@@ -56,6 +56,7 @@ impl AtomicFile {
         }
         let mut builder = Builder::new();
         builder.prefix(".briq-").suffix(".tmp");
+        #[cfg(unix)]
         builder.permissions(usual_mode());
         let temporary = builder.tempfile_in(folder).map_err(Error::io("create a file beside"))?;
         if let Some(old) = old {
@@ -131,6 +132,12 @@ fn usual_mode() -> fs::Permissions {
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
+}
+
+/// Elsewhere a rename is made durable by the file system, and a folder cannot be opened as a file.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,0 +1,46 @@
+//! What a caller can get wrong.
+
+use briq_format::TensorType;
+
+/// Why there is no dot product.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No kernel multiplies rows of this type.
+    #[error("there is no dot product for {ty}; there is one for {list}", list = supported())]
+    Unsupported {
+        /// The type of the weights.
+        ty: TensorType,
+    },
+    /// Activations cannot be encoded to this type.
+    #[error("activations cannot be encoded to {ty}; they can be to F32, F16, BF16, Q8_0, Q8_1 and Q8_K")]
+    NoActivations {
+        /// The type asked for.
+        ty: TensorType,
+    },
+    /// The activations have another type than the weights are multiplied with.
+    #[error("{ty} is multiplied with activations of {needed}, but these are {given}")]
+    Partner {
+        /// The type of the weights.
+        ty: TensorType,
+        /// Its partner.
+        needed: TensorType,
+        /// The type of the activations.
+        given: TensorType,
+    },
+    /// The two sides have different lengths, or one ends inside a block.
+    #[error("the row has {weights} weights, but there are {activations} activations")]
+    Length {
+        /// Elements of the row.
+        weights: usize,
+        /// Elements of the activations.
+        activations: usize,
+    },
+    /// The row cannot be decoded.
+    #[error(transparent)]
+    Codec(#[from] briq_codec::Error),
+}
+
+fn supported() -> String {
+    let types = TensorType::ALL.iter().filter(|&&ty| crate::can_dot(ty));
+    types.map(|ty| ty.name()).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,38 @@
+//! Dot products over block-quantized weights.
+//!
+//! Activations are quantized too, to the type that the weights' type is multiplied with ([`partner`]); what
+//! remains per block is a sum of products of small integers, and a few floats.
+//!
+//! * [`reference`] is the definition: decode both sides, sum in double precision.
+//! * [`dot()`] computes the same with integers, in the order of ggml's portable kernels.
+//! * [`bound()`] says how far the two may be apart, and why.
+//!
+//! ```
+//! use briq_format::TensorType;
+//! use briq_kernels::{Activations, bound, dot, partner, reference};
+//!
+//! let weights: Vec<f32> = (0..256).map(|i| (i as f32 * 0.37).sin()).collect();
+//! let activations: Vec<f32> = (0..256).map(|i| (i as f32 * 0.11).cos()).collect();
+//! let ty = TensorType::Q4_K;
+//! let mut row = vec![0; 144];
+//! briq_codec::encode(ty, &weights, 256, None, &mut row)?;
+//!
+//! let activations = Activations::encode(partner(ty)?, &activations)?;
+//! let difference = f64::from(dot(ty, &row, &activations)?) - reference::dot_encoded(ty, &row, &activations)?;
+//! assert!(difference.abs() <= bound(ty, &row, &activations)?);
+//! # Ok::<(), briq_kernels::Error>(())
+//! ```
+
+mod activations;
+mod bound;
+mod dot;
+mod error;
+pub mod reference;
+
+pub use activations::Activations;
+pub use bound::bound;
+pub use dot::{can_dot, dot, partner};
+pub use error::Error;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! Every kernel against the definition, over arbitrary bytes.
+
+use briq_format::TensorType::{self, *};
+use briq_format::block::{F32, Q8_0, Q8_1, Q8_K};
+use briq_format::scalar::F16;
+use proptest::prelude::*;
+use zerocopy::FromBytes;
+use zerocopy::little_endian::I16;
+
+use crate::{Activations, Error, bound, can_dot, dot, partner, reference};
+
+const BLOCKS: usize = 3;
+
+/// Arbitrary bytes of three super-blocks, with finite scales and minimums, and numbers below 2 where there are no
+/// scales: sums of larger ones overflow, and then no bound is claimed.
+fn row(ty: TensorType) -> impl Strategy<Value = Vec<u8>> {
+    let bytes = ty.row_bytes(BLOCKS as u64 * 256).unwrap() as usize;
+    proptest::collection::vec(any::<u8>(), bytes).prop_map(move |mut bytes| {
+        if !ty.is_quantized() {
+            clear_exponent_bit(&mut bytes);
+        }
+        made_finite(ty, bytes)
+    })
+}
+
+/// Makes the scales and minimums of bad blocks finite and keeps the rest of the bytes.
+fn made_finite(ty: TensorType, mut bytes: Vec<u8>) -> Vec<u8> {
+    let block = ty.block_bytes() as usize;
+    while let Some(bad) = briq_codec::check_blocks(ty, &bytes).unwrap() {
+        clear_exponent_bit(&mut bytes[bad * block..][..block]);
+    }
+    bytes
+}
+
+/// Whatever float a byte ends, it has an exponent that is not all ones afterwards.
+fn clear_exponent_bit(bytes: &mut [u8]) {
+    bytes.iter_mut().for_each(|byte| *byte &= 0xBF);
+}
+
+/// Activations with any quants, the sums they should have, and scales of any finite magnitude below 2^40.
+fn activations(ty: TensorType) -> impl Strategy<Value = Activations> {
+    let numbers = proptest::collection::vec(-1000.0_f32..1000.0, BLOCKS * 256);
+    let quants = proptest::collection::vec(prop_oneof![any::<i8>(), Just(i8::MIN)], BLOCKS * 256);
+    let scales = proptest::collection::vec((-1.0_f32..1.0, -160..40_i32), BLOCKS * 8);
+    (numbers, quants, scales).prop_map(move |(numbers, quants, scales)| {
+        // At most 2^3, so that the sum that Q8_1 states, up to 4096 quants, fits 16 bits.
+        let half = |i: usize| F16::from_f32(scales[i].0 * 2f32.powi(scales[i].1 % 16 - 12));
+        let sum = |quants: &[i8]| quants.iter().map(|&quant| i32::from(quant)).sum::<i32>();
+        let (by_32, by_256) = (quants.as_chunks::<32>().0, quants.as_chunks::<256>().0);
+        match ty {
+            Q8_0 => Activations::Q8_0(
+                by_32.iter().enumerate().map(|(i, &quants)| Q8_0 { scale: half(i), quants }).collect(),
+            ),
+            Q8_1 => Activations::Q8_1(
+                (by_32.iter().enumerate())
+                    .map(|(i, &quants)| {
+                        let scaled_sum = F16::from_f32(half(i).to_f32() * sum(&quants) as f32);
+                        Q8_1 { scale: half(i), scaled_sum, quants }
+                    })
+                    .collect(),
+            ),
+            Q8_K => Activations::Q8_K(
+                (by_256.iter().enumerate())
+                    .map(|(i, &quants)| {
+                        let scale = F32::new(scales[i].0 * 2f32.powi(scales[i].1));
+                        let sums =
+                            std::array::from_fn(|g| I16::new(sum(&quants[16 * g..16 * g + 16]) as i16));
+                        Q8_K { scale, quants, sums }
+                    })
+                    .collect(),
+            ),
+            _ => Activations::encode(ty, &numbers).unwrap(),
+        }
+    })
+}
+
+fn check(ty: TensorType, row: &[u8], activations: &Activations) {
+    let exact = reference::dot_encoded(ty, row, activations).unwrap();
+    let computed = f64::from(dot(ty, row, activations).unwrap());
+    let bound = bound(ty, row, activations).unwrap();
+    assert!(bound.is_finite(), "{ty}: no bound for {exact}");
+    assert!((computed - exact).abs() <= bound, "{ty}: {computed} is not within {bound:e} of {exact}");
+}
+
+fn kernels() -> impl Iterator<Item = TensorType> {
+    TensorType::ALL.iter().copied().filter(|&ty| can_dot(ty))
+}
+
+proptest! {
+    #[test]
+    fn a_kernel_is_within_its_bound_for_any_bytes(
+        (ty, row, activations) in proptest::sample::select(kernels().collect::<Vec<_>>())
+            .prop_flat_map(|ty| (Just(ty), row(ty), activations(partner(ty).unwrap())))
+    ) {
+        check(ty, &row, &activations);
+    }
+
+    /// The bound is of use: for encoded weights and activations it is a small part of the product's magnitude.
+    #[test]
+    fn a_bound_is_close_to_the_precision_of_the_arithmetic(seed in any::<u32>()) {
+        let wave = |step: f32| (0..768).map(move |i| ((i as f32 + seed as f32 / 1e6) * step).sin()).collect::<Vec<f32>>();
+        let (weights, values) = (wave(0.37), wave(0.59));
+        for ty in kernels() {
+            let mut row = vec![0; ty.row_bytes(768).unwrap() as usize];
+            briq_codec::encode(ty, &weights, 768, None, &mut row).unwrap();
+            let activations = Activations::encode(partner(ty).unwrap(), &values).unwrap();
+            check(ty, &row, &activations);
+            let magnitude: f32 = weights.iter().zip(&values).map(|(a, b)| (a * b).abs()).sum();
+            // Q8_1 rounds its sums to 11 bits; the rest is about fifty roundings of 24 bits.
+            let part = if matches!(ty, Q4_1 | Q5_1) { 2e-3 } else { 1e-5 };
+            prop_assert!(bound(ty, &row, &activations).unwrap() < part * f64::from(magnitude), "{ty}");
+        }
+    }
+
+    #[test]
+    fn quantized_activations_stand_for_what_was_given(values in proptest::collection::vec(-1.0_f32..1.0, 256)) {
+        let largest = values.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+        for ty in [F32, F16, BF16, Q8_0, Q8_1, Q8_K] {
+            let activations = Activations::encode(ty, &values).unwrap();
+            prop_assert_eq!((activations.ty(), activations.elements()), (ty, 256));
+            for (value, decoded) in values.iter().zip(activations.decode()) {
+                // Half a step of 127, and a scale that is off by a 2048th.
+                prop_assert!((f64::from(*value) - decoded).abs() <= f64::from(largest) * (0.51 / 127.0 + 1.0 / 2048.0));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_definition_without_quantized_activations_is_the_plain_sum() {
+    let (weights, values) = ([1.5_f32, -2.0, 0.25], [4.0_f32, 0.5, -8.0]);
+    let row: Vec<u8> = weights.iter().flat_map(|weight| weight.to_le_bytes()).collect();
+    assert_eq!(reference::dot(F32, &row, &values), Ok(3.0));
+    assert_eq!(reference::dot(F32, &row, &values[..2]), Err(Error::Length { weights: 3, activations: 2 }));
+}
+
+/// Sums at the edge: every quant -128, every code the largest.
+#[test]
+fn the_largest_integers_do_not_overflow() {
+    for ty in kernels().filter(|ty| ty.is_quantized()) {
+        for byte in [0x00, 0xFF, 0x80, 0x7F] {
+            let row = made_finite(ty, vec![byte; ty.row_bytes(768).unwrap() as usize]);
+            let least = i8::MIN;
+            let activations = match partner(ty).unwrap() {
+                Q8_0 => Activations::Q8_0(vec![Q8_0 { scale: F16::from_f32(1.0), quants: [least; 32] }; 24]),
+                Q8_1 => {
+                    let block = Q8_1 {
+                        scale: F16::from_f32(1.0),
+                        scaled_sum: F16::from_f32(-4096.0),
+                        quants: [least; 32],
+                    };
+                    Activations::Q8_1(vec![block; 24])
+                }
+                _ => {
+                    let block =
+                        Q8_K { scale: F32::new(1.0), quants: [least; 256], sums: [I16::new(-2048); 16] };
+                    Activations::Q8_K(vec![block; 3])
+                }
+            };
+            check(ty, &row, &activations);
+        }
+    }
+}
+
+#[test]
+fn sums_that_are_not_those_of_the_quants_are_in_the_bound() {
+    let mut row = vec![0; 144];
+    briq_codec::encode(Q4_K, &(0..256).map(|i| (i as f32).sin()).collect::<Vec<_>>(), 256, None, &mut row)
+        .unwrap();
+    let block = Q8_K::read_from_bytes(&[0x3F; 292]).unwrap();
+    check(Q4_K, &row, &Activations::Q8_K(vec![block]));
+}
+
+#[test]
+fn what_does_not_belong_together_is_named() {
+    let activations = Activations::encode(Q8_0, &[1.0; 64]).unwrap();
+    for (result, message) in [
+        (
+            dot(Q4_K, &[0; 144], &activations),
+            "Q4_K is multiplied with activations of Q8_K, but these are Q8_0",
+        ),
+        (dot(Q4_0, &[0; 18], &activations), "the row has 32 weights, but there are 64 activations"),
+        (dot(Q4_0, &[0; 37], &activations), "the row has 64 weights, but there are 64 activations"),
+        (
+            dot(IQ1_S, &[], &activations),
+            "there is no dot product for IQ1_S; there is one for F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, BF16",
+        ),
+    ] {
+        assert_eq!(result.unwrap_err().to_string(), message);
+    }
+    let message = Activations::encode(Q8_K, &[1.0; 255]).unwrap_err().to_string();
+    assert_eq!(message, "255 activations are no whole number of Q8_K blocks of 256");
+    assert!(Activations::encode(Q4_K, &[]).is_err());
+}
