@@ -43,7 +43,8 @@ pub fn decode(ty: TensorType, bytes: &[u8], weights: &mut [f32]) -> Result<(), E
 /// BF16, F64 and Q8_0 make no use of it. An importance of all ones is not the same as none.
 ///
 /// Weights that are not finite are encoded as the reference does, which is seldom useful; see
-/// [`first_non_finite`](crate::first_non_finite).
+/// [`first_non_finite`](crate::first_non_finite). They are also the one case in which a bit is left to the processor:
+/// the sign of a scale that is not a number.
 ///
 /// # Errors
 /// When a row is not whole blocks, `weights` not whole rows, `importance` not as long as a row, `blocks` not as
@@ -101,7 +102,9 @@ fn encode_rows<B: Encode>(
         let (ty, block) = (B::TYPE, B::ELEMENTS);
         return Err(Error::PartialBlock { length: row_elements, unit: "elements of a row", ty, block });
     }
-    same_length("weights", weights.len(), rows * row_elements)?;
+    if weights.len() != rows * row_elements {
+        return Err(Error::PartialRow { weights: weights.len(), row_elements });
+    }
     same_length("blocks", bytes.len(), (rows * row_blocks).saturating_mul(size_of::<B>()))?;
     if let Some(importance) = importance {
         same_length("importance", importance.len(), row_elements)?;

@@ -27,6 +27,14 @@ pub enum Error {
         /// The same of one block.
         block: usize,
     },
+    /// Weights that end inside a row.
+    #[error("{weights} weights are no whole number of rows of {row_elements}")]
+    PartialRow {
+        /// What was given.
+        weights: usize,
+        /// Elements of a row.
+        row_elements: usize,
+    },
     /// Two arguments that do not belong together.
     #[error("{what} has length {length}, but must have {needed}")]
     Length {

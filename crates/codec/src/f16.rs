@@ -12,11 +12,12 @@ const BATCH: usize = 64;
 impl Decode for F16 {
     fn decode(blocks: &[Self], weights: &mut [f32]) {
         for (blocks, weights) in blocks.chunks(BATCH).zip(weights.chunks_mut(BATCH)) {
+            let count = blocks.len().min(weights.len());
             let mut batch = [f16::ZERO; BATCH];
             for (half, block) in batch.iter_mut().zip(blocks) {
                 *half = f16::from_bits(block.to_bits());
             }
-            batch[..weights.len()].convert_to_f32_slice(weights);
+            batch[..count].convert_to_f32_slice(&mut weights[..count]);
         }
     }
 }

@@ -6,6 +6,7 @@
 //! reassociated, and no function of a math library takes part.
 //!
 //! * [`decode`] and [`encode`] take a type that is known at run time; [`Decode`] and [`Encode`] take typed blocks.
+//! * Q8_1 and Q8_K hold activations, not weights: they have [`Encode`] alone.
 //! * [`Quants`] and [`k_scales`] give the integers inside a block, for dot products.
 //! * [`first_non_finite`] and [`check_blocks`] find values that no encoder should be given, or should have made.
 //!
@@ -40,6 +41,8 @@ mod q5_1;
 mod q5_k;
 mod q6_k;
 mod q8_0;
+mod q8_1;
+mod q8_k;
 
 mod fit;
 mod k_affine;

@@ -24,11 +24,16 @@ impl Decode for Q8_0 {
 impl Encode for Q8_0 {
     fn encode_row(weights: &[f32], _: Option<&[f32]>, blocks: &mut [Self]) {
         for (block, weights) in blocks.iter_mut().zip(weights.as_chunks::<32>().0) {
-            let scale = magnitude(weights) / 127.0;
-            let per_scale = inverse_or_zero(scale);
-            *block = Self { scale: F16::from_f32(scale), quants: quants(weights, per_scale) };
+            let (scale, quants) = quantize(weights);
+            *block = Self { scale: F16::from_f32(scale), quants };
         }
     }
+}
+
+/// The scale before it is rounded to 16 bits, and the quants that it gives.
+pub(crate) fn quantize(weights: &[f32; 32]) -> (f32, [i8; 32]) {
+    let scale = magnitude(weights) / 127.0;
+    (scale, quants(weights, inverse_or_zero(scale)))
 }
 
 /// The largest magnitude.

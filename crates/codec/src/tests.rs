@@ -104,7 +104,7 @@ fn zeros_have_the_bytes_of_the_reference() {
     }
 }
 
-/// One NaN among 256 ones: whether the block is then refused. Row by row encoders.md, "Edge behaviour".
+/// One NaN among ordinary weights: whether its block is then refused.
 #[test]
 fn a_nan_is_passed_over_except_where_it_decides_the_scale() {
     for (ty, at, importance, refused) in [
@@ -120,7 +120,6 @@ fn a_nan_is_passed_over_except_where_it_decides_the_scale() {
         (F16, 5, false, true),
         (BF16, 5, false, true),
     ] {
-        // Not all alike: a block of equal weights leaves the search no work.
         let mut weights: Vec<f32> = (0..256).map(|i| (i as f32).sin()).collect();
         weights[at] = f32::NAN;
         let importance = importance.then_some([1.0; 256]);
@@ -139,8 +138,8 @@ fn wrong_lengths_and_types_are_named() {
     assert_eq!(try_encode(Q4_0, 64, None, 36), Ok(()));
     for (result, message) in [
         (try_encode(Q4_0, 33, None, 36), "33 elements of a row are no whole number of Q4_0 blocks of 32"),
-        (try_encode(Q4_0, 128, None, 36), "weights has length 64, but must have 0"),
-        (try_encode(Q4_0, 0, None, 0), "weights has length 64, but must have 0"),
+        (try_encode(Q4_0, 128, None, 36), "64 weights are no whole number of rows of 128"),
+        (try_encode(Q4_0, 0, None, 0), "64 weights are no whole number of rows of 0"),
         (try_encode(Q4_0, 64, None, 35), "blocks has length 35, but must have 36"),
         (try_encode(Q4_0, 32, Some(&weights), 36), "importance has length 64, but must have 32"),
     ] {

@@ -108,12 +108,21 @@ impl fmt::Display for Json {
             Self::Integer(number) => write!(f, "{number}"),
             Self::Float(number) => write!(f, "{number:?}"),
             Self::NotFinite => f.write_str("a number that is not finite"),
-            Self::String(text) => match text.char_indices().nth(60) {
-                Some((end, _)) => write!(f, "{:?}...", &text[..end]),
-                None => write!(f, "{text:?}"),
-            },
+            Self::String(text) => write!(f, "{}", Quoted(text)),
             Self::Array(items) => write!(f, "an array of {}", items.len()),
             Self::Object(members) => write!(f, "an object of {} members", members.len()),
+        }
+    }
+}
+
+/// Text from a file as an error message shows it: in quotes, escaped, and cut after 60 characters.
+pub(crate) struct Quoted<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.char_indices().nth(60) {
+            Some((end, _)) => write!(f, "{:?}...", &self.0[..end]),
+            None => write!(f, "{:?}", self.0),
         }
     }
 }
@@ -134,7 +143,12 @@ pub fn read(path: &Path, cap: u64) -> Result<Json> {
 ///
 /// As [`read`], except for a missing file.
 pub fn read_if_present(path: &Path, cap: u64) -> Result<Option<Json>> {
-    if path.exists() { read(path, cap).map(Some) } else { Ok(None) }
+    if is_present(path) { read(path, cap).map(Some) } else { Ok(None) }
+}
+
+/// Whether there is anything at `path`, be it a link that leads nowhere: such a file is broken, not missing.
+pub(crate) fn is_present(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
 }
 
 /// Reads the text file at `path`, which may have at most `cap` bytes.
@@ -293,7 +307,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
         let mut members = Object::new();
         while let Some(key) = access.next_key::<String>()? {
             if members.contains_key(&key) {
-                return Err(de::Error::custom(format_args!("the key {} is given twice", Json::String(key))));
+                return Err(de::Error::custom(format_args!("the key {} is given twice", Quoted(&key))));
             }
             let value = access.next_value()?;
             members.insert(key, value);
@@ -305,6 +319,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn parsed(text: &str) -> Json {
         parse(Path::new("x.json"), text).unwrap()
@@ -340,10 +355,13 @@ mod tests {
         assert!(refused("{\"a\": Nan}").contains("line 1"));
     }
 
-    #[test]
-    fn masking_keeps_the_length_so_that_columns_stay_true() {
-        for text in ["[NaN, -Infinity, 01]", "{\"é\\\"\": Infinity}", "[1, 2]"] {
-            assert_eq!(mask_non_finite(text).len(), text.len());
+    proptest! {
+        #[test]
+        fn masking_keeps_the_length_so_that_columns_stay_true(
+            pieces in prop::collection::vec(prop::sample::select(vec!["NaN", "Infinity", "-", "\"", "\\", "é", "[", "1"]), 0..20)
+        ) {
+            let text = pieces.concat();
+            prop_assert_eq!(mask_non_finite(&text).len(), text.len());
         }
     }
 

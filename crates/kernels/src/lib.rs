@@ -3,7 +3,7 @@
 //! Activations are quantized too, to the type that the weights' type is multiplied with ([`partner`]); what
 //! remains per block is a sum of products of small integers, and a few floats.
 //!
-//! * [`reference`] is the definition: decode both sides, sum in double precision.
+//! * [`mod@reference`] is the definition: decode both sides, sum in double precision.
 //! * [`dot()`] computes the same with integers, in the order of ggml's portable kernels.
 //! * [`bound()`] says how far the two may be apart, and why.
 //!

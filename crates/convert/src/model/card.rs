@@ -14,7 +14,7 @@ use crate::{Error, Result};
 
 /// A value of the card.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Node {
+pub(super) enum Node {
     /// Nothing, `~` or `null`.
     Null,
     /// A value as it is written.
@@ -33,7 +33,7 @@ const DEPTH_CAP: usize = 64;
 
 impl Node {
     /// The first value under `key`, unless it is null.
-    pub fn get(&self, key: &str) -> Option<&Node> {
+    pub(super) fn get(&self, key: &str) -> Option<&Node> {
         let Self::Map(members) = self else { return None };
         members
             .iter()
@@ -43,7 +43,7 @@ impl Node {
     }
 
     /// The text, when this is a plain value.
-    pub fn as_text(&self) -> Option<&str> {
+    pub(super) fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
             _ => None,
@@ -51,7 +51,7 @@ impl Node {
     }
 
     /// The items of a list; a plain value is a list of itself.
-    pub fn items(&self) -> &[Node] {
+    pub(super) fn items(&self) -> &[Node] {
         match self {
             Self::List(items) => items,
             Self::Text(_) => std::slice::from_ref(self),
@@ -65,9 +65,9 @@ impl Node {
 /// # Errors
 ///
 /// When the file is too long or the front matter is not YAML as this module takes it.
-pub fn read(directory: &Path) -> Result<Node> {
+pub(super) fn read(directory: &Path) -> Result<Node> {
     let path = directory.join("README.md");
-    if !path.exists() {
+    if !json::is_present(&path) {
         return Ok(Node::Null);
     }
     parse(&json::read_text(&path, CARD_CAP)?).map_err(|problem| Error::bad(&path, problem))

@@ -6,64 +6,28 @@
 
 use std::path::Path;
 
-use briq_format::metadata::{MetadataBuf, OwnedValue};
+use briq_format::metadata::MetadataBuf;
 
-use super::Config;
 use super::card::{self, Node};
-use super::config::number;
 use super::name::{self, Components};
-use crate::json::{self, Json};
+use super::size::{Parameters, size_label};
+use super::{Config, sampling};
+use crate::json::Json;
 use crate::{Error, Result};
-
-/// How many weights a file holds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Parameters {
-    /// All weights.
-    pub total: u64,
-    /// Weights outside of expert tensors; only read when there are experts.
-    pub shared: u64,
-    /// Weights of one expert over all layers.
-    pub expert: u64,
-    /// Experts in a layer, 0 when there are none.
-    pub expert_count: u64,
-}
-
-impl Parameters {
-    /// Counts the tensors of a file, each a name and its dimensions, innermost first. Expert tensors hold all
-    /// experts of a layer in one; where layers differ in their number of experts, the mean counts.
-    pub fn count<'t>(tensors: impl Iterator<Item = (&'t str, &'t [u64])>) -> Self {
-        let mut parameters = Self::default();
-        let (mut experts, mut expert_tensors) = (0u64, 0u64);
-        for (name, dimensions) in tensors {
-            let size = dimensions.iter().fold(1u64, |size, dimension| size.saturating_mul(*dimension));
-            parameters.total = parameters.total.saturating_add(size);
-            let axis = if name.contains(".bias") { 1 } else { 2 };
-            match dimensions.get(axis) {
-                Some(&count) if name.contains("_exps.") && count > 0 => {
-                    parameters.expert = parameters.expert.saturating_add(size / count);
-                    (experts, expert_tensors) = (experts.saturating_add(count), expert_tensors + 1);
-                }
-                _ => parameters.shared = parameters.shared.saturating_add(size),
-            }
-        }
-        parameters.expert_count = experts.checked_div(expert_tensors).unwrap_or(0);
-        parameters
-    }
-}
 
 /// Writes the keys for the model in `directory`, whose last path component is `directory_name`.
 ///
 /// # Errors
 ///
 /// When `generation_config.json` or the model card is malformed.
-pub fn write(
+pub(super) fn write(
     directory: &Path,
     directory_name: &str,
     config: &Config,
     parameters: Parameters,
     metadata: &mut MetadataBuf,
 ) -> Result<()> {
-    sampling(directory, metadata)?;
+    sampling::write(directory, metadata)?;
     let card = card::read(directory)?;
     let path = config.get("_name_or_path").and_then(Json::as_str);
     Identity::of(&card, path, directory_name, parameters).write(&card, metadata)?;
@@ -71,65 +35,6 @@ pub fn write(
     ancestors(&card, Ancestors::Datasets, parameters, metadata)?;
     set_list(metadata, "general.tags", &card, ["tags", "pipeline_tag"])?;
     set_list(metadata, "general.languages", &card, ["languages", "language"])
-}
-
-/// The number of weights as a label: `1.2B`, `71B`, `8x7.2B`.
-pub fn size_label(parameters: Parameters) -> String {
-    match parameters.expert_count {
-        0 => rounded(parameters.total),
-        count => format!("{count}x{}", rounded(parameters.shared + parameters.expert)),
-    }
-}
-
-/// At least two digits, one of them after the point when it takes that.
-fn rounded(count: u64) -> String {
-    let scales = [(1e12, 1e-12, 'T'), (1e9, 1e-9, 'B'), (1e6, 1e-6, 'M')];
-    let count = count as f64;
-    let scale = scales.iter().find(|(least, ..)| count > *least);
-    let (factor, suffix) = scale.map_or((1e-3, 'K'), |(_, factor, suffix)| (*factor, *suffix));
-    let scaled = count * factor;
-    let whole = scaled.round_ties_even();
-    let digits = if whole == 0.0 { 0 } else { format!("{whole}").len() };
-    format!("{scaled:.*}{suffix}", 2usize.saturating_sub(digits))
-}
-
-/// `general.sampling.*` from `generation_config.json`: the key's last part, the names it is taken from, and
-/// whether it is an integer.
-const SAMPLING: [(&str, &[&str], bool); 11] = [
-    ("top_k", &["top_k"], true),
-    ("top_p", &["top_p"], false),
-    ("min_p", &["min_p"], false),
-    ("xtc_probability", &["xtc_probability"], false),
-    ("xtc_threshold", &["xtc_threshold"], false),
-    ("temp", &["temperature"], false),
-    ("penalty_last_n", &["penalty_last_n"], true),
-    ("penalty_repeat", &["penalty_repeat", "repetition_penalty"], false),
-    ("mirostat", &["mirostat"], true),
-    ("mirostat_tau", &["mirostat_tau"], false),
-    ("mirostat_eta", &["mirostat_eta"], false),
-];
-
-fn sampling(directory: &Path, metadata: &mut MetadataBuf) -> Result<()> {
-    let path = directory.join("generation_config.json");
-    let Some(generation) = json::read_if_present(&path, json::CONFIG_CAP)? else { return Ok(()) };
-    if let Some(sequence) = generation.get("sequence").and_then(Json::as_str) {
-        set_text(metadata, "general.sampling.sequence", sequence)?;
-    }
-    for (key, names, is_integer) in SAMPLING {
-        let Some((name, value)) = names.iter().find_map(|name| Some((name, generation.get(name)?))) else {
-            continue;
-        };
-        let converted: Option<OwnedValue> = match (value, is_integer) {
-            (Json::Null, _) => continue,
-            (Json::Integer(number), true) => i32::try_from(*number).ok().map(OwnedValue::from),
-            (_, true) => None,
-            (_, false) => number(value).map(|number| (number as f32).into()),
-        };
-        let allowed = if is_integer { "a 32-bit integer" } else { "a number" };
-        let problem = || Error::bad(&path, format!("{name:?} is {value}; allowed is {allowed}"));
-        metadata.set(&format!("general.sampling.{key}"), converted.ok_or_else(problem)?)?;
-    }
-    Ok(())
 }
 
 /// What a model is called.
@@ -311,6 +216,9 @@ fn set_list(metadata: &mut MetadataBuf, key: &str, card: &Node, names: [&str; 2]
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json;
+    use crate::model::config::number;
+    use briq_format::metadata::OwnedValue;
     use std::fs;
 
     fn cases(kind: &str) -> Vec<Json> {
@@ -374,47 +282,6 @@ mod tests {
     fn cards_names_and_sampling_give_the_converters_keys() {
         for kind in ["cards", "generation_config", "dir_name_only", "name_or_path_only"] {
             cases(kind).iter().for_each(check);
-        }
-    }
-
-    #[test]
-    fn size_labels_round_as_the_converter_rounds() {
-        for case in cases("size_label") {
-            let [counts, label] = case.as_array().unwrap() else { panic!("{case}") };
-            let counts: Vec<u64> = counts.as_array().unwrap().iter().map(integer).collect();
-            let parameters = Parameters {
-                total: counts[0],
-                shared: counts[1],
-                expert: counts[2],
-                expert_count: counts[3],
-            };
-            assert_eq!(size_label(parameters), label.as_str().unwrap());
-        }
-    }
-
-    #[test]
-    fn experts_are_counted_once_for_each_layer_and_shared_weights_apart() {
-        let tensors: [(&str, &[u64]); 4] = [
-            ("token_embd.weight", &[8, 10]),
-            ("blk.0.ffn_up_exps.weight", &[8, 6, 4]),
-            ("blk.0.ffn_up_exps.bias", &[6, 4]),
-            ("blk.0.ffn_norm.weight", &[8]),
-        ];
-        let expected =
-            Parameters { total: 80 + 192 + 24 + 8, shared: 80 + 8, expert: 48 + 6, expert_count: 4 };
-        assert_eq!(Parameters::count(tensors.into_iter()), expected);
-        assert_eq!(size_label(expected), "4x0.14K");
-    }
-
-    #[test]
-    fn a_sampling_value_of_the_wrong_kind_is_refused() {
-        let directory = tempfile::tempdir().unwrap();
-        for (generation, part) in
-            [("{\"top_k\": 1.5}", "\"top_k\" is 1.5"), ("{\"top_p\": \"x\"}", "\"top_p\" is \"x\"")]
-        {
-            fs::write(directory.path().join("generation_config.json"), generation).unwrap();
-            let message = sampling(directory.path(), &mut MetadataBuf::new()).unwrap_err().to_string();
-            assert!(message.contains(part), "{message}");
         }
     }
 }

@@ -4,15 +4,17 @@
 //! and shapes, and never sees a weight: whoever plans a conversion asks [`Model::map_tensor`] for each source
 //! tensor and [`Model::metadata`] once. Facts about families follow llama.cpp's converter.
 
-pub mod card;
+mod card;
 mod config;
 mod element;
 mod family;
-pub mod general;
+mod general;
 mod keys;
 mod name;
 mod pooling;
 mod rope;
+mod sampling;
+mod size;
 mod tensor;
 mod transform;
 
@@ -23,12 +25,12 @@ use briq_format::metadata::{MetadataBuf, keys as well_known};
 pub use config::Config;
 pub use element::{ElementRule, element_rule};
 pub use family::families;
-pub use general::Parameters;
 pub use keys::{Facts, KeyRow, KeyValue};
+pub use size::{Parameters, size_label};
 pub use tensor::{Change, Dimension, Mapped, Need, TensorRow};
 pub use transform::Transform;
 
-use crate::json::Json;
+use crate::json::{Json, Quoted};
 use crate::tokenizer::{self, Scheme};
 use crate::{Error, Result};
 
@@ -55,6 +57,8 @@ pub struct Family {
     pub generated: fn(&Config) -> Result<Vec<Generated>>,
     /// How the tokenizer's files are read.
     pub tokenizer: Scheme,
+    /// Pre-tokenizers that come first where a tokenizer's structure has several names.
+    pub pre_tokenizers: &'static [&'static str],
 }
 
 /// A tensor that is computed from the config and written before all others, as F32.
@@ -79,9 +83,10 @@ pub fn find(architecture: &str) -> Result<&'static Family> {
     let by_arch = || families().iter().find(|family| family.arch == architecture);
     by_class.or_else(by_arch).copied().ok_or_else(|| {
         Error::unsupported(format!(
-            "the architecture {architecture:?} is not known; known are {}. A single .safetensors file converts \
+            "the architecture {} is not known; known are {}. A single .safetensors file converts \
              with its tensor names unchanged under any --arch NAME, and a directory whose tensors are those of a \
              known architecture converts with its name there",
+            Quoted(architecture),
             known().collect::<Vec<_>>().join(", ")
         ))
     })
@@ -177,7 +182,8 @@ impl Model {
             row.write(self.family.arch, &facts, &mut metadata)?;
         }
         metadata.set(well_known::QUANTIZATION_VERSION, 2_u32)?;
-        tokenizer::write(&self.directory, &self.config, &self.family.tokenizer, request.pre, &mut metadata)?;
+        let pre = tokenizer::PreTokenizer { chosen: request.pre, preferred: self.family.pre_tokenizers };
+        tokenizer::write(&self.directory, &self.config, self.family.tokenizer, pre, &mut metadata)?;
         Ok(metadata)
     }
 }

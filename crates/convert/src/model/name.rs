@@ -30,10 +30,13 @@ struct Part {
     is_basename: bool,
 }
 
+/// Names of more bytes are taken as they are; published ones have less than a hundred.
+const LONGEST: usize = 1024;
+
 /// Takes `id`, as in `organization/Name-7B-v1`, apart. `parameters` is the model's number of weights, or 0
 /// when it is not known; it tells sizes from context lengths.
 pub(super) fn components(id: &str, parameters: u64) -> Components {
-    if id.contains(' ') {
+    if id.contains(' ') || id.len() > LONGEST {
         return Components { full_name: Some(id.to_owned()), ..Components::default() };
     }
     let (organization, full_name) = match id.split_once('/') {
@@ -49,29 +52,22 @@ pub(super) fn components(id: &str, parameters: u64) -> Components {
     drop_worded_sizes(&mut parts);
     mark_basename(&mut parts);
 
-    let joined = |keep: &dyn Fn(&Part) -> bool| {
-        let mut kept: Vec<&str> =
-            parts.iter().filter(|part| keep(part)).map(|part| part.text.as_str()).collect();
-        (!kept.is_empty()).then(|| {
-            let mut seen = Vec::new();
-            kept.retain(|text| {
-                let first = !seen.contains(text);
-                seen.push(*text);
-                first
-            });
-            kept.join("-")
-        })
+    let texts = |keep: &dyn Fn(&Part) -> bool| {
+        parts.iter().filter(|part| keep(part)).map(|part| part.text.as_str()).collect::<Vec<_>>()
     };
-    let plain = |keep: &dyn Fn(&Part) -> bool| {
-        let kept: Vec<&str> = parts.iter().filter(|part| keep(part)).map(|part| part.text.as_str()).collect();
-        (!kept.is_empty()).then(|| kept.join("-"))
-    };
-    let size_label = joined(&|part| part.kind == Kind::Size);
-    let finetune = plain(&|part| part.kind == Kind::Finetune);
-    let version = plain(&|part| part.kind == Kind::Version && !part.is_basename);
+    let joined = |texts: Vec<&str>| (!texts.is_empty()).then(|| texts.join("-"));
+    let mut sizes: Vec<&str> = Vec::new();
+    for size in texts(&|part| part.kind == Kind::Size) {
+        if !sizes.contains(&size) {
+            sizes.push(size);
+        }
+    }
+    let size_label = joined(sizes);
+    let finetune = joined(texts(&|part| part.kind == Kind::Finetune));
+    let version = joined(texts(&|part| part.kind == Kind::Version && !part.is_basename));
     // A basename alone would be a guess.
     let certain = size_label.is_some() || finetune.is_some() || version.is_some();
-    let basename = plain(&|part| part.is_basename).filter(|_| certain);
+    let basename = joined(texts(&|part| part.is_basename)).filter(|_| certain);
     Components {
         full_name: Some(full_name.to_owned()),
         organization: organization.map(str::to_owned),

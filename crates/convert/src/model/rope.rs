@@ -131,24 +131,28 @@ pub(super) fn llama3_factors(config: &Config, head_size: u64) -> Result<Option<G
     if scaling(config)? != Scaling::Llama3 {
         return Ok(None);
     }
-    let or = |name, default: f64| Ok::<_, Error>(setting(config, name)?.unwrap_or(default) as f32);
-    let base = setting(config, "rope_theta")?.unwrap_or(10_000.0);
+    let or = |name, default: f64| Ok::<_, Error>(setting(config, name)?.unwrap_or(default));
+    let base = or("rope_theta", 10_000.0)?;
     let (factor, low, high) = (or("factor", 8.0)?, or("low_freq_factor", 1.0)?, or("high_freq_factor", 4.0)?);
     let context = or("original_max_position_embeddings", 8192.0)?;
     if head_size > MOST_HEAD_SIZE {
         return Err(config.bad(format!("heads of {head_size} values; at most {MOST_HEAD_SIZE} are rotated")));
     }
+    let (shortest, longest) = ((context / high) as f32, (context / low) as f32);
+    let (context, range, low, factor) = (context as f32, (high - low) as f32, low as f32, factor as f32);
+    // Steps and roundings are those of the converter's tensor library, where `number / tensor` multiplies by
+    // the reciprocal. Only the power may differ in its last bit: here it is taken in double and rounded once,
+    // so that it is the same whatever the platform's math library.
     let factor_at = |pair: u64| {
         let exponent = (2 * pair) as f32 / head_size as f32;
-        // The power in double and rounded once: the same float whatever the platform's math library.
         let frequency = 1.0 / base.powf(exponent.into()) as f32;
-        let wavelength = std::f32::consts::TAU / frequency;
-        if wavelength < context / high {
+        let wavelength = (1.0 / frequency) * std::f32::consts::TAU;
+        if wavelength < shortest {
             1.0
-        } else if wavelength > context / low {
+        } else if wavelength > longest {
             factor
         } else {
-            let smooth = (context / wavelength - low) / (high - low);
+            let smooth = ((1.0 / wavelength) * context - low) / range;
             1.0 / ((1.0 - smooth) / factor + smooth)
         }
     };
@@ -237,10 +241,9 @@ mod tests {
 
     #[test]
     fn absurd_llama_3_settings_are_refused() {
-        for settings in ["\"factor\": 0", "\"factor\": \"8\"", "\"low_freq_factor\": 4", "\"factor\": NaN"] {
+        for settings in ["\"factor\": 0", "\"factor\": \"8\"", "\"factor\": NaN", "\"rope_theta\": -1"] {
             let text = format!("{{\"rope_scaling\": {{\"rope_type\": \"llama3\", {settings}}}}}");
-            let refused = llama3_factors(&Config::from_text(&text), 128);
-            assert!(refused.is_err() || settings.contains("low_freq"), "{settings}");
+            assert!(llama3_factors(&Config::from_text(&text), 128).is_err(), "{settings}");
         }
         let config = Config::from_text("{\"rope_scaling\": {\"rope_type\": \"llama3\"}}");
         assert!(llama3_factors(&config, u64::from(u32::MAX)).is_err());

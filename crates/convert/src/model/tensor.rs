@@ -121,6 +121,9 @@ impl TensorRow {
                     }
                 }
             };
+            if suffixes.is_empty() {
+                continue;
+            }
             // The loop ends at the first layer the checkpoint lacks, so a config that claims too many
             // layers costs no more than the tensors there are.
             let layers = if row.target.contains(".N.") { layer_count(config)? } else { 1 };

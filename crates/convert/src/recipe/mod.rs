@@ -4,11 +4,11 @@
 //! for every choice. The rules are those of llama.cpp's quantizer, so that a file made here has the types a
 //! user of that recipe name expects, tensor by tensor. In order, for one tensor:
 //!
-//! 1. what must not be quantized keeps its type ([`untouched`]);
+//! 1. what must not be quantized keeps its type ([`Untouched`]);
 //! 2. an override of the user decides ([`Options::overrides`]);
 //! 3. `auto` keeps the type, a float recipe gives its own type;
-//! 4. the mixture's table decides ([`mixture`]), by the tensor's [`role`] and its place among its peers;
-//! 5. a row that is no whole number of blocks takes a type with a smaller block ([`fallback`]).
+//! 4. the mixture's table decides, by the tensor's [`Role`] and its place among its peers ([`Condition`]);
+//! 5. a row that is no whole number of blocks takes a type with a smaller block ([`Reason::Fallback`]).
 //!
 //! Left out: how a Hugging Face source chooses its element types before it is quantized, and which types
 //! have an encoder.

@@ -81,12 +81,12 @@ fn a_type_that_nothing_stands_in_for_is_an_error_that_names_the_tensor() {
 #[test]
 fn what_must_not_be_quantized_keeps_its_type() {
     let cases: &[(&str, &[u64], &str)] = &[
-        ("blk.0.attn_norm.weight", &[256], "one dimension: kept as it is"),
-        ("blk.0.attn_q.weight", &[256, 1, 1], "one dimension: kept as it is"),
-        ("blk.0.attn_q.bias", &[256, 2], "not a weight: kept as it is"),
-        ("blk.0.attn_q_norm.weight", &[256, 2], "a norm: kept as it is"),
-        ("blk.0.ffn_gate_inp.weight", &[256, 8], "ffn_gate_inp.weight is sensitive: kept as it is"),
-        ("position_embd.weight", &[256, 8], "position_embd.weight is sensitive: kept as it is"),
+        ("blk.0.attn_norm.weight", &[256], "one dimension: not quantized"),
+        ("blk.0.attn_q.weight", &[256, 1, 1], "one dimension: not quantized"),
+        ("blk.0.attn_q.bias", &[256, 2], "its name does not end in weight: not quantized"),
+        ("blk.0.attn_q_norm.weight", &[256, 2], "a norm: not quantized"),
+        ("blk.0.ffn_gate_inp.weight", &[256, 8], "ffn_gate_inp.weight is sensitive: not quantized"),
+        ("position_embd.weight", &[256, 8], "position_embd.weight is sensitive: not quantized"),
     ];
     for (name, shape, words) in cases {
         let kept = choice(name, shape, &options(Recipe::F32, &[]));

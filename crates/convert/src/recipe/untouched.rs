@@ -18,10 +18,10 @@ pub enum Untouched {
 impl fmt::Display for Untouched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OneDimension => f.write_str("one dimension: kept as it is"),
-            Self::NotAWeight => f.write_str("not a weight: kept as it is"),
-            Self::Norm => f.write_str("a norm: kept as it is"),
-            Self::Sensitive(part) => write!(f, "{part} is sensitive: kept as it is"),
+            Self::OneDimension => f.write_str("one dimension: not quantized"),
+            Self::NotAWeight => f.write_str("its name does not end in weight: not quantized"),
+            Self::Norm => f.write_str("a norm: not quantized"),
+            Self::Sensitive(part) => write!(f, "{part} is sensitive: not quantized"),
         }
     }
 }

@@ -36,7 +36,11 @@ pub(super) fn read_tensors(file: &SourceFile, index: usize) -> Result<Vec<Source
     }
     let header = String::from_utf8(header)
         .map_err(|error| bad(format!("byte {} of the header is not UTF-8", error.utf8_error().valid_up_to())))?;
-    let Json::Object(header) = json::parse(&file.path, &header)? else {
+    let header = json::parse(&file.path, &header).map_err(|error| match error {
+        Error::Bad { problem, .. } => bad(format!("the header: {problem}")),
+        other => other,
+    })?;
+    let Json::Object(header) = header else {
         return Err(bad("the header is no JSON object".to_owned()));
     };
     let data_start = 8 + header_bytes;
@@ -66,25 +70,31 @@ fn header_length(file: &SourceFile) -> Result<u64> {
     let mut length = [0; 8];
     let mut reader = &file.file;
     reader.read_exact(&mut length).map_err(|error| Error::io(&file.path, "read", error))?;
-    let looks_like = [
-        (&b"version "[..], "a git-lfs pointer; run `git lfs pull`"),
+    let header_bytes = u64::from_le_bytes(length);
+    if header_bytes > MAX_HEADER_BYTES {
+        return bad(match what_it_looks_like(length) {
+            Some(what) => format!("not a safetensors file: it looks like {what}"),
+            None => format!("byte 0: a header of {header_bytes} bytes, where at most {MAX_HEADER_BYTES} are allowed"),
+        });
+    }
+    if header_bytes > file.bytes - 8 {
+        return bad(format!("byte 0: a header of {header_bytes} bytes, but the file ends at {}", file.bytes));
+    }
+    Ok(header_bytes)
+}
+
+/// Names the format behind eight bytes that are no length of a header. A length that can be one is believed:
+/// 60 is the byte `<`, and no HTML page.
+fn what_it_looks_like(start: [u8; 8]) -> Option<&'static str> {
+    let known: &[(&[u8], &str)] = &[
+        (b"version ", "a git-lfs pointer; run `git lfs pull`"),
         (b"PK\x03\x04", "a PyTorch archive, which can run code when it is read; convert it to safetensors"),
         (b"\x80\x02", "a Python pickle, which can run code when it is read; convert it to safetensors"),
         (b"\x80\x04", "a Python pickle, which can run code when it is read; convert it to safetensors"),
         (b"GGUF", "a GGUF file; name it .gguf"),
         (b"<", "an HTML page; the download failed"),
     ];
-    if let Some((_, what)) = looks_like.iter().find(|(start, _)| length.starts_with(start)) {
-        return bad(format!("not a safetensors file: it looks like {what}"));
-    }
-    let length = u64::from_le_bytes(length);
-    if length > MAX_HEADER_BYTES {
-        return bad(format!("byte 0: a header of {length} bytes, where at most {MAX_HEADER_BYTES} are allowed"));
-    }
-    if length > file.bytes - 8 {
-        return bad(format!("byte 0: a header of {length} bytes, but the file ends at {}", file.bytes));
-    }
-    Ok(length)
+    known.iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, what)| *what)
 }
 
 fn check_metadata(entry: &Json) -> Result<(), String> {

@@ -8,7 +8,7 @@ use briq_format::metadata::MetadataBuf;
 use super::files::Files;
 use super::vocabulary::{Entries, Vocabulary};
 use crate::Result;
-use crate::json::{Json, Object};
+use crate::json::{Json, Object, Quoted};
 use crate::model::Config;
 
 /// The vocabulary of a byte-level BPE tokenizer.
@@ -36,7 +36,7 @@ pub(super) fn write_merges(files: &Files, metadata: &mut MetadataBuf) -> Result<
         })?;
         for text in [left, right, &format!("{left}{right}")] {
             if !vocabulary.contains_key(text) {
-                let text = Json::String(text.to_owned());
+                let text = Quoted(text);
                 return Err(files.bad(format!("merge {index}: the vocabulary has no token {text}")));
             }
         }

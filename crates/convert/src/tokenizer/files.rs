@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::json::{self, Json, Object};
+use crate::json::{self, Json, Object, Quoted};
 use crate::{Error, Result};
 
 /// The files of one tokenizer.
@@ -77,7 +77,7 @@ impl Files {
         self.tokenizer.as_ref().ok_or_else(|| {
             Error::bad(
                 &self.directory,
-                "there is no tokenizer: neither tokenizer.model nor tokenizer.json exists",
+                "there is no tokenizer: none of tokenizer.json, tokenizer.model and vocab.txt that this family reads",
             )
         })
     }
@@ -130,7 +130,8 @@ impl Files {
             decoder.as_object().ok_or_else(|| bad(format!("{decoder} where an object was expected")))?;
         let mut tokens = Vec::new();
         for (id, token) in decoder {
-            let id: u32 = id.parse().map_err(|_| bad(format!("{id:?} is not an id from 0 to 4294967295")))?;
+            let id: u32 =
+                id.parse().map_err(|_| bad(format!("{} is not an id from 0 to 4294967295", Quoted(id))))?;
             let content = token.get("content").and_then(Json::as_str);
             tokens.push(AddedToken {
                 id,

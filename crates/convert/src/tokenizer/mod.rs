@@ -18,6 +18,7 @@ use std::path::Path;
 
 use briq_format::metadata::MetadataBuf;
 
+use crate::json;
 use crate::model::Config;
 use crate::{Error, Result};
 use files::Files;
@@ -32,8 +33,16 @@ pub enum Scheme {
     WordPiece,
 }
 
-/// Writes the tokenizer keys of the model in `directory`. `pre` names the pre-tokenizer in place of the one
-/// that the structure of `tokenizer.json` tells.
+/// What is known about the pre-tokenizer beside its structure.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct PreTokenizer<'a> {
+    /// The name to write whatever the structure.
+    pub(crate) chosen: Option<&'a str>,
+    /// Names that come first where the structure has several.
+    pub(crate) preferred: &'a [&'a str],
+}
+
+/// Writes the tokenizer keys of the model in `directory`.
 ///
 /// # Errors
 ///
@@ -41,8 +50,8 @@ pub enum Scheme {
 pub(crate) fn write(
     directory: &Path,
     config: &Config,
-    scheme: &Scheme,
-    pre: Option<&str>,
+    scheme: Scheme,
+    pre: PreTokenizer<'_>,
     metadata: &mut MetadataBuf,
 ) -> Result<()> {
     let mut files = Files::read(directory)?;
@@ -53,14 +62,14 @@ pub(crate) fn write(
             let token_types = config.optional_size("type_vocab_size")?.unwrap_or(1);
             metadata.set("tokenizer.ggml.token_type_count", token_types as u32)?;
             let tokens = wordpiece::vocabulary(&files, config)?;
-            let name = pre.unwrap_or(pre::WORDPIECE);
+            let name = pre.chosen.unwrap_or(pre::WORDPIECE);
             tokens.write("bert", name, false, metadata)?;
             special::write(&files, config, tokens.len(), metadata)
         }
     }
 }
 
-fn llama(files: &Files, config: &Config, pre: Option<&str>, metadata: &mut MetadataBuf) -> Result<()> {
+fn llama(files: &Files, config: &Config, pre: PreTokenizer<'_>, metadata: &mut MetadataBuf) -> Result<()> {
     if let Some(add) = files.setting("add_prefix_space") {
         let add = add.as_bool().ok_or_else(|| {
             Error::bad(
@@ -70,17 +79,17 @@ fn llama(files: &Files, config: &Config, pre: Option<&str>, metadata: &mut Metad
         })?;
         metadata.set("tokenizer.ggml.add_space_prefix", add)?;
     }
-    let count = if files.sentencepiece_path().exists() {
+    let count = if json::is_present(&files.sentencepiece_path()) {
         let tokens = sentencepiece::vocabulary(files, config)?;
-        tokens.write("llama", pre.unwrap_or("default"), true, metadata)?;
+        tokens.write("llama", pre.chosen.unwrap_or("default"), true, metadata)?;
         tokens.len()
     } else if sentencepiece::is_json_form(files.tokenizer()?) {
         let tokens = sentencepiece::vocabulary_from_json(files, config)?;
-        tokens.write("llama", pre.unwrap_or("default"), true, metadata)?;
+        tokens.write("llama", pre.chosen.unwrap_or("default"), true, metadata)?;
         tokens.len()
     } else {
         let tokens = bpe::vocabulary(files, config)?;
-        tokens.write("gpt2", &pre::name(files, pre)?, false, metadata)?;
+        tokens.write("gpt2", &pre::name(files, &pre)?, false, metadata)?;
         bpe::write_merges(files, metadata)?;
         tokens.len()
     };

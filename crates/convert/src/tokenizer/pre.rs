@@ -10,6 +10,7 @@ use std::path::Path;
 
 use briq_format::Escaped;
 
+use super::PreTokenizer;
 use super::files::Files;
 use crate::json::{self, Json};
 use crate::{Error, Result};
@@ -19,13 +20,13 @@ pub const WORDPIECE: &str = "jina-v2-en";
 
 const TABLE: &str = include_str!("pretokenizers.json");
 
-/// The pre-tokenizer's name: `chosen`, or the one the structure tells.
+/// The pre-tokenizer's name: the chosen one, or one the structure tells.
 ///
 /// # Errors
 ///
-/// When the structure is not known, or `chosen` is not a plain name.
-pub(super) fn name(files: &Files, chosen: Option<&str>) -> Result<String> {
-    if let Some(chosen) = chosen {
+/// When the structure is not known, or the chosen name is not a plain name.
+pub(super) fn name(files: &Files, pre: &PreTokenizer<'_>) -> Result<String> {
+    if let Some(chosen) = pre.chosen {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
         return match !chosen.is_empty() && chosen.chars().all(plain) {
             true => Ok(chosen.to_owned()),
@@ -40,6 +41,10 @@ pub(super) fn name(files: &Files, chosen: Option<&str>) -> Result<String> {
     let rows = table.as_array().unwrap_or_default();
     let mut known: Vec<&Json> = rows.iter().filter(|row| steps(row) == found).collect();
 
+    let goes_by = |name: &str| known.iter().any(|row| names(row).any(|known| known == name));
+    if let Some(name) = pre.preferred.iter().find(|name| goes_by(name)) {
+        return Ok((*name).to_owned());
+    }
     // Several structures go by more than one name. What else a row states narrows the choice, the strongest
     // statement first, as long as something is left.
     let contents: Vec<&str> = files.added_tokens()?.iter().map(|token| token.content).collect();
@@ -56,7 +61,7 @@ pub(super) fn name(files: &Files, chosen: Option<&str>) -> Result<String> {
     narrow(&mut known, |row| has_token(row) == Some(true) || has_post(row) == Some(true));
     narrow(&mut known, |row| has_merges(row) == Some(true));
     narrow(&mut known, |row| has_cleans(row) == Some(true));
-    match known.first().and_then(|row| first_name(row)) {
+    match known.first().and_then(|row| names(row).next()) {
         Some(name) => Ok(name.to_owned()),
         None => Err(unknown(files, &found, rows)),
     }
@@ -69,8 +74,9 @@ fn narrow(rows: &mut Vec<&Json>, holds: impl Fn(&Json) -> bool) {
     }
 }
 
-fn first_name(row: &Json) -> Option<&str> {
-    row.get("names")?.as_array()?.first()?.as_str()
+/// The names of a row of the table.
+fn names(row: &Json) -> impl Iterator<Item = &str> {
+    row.get("names").and_then(Json::as_array).unwrap_or_default().iter().filter_map(Json::as_str)
 }
 
 fn unknown(files: &Files, found: &[String], rows: &[Json]) -> Error {
@@ -83,7 +89,8 @@ fn unknown(files: &Files, found: &[String], rows: &[Json]) -> Error {
         let suffix = known.bytes().rev().zip(found.bytes().rev()).take_while(same).count();
         (prefix + suffix).min(known.len()) * 1000 / known.len().max(found.len()).max(1)
     };
-    let nearest = rows.iter().rev().max_by_key(likeness).and_then(first_name).unwrap_or_default();
+    let nearest =
+        rows.iter().rev().max_by_key(likeness).and_then(|row| names(row).next()).unwrap_or_default();
     let shown: String = found.chars().take(SHOWN).collect();
     let (shown, rest) = (Escaped(shown.as_bytes()), if shown.len() < found.len() { "..." } else { "" });
     files.bad(format!(
@@ -156,7 +163,7 @@ mod tests {
         let parse = |text: &str| json::parse(Path::new("tokenizer.json"), text).unwrap();
         let settings = parse(settings).as_object().unwrap().clone();
         let tokenizer = Some(parse(&format!("{{\"pre_tokenizer\": {pre_tokenizer}{rest}}}")));
-        name(&Files { directory: PathBuf::from("."), tokenizer, settings }, None)
+        name(&Files { directory: PathBuf::from("."), tokenizer, settings }, &PreTokenizer::default())
     }
 
     fn split(expression: &str) -> String {
@@ -193,16 +200,16 @@ mod tests {
             let settings =
                 object(vec![("clean_up_tokenization_spaces", cleans)]).as_object().unwrap().clone();
             let files = Files { directory: PathBuf::from("."), tokenizer: Some(tokenizer), settings };
-            let found = name(&files, None).unwrap();
-            // Only stablelm2's row cannot be told from qwen2's.
-            let same = steps(files.tokenizer().unwrap());
-            let twin = table.as_array().unwrap().iter().find(|other| steps(other) == same).unwrap();
-            let names = |row: &Json| row.get("names").unwrap().clone();
-            let own = names(row).as_array().unwrap().contains(&Json::String(found.clone()));
-            assert!(
-                own || (first_name(row) == Some("stablelm2") && first_name(twin) == Some(&found)),
-                "{found}"
-            );
+            let own: Vec<&str> = names(row).collect();
+            for preferred in own.chunks(1) {
+                let pre = PreTokenizer { chosen: None, preferred };
+                assert_eq!(name(&files, &pre).unwrap(), preferred[0]);
+            }
+            // Only stablelm2's row cannot be told from another by what the files say.
+            if own != ["stablelm2"] {
+                let found = name(&files, &PreTokenizer { chosen: None, preferred: &["no-such-name"] });
+                assert_eq!(found.unwrap(), own[0]);
+            }
         }
     }
 

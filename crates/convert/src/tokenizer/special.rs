@@ -227,3 +227,96 @@ impl NormalizerFlags {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json;
+    use std::path::{Path, PathBuf};
+
+    /// The special tokens and flags for a template, where the settings name `<s>`, `</s>` and `<sep>`.
+    fn of_template(single: &[&str], pair: &[&str]) -> Special {
+        let item = |name: &&str| match *name {
+            "A" | "B" => format!("{{\"Sequence\": {{\"id\": \"{name}\"}}}}"),
+            _ => format!("{{\"SpecialToken\": {{\"id\": \"{name}\"}}}}"),
+        };
+        let list = |items: &[&str]| items.iter().map(item).collect::<Vec<_>>().join(", ");
+        let (single, pair) = (list(single), list(pair));
+        read(&format!("{{\"type\": \"TemplateProcessing\", \"single\": [{single}], \"pair\": [{pair}]}}"))
+    }
+
+    fn read(post_processor: &str) -> Special {
+        let parse = |text: &str| json::parse(Path::new("x"), text).unwrap();
+        let settings =
+            "{\"bos_token\": \"<s>\", \"eos_token\": {\"content\": \"</s>\"}, \"sep_token\": \"<sep>\"}";
+        let settings = parse(settings).as_object().unwrap().clone();
+        let files = Files { directory: PathBuf::new(), tokenizer: None, settings };
+        let mut special = Special::named_in(&files);
+        special.read_post_processor(&parse(&format!("{{\"post_processor\": {post_processor}}}")));
+        special
+    }
+
+    #[test]
+    fn flags_follow_what_stands_around_one_text_and_between_two() {
+        let flags = |single: &[&str], pair: &[&str]| of_template(single, pair).add;
+        assert_eq!(flags(&["A"], &["A", "B"]), []);
+        assert_eq!(flags(&["<s>", "A"], &["<s>", "A", "<s>", "B"]), [("bos", true), ("sep", false)]);
+        assert_eq!(flags(&["<x>", "A"], &["<x>", "A", "B"]), [("bos", false)]);
+        assert_eq!(flags(&["A", "</s>"], &["A", "</s>", "B", "</s>"]), [("eos", true), ("sep", false)]);
+        assert_eq!(
+            flags(&["<s>", "A", "</s>"], &["<s>", "A", "</s>", "</s>", "B", "</s>"]),
+            [("bos", true), ("eos", true), ("sep", true)]
+        );
+        assert_eq!(flags(&["<s>", "A"], &["<s>", "A", "<sep>", "B"]), [("bos", true), ("sep", true)]);
+        assert_eq!(flags(&["<s>", "A"], &["<s>", "B", "<sep>", "A"]), [("bos", true)]);
+    }
+
+    #[test]
+    fn a_template_that_ends_otherwise_makes_the_old_end_the_end_of_a_turn() {
+        let special = of_template(&["<s>", "A", "<end>"], &[]);
+        assert_eq!((special.text("eos"), special.text("eot")), (Some("<end>"), Some("</s>")));
+        assert_eq!(special.add, [("bos", true), ("eos", true)]);
+    }
+
+    #[test]
+    fn processors_in_a_sequence_are_read_in_order() {
+        let special = read(
+            "{\"type\": \"Sequence\", \"processors\": [{\"type\": \"ByteLevel\"}, {\"type\": \"TemplateProcessing\",
+              \"single\": [{\"SpecialToken\": {\"id\": \"<s>\"}}, {\"Sequence\": {\"id\": \"A\"}}]}]}",
+        );
+        assert_eq!(special.add, [("bos", true), ("eos", false)]);
+        let roberta =
+            read("{\"type\": \"RobertaProcessing\", \"sep\": [\"</s>\", 2], \"cls\": [\"<s>\", 0]}");
+        assert_eq!(roberta.add, [("bos", true), ("eos", true), ("sep", true)]);
+        assert_eq!(roberta.text("sep"), Some("<sep>"));
+    }
+
+    #[test]
+    fn nonsense_in_a_post_processor_sets_nothing() {
+        for post_processor in ["null", "3", "{\"type\": 1}", "{\"processors\": [[], null]}"] {
+            assert_eq!(read(post_processor).add, [], "{post_processor}");
+        }
+        assert_eq!(read("{\"type\": \"TemplateProcessing\", \"single\": [1, 2], \"pair\": {}}").add, []);
+    }
+
+    #[test]
+    fn the_last_normalizer_in_a_sequence_decides() {
+        let flags = |text: &str| {
+            let mut flags = NormalizerFlags::default();
+            flags.read(&json::parse(Path::new("x"), text).unwrap());
+            (flags.lowercase, flags.strip_accents)
+        };
+        assert_eq!(flags("{\"type\": \"NFC\"}"), (None, None));
+        assert_eq!(flags("{\"type\": \"BertNormalizer\", \"strip_accents\": null}"), (Some(true), None));
+        assert_eq!(
+            flags("{\"type\": \"BertNormalizer\", \"lowercase\": false, \"strip_accents\": true}"),
+            (Some(false), Some(true))
+        );
+        assert_eq!(
+            flags(
+                "{\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"StripAccents\"}, {\"type\": \"Lowercase\"}]}"
+            ),
+            (Some(true), Some(true))
+        );
+    }
+}

@@ -64,7 +64,7 @@ fn templates(value: &Json, path: &Path) -> Result<Vec<Named>> {
 
 fn from_files(directory: &Path) -> Result<Vec<Named>> {
     let (jinja, json) = (directory.join("chat_template.jinja"), directory.join("chat_template.json"));
-    if jinja.exists() {
+    if json::is_present(&jinja) {
         let mut templates = vec![(DEFAULT.to_owned(), json::read_text(&jinja, json::CONFIG_CAP)?)];
         templates.extend(additional(&directory.join("additional_chat_templates"))?);
         return Ok(templates);

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashSet};
 use briq_format::metadata::MetadataBuf;
 
 use super::files::{AddedToken, Files, NAMED};
-use crate::json::Json;
+use crate::Result;
+use crate::json::{Json, Quoted};
 use crate::model::Config;
-use crate::{Error, Result};
 
 /// What a token is to a runtime; the numbers of `tokenizer.ggml.token_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,26 +118,34 @@ impl<'a> Entries<'a> {
             })?;
             insert(&mut by_id, id, text, files)?;
         }
+        let id_of = |content: &str| vocabulary.get(content).and_then(Json::as_u32);
         let (mut added, mut contents) = (BTreeMap::new(), HashSet::new());
-        for token in files.added_tokens()?.into_iter().chain(files.settings_tokens()?) {
-            if !contents.insert(token.content) {
-                continue;
-            }
-            match vocabulary.get(token.content).and_then(Json::as_u32) {
+        for token in files.added_tokens()? {
+            match id_of(token.content) {
                 Some(id) if id != token.id => {
-                    let (content, added_id) = (token.content, token.id);
+                    let (content, added) = (Quoted(token.content), token.id);
                     return Err(
-                        files.bad(format!("token {content:?} has the id {id} and, where added, {added_id}"))
+                        files.bad(format!("token {content} has the id {id} and, where added, {added}"))
                     );
                 }
+                _ if !contents.insert(token.content) => continue,
                 Some(_) => {}
                 None => insert(&mut by_id, token.id, token.content, files)?,
             }
             added.insert(token.id, token);
         }
+        // The settings may add more, but where they contradict `tokenizer.json`, that decides: they are
+        // often left behind when a vocabulary changes.
+        for token in files.settings_tokens()? {
+            let id = id_of(token.content).unwrap_or(token.id);
+            if by_id.get(&id).is_none_or(|known| *known == token.content) && contents.insert(token.content) {
+                by_id.insert(id, token.content);
+                added.insert(id, AddedToken { id, ..token });
+            }
+        }
         // A token that the settings name is special, whether or not it was added.
         for content in NAMED.iter().filter_map(|name| files.special_text(name)) {
-            if let Some(id) = vocabulary.get(content).and_then(Json::as_u32)
+            if let Some(id) = id_of(content)
                 && contents.insert(content)
             {
                 added.insert(id, AddedToken { id, content, is_special: true });
@@ -183,20 +191,12 @@ impl<'a> Entries<'a> {
     }
 }
 
-fn insert<'a>(
-    by_id: &mut BTreeMap<u32, &'a str>,
-    id: u32,
-    text: &'a str,
-    files: &Files,
-) -> Result<(), Error> {
+fn insert<'a>(by_id: &mut BTreeMap<u32, &'a str>, id: u32, text: &'a str, files: &Files) -> Result<()> {
     match by_id.insert(id, text) {
         None => Ok(()),
         Some(other) => {
-            let text = Json::String(text.to_owned());
-            Err(files.bad(format!(
-                "the tokens {} and {text} both have the id {id}",
-                Json::String(other.to_owned())
-            )))
+            let (other, text) = (Quoted(other), Quoted(text));
+            Err(files.bad(format!("the tokens {other} and {text} both have the id {id}")))
         }
     }
 }

@@ -38,7 +38,7 @@ const SPECIAL: [(&str, &str); 5] = [
 /// When `vocab.txt` cannot be read or lacks a special token that every text needs.
 pub(super) fn complete(files: &mut Files) -> Result<()> {
     let path = files.directory.join("vocab.txt");
-    if files.tokenizer.is_some() || !path.exists() {
+    if files.tokenizer.is_some() || !json::is_present(&path) {
         return Ok(());
     }
     let text = json::read_text(&path, json::TOKENIZER_CAP)?;

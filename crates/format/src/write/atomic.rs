@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::{Builder, NamedTempFile};
+use tempfile::{Builder, TempPath};
 
 use crate::error::{Error, Result};
 
@@ -23,7 +23,9 @@ pub enum Existing {
 /// it points to is replaced, and the link stays. A new file gets the usual mode; a replaced one keeps its own.
 #[derive(Debug)]
 pub struct AtomicFile {
-    out: BufWriter<NamedTempFile>,
+    out: BufWriter<File>,
+    /// Removes the file when dropped.
+    temporary: TempPath,
     target: PathBuf,
     existing: Existing,
 }
@@ -58,11 +60,11 @@ impl AtomicFile {
         builder.prefix(".briq-").suffix(".tmp");
         #[cfg(unix)]
         builder.permissions(usual_mode());
-        let temporary = builder.tempfile_in(folder).map_err(Error::io("create a file beside"))?;
+        let (file, temporary) = builder.tempfile_in(folder).map_err(Error::io("create a file beside"))?.into_parts();
         if let Some(old) = old {
-            temporary.as_file().set_permissions(old.permissions()).map_err(Error::io("set the mode of"))?;
+            file.set_permissions(old.permissions()).map_err(Error::io("set the mode of"))?;
         }
-        Ok(Self { out: BufWriter::with_capacity(1 << 20, temporary), target, existing })
+        Ok(Self { out: BufWriter::with_capacity(1 << 20, file), temporary, target, existing })
     }
 
     /// The file as written so far, for reading it back before [`commit`](Self::commit).
@@ -71,7 +73,7 @@ impl AtomicFile {
     /// When what is buffered cannot be written, or the file cannot be opened again.
     pub fn reopen(&mut self) -> Result<File> {
         self.out.flush().map_err(Error::io("write"))?;
-        self.out.get_ref().reopen().map_err(Error::io("read back"))
+        File::open(&self.temporary).map_err(Error::io("read back"))
     }
 
     /// Puts the file under its name: flush, sync, rename, sync of the folder.
@@ -84,11 +86,11 @@ impl AtomicFile {
     }
 
     fn finish(self) -> Result<()> {
-        let temporary = self.out.into_inner().map_err(|error| Error::io("write")(error.into_error()))?;
-        temporary.as_file().sync_all().map_err(Error::io("sync"))?;
+        let file = self.out.into_inner().map_err(|error| Error::io("write")(error.into_error()))?;
+        file.sync_all().map_err(Error::io("sync"))?;
         match self.existing {
-            Existing::Replace => temporary.persist(&self.target),
-            Existing::Keep => temporary.persist_noclobber(&self.target),
+            Existing::Replace => self.temporary.persist(&self.target),
+            Existing::Keep => self.temporary.persist_noclobber(&self.target),
         }
         .map_err(|failed| match failed.error.kind() {
             io::ErrorKind::AlreadyExists => refused(false),

@@ -38,6 +38,7 @@ pub(super) static BERT: Family = Family {
     tensors: TENSORS,
     generated: |_| Ok(Vec::new()),
     tokenizer: Scheme::WordPiece,
+    pre_tokenizers: &[],
 };
 
 const OWN_KEYS: &[KeyRow] = &[
@@ -159,4 +160,44 @@ fn fill(config: &mut Config) -> Result<()> {
     config.fill("type_vocab_size", Json::Integer(2));
     config.fill("vocab_size", Json::Integer(30_522));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_and_old_names_of_norms_come_to_one_form() {
+        let config = Config::from_text("{}");
+        for (name, expected) in [
+            ("bert.encoder.layer.0.output.LayerNorm.gamma", "encoder.layer.0.output.LayerNorm.weight"),
+            ("embeddings.LayerNorm.beta", "embeddings.LayerNorm.bias"),
+            ("bert.pooler.dense.weight", "pooler.dense.weight"),
+            ("classifier.weight", "classifier.weight"),
+        ] {
+            assert_eq!(canonical(name, &config), expected);
+        }
+    }
+
+    #[test]
+    fn labels_are_sorted_by_number_and_the_default_ones_are_none() {
+        let of = |labels: &str| real_labels(&Config::from_text(&format!("{{\"id2label\": {labels}}}")));
+        let many: Vec<String> = (0..11).map(|label| format!("\"{label}\": \"l{label}\"")).collect();
+        let sorted: Vec<String> = (0..11).map(|label| format!("l{label}")).collect();
+        assert_eq!(of(&format!("{{{}}}", many.join(", "))).unwrap(), Some(sorted));
+        assert_eq!(of("{\"0\": \"LABEL_0\", \"1\": \"LABEL_1\"}").unwrap(), None);
+        assert_eq!(of("{\"0\": \"LABEL_0\"}").unwrap(), Some(vec!["LABEL_0".into()]));
+        assert_eq!(of("{}").unwrap(), None);
+        for bad in ["[]", "{\"x\": \"a\"}", "{\"0\": 1}"] {
+            assert!(of(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_classifier_with_labels_is_the_output_of_a_ranking_model() {
+        let ranking = Config::from_text("{\"id2label\": {\"0\": \"LABEL_0\"}}");
+        assert_eq!(canonical("classifier.weight", &ranking), "classifier.out_proj.weight");
+        assert_eq!(label_count(&ranking).unwrap(), 1);
+        assert_eq!(label_count(&Config::from_text("{}")).unwrap(), 2);
+    }
 }

@@ -44,6 +44,7 @@ const BASE: Family = Family {
     tensors: TENSORS,
     generated,
     tokenizer: Scheme::Llama,
+    pre_tokenizers: &[],
 };
 
 const OWN_KEYS: &[KeyRow] = &[
@@ -173,4 +174,64 @@ fn fill_shared(config: &mut Config) {
     config.fill("rms_norm_eps", Json::Float(1e-6));
     config.fill("rope_theta", Json::Float(10_000.0));
     config.fill("vocab_size", Json::Integer(32_000));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Transform;
+    use crate::model::tensor::Mapped;
+
+    fn filled(family: &Family, text: &str) -> Config {
+        let mut config = Config::from_text(text);
+        (family.fill)(&mut config).unwrap();
+        config
+    }
+
+    fn map(config: &Config, name: &str) -> (String, Transform, Vec<u64>) {
+        match TensorRow::map(LLAMA.tensors, name, config).unwrap() {
+            Some(Mapped::To { name, transform, shape }) => (name, transform, shape),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn queries_and_keys_are_permuted_by_their_own_heads_biases_as_well() {
+        let config = filled(
+            &LLAMA,
+            "{\"hidden_size\": 64, \"num_attention_heads\": 8, \"num_key_value_heads\": 2, \"head_dim\": 16,
+              \"num_hidden_layers\": 2}",
+        );
+        let permuted = |heads| Transform::PermuteHeads { heads };
+        let layer = |name: &str| map(&config, &format!("model.layers.1.self_attn.{name}"));
+        assert_eq!(layer("q_proj.weight"), ("blk.1.attn_q.weight".into(), permuted(8), vec![128, 64]));
+        assert_eq!(layer("q_proj.bias"), ("blk.1.attn_q.bias".into(), permuted(8), vec![128]));
+        assert_eq!(layer("k_proj.weight"), ("blk.1.attn_k.weight".into(), permuted(2), vec![32, 64]));
+        assert_eq!(layer("k_proj.bias"), ("blk.1.attn_k.bias".into(), permuted(2), vec![32]));
+        assert_eq!(layer("v_proj.weight"), ("blk.1.attn_v.weight".into(), Transform::None, vec![32, 64]));
+        assert_eq!(
+            layer("o_proj.weight"),
+            ("blk.1.attn_output.weight".into(), Transform::None, vec![64, 128])
+        );
+    }
+
+    #[test]
+    fn the_output_matrix_is_required_unless_it_is_tied() {
+        let missing = |config: &Config| {
+            TensorRow::missing(LLAMA.tensors, config, |name| name != "output.weight").unwrap()
+        };
+        let untied = filled(&LLAMA, "{\"num_hidden_layers\": 1}");
+        let tied = filled(&LLAMA, "{\"num_hidden_layers\": 1, \"tie_word_embeddings\": true}");
+        assert_eq!(missing(&untied), Some("output.weight".into()));
+        assert_eq!(missing(&tied), None);
+    }
+
+    #[test]
+    fn classes_differ_in_what_they_default_to() {
+        let text = "{\"hidden_size\": 256, \"num_attention_heads\": 8}";
+        let (llama, mistral) = (filled(&LLAMA, text), filled(&MISTRAL, text));
+        assert_eq!((llama.size("head_dim").unwrap(), llama.size("num_key_value_heads").unwrap()), (32, 8));
+        assert_eq!(mistral.get("head_dim"), None);
+        assert_eq!(head_size(&mistral).unwrap(), 32);
+    }
 }
