@@ -3,6 +3,8 @@
 //! The golden files under `fixtures/checkpoints` have a line for each key of the converter's F32 file: key,
 //! type and value, with floats as their bits.
 
+#![allow(clippy::panic, clippy::unwrap_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

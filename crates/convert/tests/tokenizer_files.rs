@@ -1,0 +1,298 @@
+//! What a tokenizer's files may say, and how each way of saying nonsense is refused.
+
+#![allow(clippy::panic, clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+
+use briq_convert::model::{MetadataRequest, Model, Parameters};
+use briq_format::MetadataBuf;
+use briq_format::metadata::Value;
+use serde_json::{Value as Json, json};
+
+/// A directory of a Llama with a byte-level BPE of six tokens, ready to be spoiled.
+struct Directory {
+    files: tempfile::TempDir,
+    tokenizer: Json,
+}
+
+impl Directory {
+    fn new() -> Self {
+        let tokenizer = json!({
+            "added_tokens": [
+                {"id": 4, "content": "<|start|>", "special": true},
+                {"id": 5, "content": "<\u{2581}tool>", "special": false},
+            ],
+            "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false},
+            "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2, "Ġ": 3}, "merges": ["a b"]},
+        });
+        let directory = Self { files: tempfile::tempdir().unwrap(), tokenizer };
+        directory.write(
+            "config.json",
+            json!({"architectures": ["LlamaForCausalLM"], "vocab_size": 8}).to_string(),
+        );
+        directory
+    }
+
+    fn path(&self) -> &Path {
+        self.files.path()
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        fs::write(self.path().join(name), content).unwrap();
+    }
+
+    fn metadata(&self) -> Result<MetadataBuf, String> {
+        self.write("tokenizer.json", self.tokenizer.to_string());
+        self.as_it_is()
+    }
+
+    fn as_it_is(&self) -> Result<MetadataBuf, String> {
+        let request = MetadataRequest {
+            directory_name: "x",
+            file_type: 0,
+            parameters: Parameters::default(),
+            pre: None,
+        };
+        let model = Model::open(self.path(), None).map_err(|error| error.to_string())?;
+        model.metadata(&request).map_err(|error| error.to_string())
+    }
+}
+
+fn texts(metadata: &MetadataBuf, key: &str) -> Vec<String> {
+    let array = metadata.get(key).and_then(|value| value.as_array()).unwrap();
+    array.iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+}
+
+fn numbers(metadata: &MetadataBuf, key: &str) -> Vec<i32> {
+    let array = metadata.get(key).and_then(|value| value.as_array()).unwrap();
+    let number = |value| if let Value::I32(number) = value { number } else { panic!("{value:?}") };
+    array.iter().map(number).collect()
+}
+
+#[test]
+fn gaps_are_filled_and_added_tokens_get_their_types() {
+    let metadata = Directory::new().metadata().unwrap();
+    let tokens = ["a", "b", "ab", "Ġ", "<|start|>", "< tool>", "[PAD6]", "[PAD7]"];
+    assert_eq!(texts(&metadata, "tokenizer.ggml.tokens"), tokens);
+    assert_eq!(numbers(&metadata, "tokenizer.ggml.token_type"), [1, 1, 1, 1, 3, 4, 5, 5]);
+    assert_eq!(texts(&metadata, "tokenizer.ggml.merges"), ["a b"]);
+    assert_eq!(metadata.get("tokenizer.ggml.pre").and_then(|pre| pre.as_str()), Some("gpt-2"));
+}
+
+#[test]
+fn settings_add_tokens_and_make_named_ones_special() {
+    let directory = Directory::new();
+    let settings = json!({
+        "bos_token": "ab",
+        "eos_token": {"content": "<|start|>"},
+        "added_tokens_decoder": {
+            "3": {"content": "left behind", "special": true},
+            "5": {"content": "<\u{2581}tool>", "special": true},
+            "7": {"content": "<pad>"},
+        },
+    });
+    directory.write("tokenizer_config.json", settings.to_string());
+    let metadata = directory.metadata().unwrap();
+    assert_eq!(texts(&metadata, "tokenizer.ggml.tokens")[7], "<pad>");
+    // `ab` is named, `<pad>` looks special, and the file of the tokenizer decides what `tool` is.
+    assert_eq!(numbers(&metadata, "tokenizer.ggml.token_type"), [1, 1, 3, 1, 3, 4, 5, 3]);
+    assert_eq!(metadata.get("tokenizer.ggml.eos_token_id"), Some(Value::U32(4)));
+}
+
+#[test]
+fn both_forms_of_merges_are_read_and_a_space_in_a_part_is_spelled() {
+    let mut directory = Directory::new();
+    directory.tokenizer["model"]["vocab"] = json!({"a": 0, "b": 1, "ab": 2, " ": 3, " a": 6});
+    directory.tokenizer["model"]["merges"] = json!([["a", "b"], [" ", "a"]]);
+    assert_eq!(texts(&directory.metadata().unwrap(), "tokenizer.ggml.merges"), ["a b", "Ġ a"]);
+}
+
+#[test]
+fn ids_that_no_token_has_are_left_out() {
+    let directory = Directory::new();
+    directory.write(
+        "config.json",
+        json!({"architectures": ["LlamaForCausalLM"], "vocab_size": 8, "pad_token_id": -1,
+               "eos_token_id": [4, 5], "bos_token_id": 7, "sep_token_id": 8})
+        .to_string(),
+    );
+    let metadata = directory.metadata().unwrap();
+    assert_eq!(metadata.get("tokenizer.ggml.bos_token_id"), Some(Value::U32(7)));
+    for name in ["padding", "eos", "seperator"] {
+        assert_eq!(metadata.get(&format!("tokenizer.ggml.{name}_token_id")), None, "{name}");
+    }
+}
+
+#[test]
+fn a_sentencepiece_tokenizer_json_is_recognised_and_has_one_score() {
+    let mut directory = Directory::new();
+    directory.tokenizer["decoder"] = json!({"type": "Sequence", "decoders": []});
+    directory.tokenizer["model"]["byte_fallback"] = json!(true);
+    directory.tokenizer["model"]["vocab"] = json!({"<unk>": 0, "<0x0A>": 1, "a": 2, "\u{2581}": 3});
+    directory.write("tokenizer_config.json", json!({"unk_token": "<unk>"}).to_string());
+    let metadata = directory.metadata().unwrap();
+    assert_eq!(metadata.get("tokenizer.ggml.model").and_then(|model| model.as_str()), Some("llama"));
+    assert_eq!(numbers(&metadata, "tokenizer.ggml.token_type"), [3, 6, 1, 1, 3, 4, 5, 5]);
+    let scores = metadata.get("tokenizer.ggml.scores").and_then(|value| value.as_array()).unwrap();
+    assert!(scores.iter().take(6).all(|score| score == Value::F32(-1000.0)));
+    assert_eq!(metadata.get("tokenizer.ggml.merges"), None);
+}
+
+#[test]
+fn nonsense_in_tokenizer_json_is_refused_with_its_place() {
+    let cases: [(&str, Json, &str); 21] = [
+        ("/model/vocab/b", json!(-1), "token \"b\" has the id -1"),
+        ("/model/vocab/b", json!(1.5), "token \"b\" has the id 1.5"),
+        ("/model/vocab/b", json!(9_007_199_254_740_992_u64), "token \"b\" has the id 9007199254740992"),
+        (
+            "/model/vocab/b",
+            json!(4_000_000_000_u32),
+            "\"vocab_size\" is 8, but the tokenizer has a token 4000000000",
+        ),
+        ("/model/vocab/b", json!(0), "the tokens \"a\" and \"b\" both have the id 0"),
+        ("/model/vocab/b", json!(4), "the tokens \"b\" and \"<|start|>\" both have the id 4"),
+        ("/model/vocab", json!([]), "\"vocab\" is not an object"),
+        ("/model/type", json!("Unigram"), "the model's \"type\" is \"Unigram\""),
+        ("/model", json!(null), "the model's \"type\" is null"),
+        ("/model/merges", json!({}), "\"merges\" is not an array"),
+        ("/model/merges/0", json!("ab"), "merge 0 is \"ab\""),
+        ("/model/merges/0", json!("a  b"), "merge 0 is \"a  b\""),
+        ("/model/merges/0", json!(" b"), "merge 0 is \" b\""),
+        ("/model/merges/0", json!(["a"]), "merge 0 is an array of 1"),
+        ("/model/merges/0", json!(["a", 7]), "merge 0 is an array of 2"),
+        ("/model/merges/0", json!("a c"), "merge 0: the vocabulary has no token \"c\""),
+        ("/model/merges/0", json!("b a"), "merge 0: the vocabulary has no token \"ba\""),
+        ("/added_tokens", json!({"a": 1}), "\"added_tokens\" is an object"),
+        ("/added_tokens/1/id", json!(4), "the tokens \"<|start|>\" and"),
+        ("/added_tokens/0/id", json!("4"), "added token 0 lacks"),
+        ("/added_tokens/0/content", json!("ab"), "token \"ab\" has the id 2 and, where added, 4"),
+    ];
+    for (place, value, message) in cases {
+        let mut directory = Directory::new();
+        *directory.tokenizer.pointer_mut(place).unwrap() = value.clone();
+        let found = directory.metadata().map(|_| "no error".to_owned()).unwrap_or_else(|error| error);
+        assert!(found.contains(message), "{place} = {value}: {found}");
+    }
+}
+
+#[test]
+fn a_vocabulary_size_out_of_proportion_is_refused_before_it_is_allocated() {
+    let directory = Directory::new();
+    directory.write(
+        "config.json",
+        json!({"architectures": ["LlamaForCausalLM"], "vocab_size": 4_294_967_295_u32}).to_string(),
+    );
+    let message = directory.metadata().unwrap_err();
+    assert!(message.contains("\"vocab_size\" is 4294967295, but the tokenizer has 6 tokens"), "{message}");
+}
+
+#[test]
+fn files_that_are_no_tokenizer_are_refused() {
+    let directory = Directory::new();
+    assert!(directory.as_it_is().unwrap_err().contains("there is no tokenizer"));
+    for (content, message) in [
+        ("", "EOF"),
+        ("<!DOCTYPE html>", "expected value at line 1"),
+        ("{\"model\": {}, \"model\": {}}", "\"model\" is given twice"),
+    ] {
+        directory.write("tokenizer.json", content);
+        let found = directory.as_it_is().unwrap_err();
+        assert!(found.contains("tokenizer.json") && found.contains(message), "{content:?}: {found}");
+    }
+    directory.write("tokenizer.json", "{\"pre_tokenizer\": ".to_owned() + &"[".repeat(100_000));
+    assert!(directory.as_it_is().unwrap_err().contains("recursion limit"));
+}
+
+#[test]
+fn a_sentencepiece_model_that_is_none_is_refused() {
+    let directory = Directory::new();
+    let eleven_byte_varint = [0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
+    let piece_of_2_to_the_63 = [0x0a, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01];
+    let nested_groups = [0x1b; 10_000];
+    let files: [&[u8]; 6] = [
+        b"",
+        b"version https://git-lfs.github.com/spec/v1",
+        &eleven_byte_varint,
+        &piece_of_2_to_the_63,
+        &nested_groups,
+        b"{}",
+    ];
+    for content in files {
+        directory.write("tokenizer.model", content);
+        let message = directory.as_it_is().unwrap_err();
+        assert!(message.contains("tokenizer.model: not a SentencePiece model"), "{message}");
+    }
+    // One piece whose text is not UTF-8.
+    directory.write("tokenizer.model", [0x0a, 0x03, 0x0a, 0x01, 0xff]);
+    assert!(directory.as_it_is().unwrap_err().contains("not a SentencePiece model"));
+    // One piece, `a`, with score 2 and no type.
+    directory.write("tokenizer.model", [0x0a, 0x08, 0x0a, 0x01, b'a', 0x15, 0, 0, 0, 0x40]);
+    let metadata = directory.as_it_is().unwrap();
+    assert_eq!(texts(&metadata, "tokenizer.ggml.tokens")[0], "a");
+    assert_eq!(numbers(&metadata, "tokenizer.ggml.token_type"), [1, 5, 5, 5, 5, 5, 5, 5]);
+}
+
+#[test]
+fn templates_are_copied_whole_and_lists_become_named_keys() {
+    let directory = Directory::new();
+    let attack = format!("{{{{ ''.__class__ }}}}\u{1b}]{}", "x".repeat(3 << 20));
+    let list = json!([
+        {"name": "default", "template": attack},
+        {"name": "tool use", "template": "t"},
+        {"name": "rag", "template": "r"},
+    ]);
+    directory.write("tokenizer_config.json", json!({"chat_template": list}).to_string());
+    let metadata = directory.metadata().unwrap();
+    let text = |key: &str| metadata.get(key).and_then(|value| value.as_str().map(str::to_owned));
+    assert_eq!(text("tokenizer.chat_template"), Some(attack));
+    assert_eq!(text("tokenizer.chat_template.tool_use").as_deref(), Some("t"));
+    assert_eq!(texts(&metadata, "tokenizer.chat_templates"), ["tool_use", "rag"]);
+}
+
+#[test]
+fn the_settings_decide_about_a_template_even_with_null() {
+    let directory = Directory::new();
+    directory.write("chat_template.jinja", "from jinja");
+    fs::create_dir(directory.path().join("additional_chat_templates")).unwrap();
+    directory.write("additional_chat_templates/tool-use.jinja", "t");
+    let metadata = directory.metadata().unwrap();
+    assert_eq!(metadata.get("tokenizer.chat_template").and_then(|value| value.as_str()), Some("from jinja"));
+    assert_eq!(texts(&metadata, "tokenizer.chat_templates"), ["tool_use"]);
+    directory.write("tokenizer_config.json", "{\"chat_template\": null}");
+    assert_eq!(directory.metadata().unwrap().get("tokenizer.chat_template"), None);
+    for bad in [
+        "{\"chat_template\": 3}",
+        "{\"chat_template\": [{\"name\": \"x\"}]}",
+        "[]",
+        "{\"added_tokens_decoder\": 1}",
+    ] {
+        directory.write("tokenizer_config.json", bad);
+        let message = directory.metadata().unwrap_err();
+        assert!(message.contains("tokenizer_config.json"), "{bad}: {message}");
+    }
+}
+
+/// A BERT directory from the fixtures, without `tokenizer.json`.
+#[test]
+fn a_bert_with_vocab_txt_alone_gets_the_keys_of_its_tokenizer_json() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/checkpoints/tiny-bert");
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["config.json", "tokenizer_config.json", "vocab.txt"] {
+        fs::copy(fixture.join(name), directory.path().join(name)).unwrap();
+    }
+    let keys = |path: &Path| {
+        let request = MetadataRequest {
+            directory_name: "x",
+            file_type: 0,
+            parameters: Parameters::default(),
+            pre: None,
+        };
+        let metadata = Model::open(path, None).unwrap().metadata(&request).unwrap();
+        let tokenizer = metadata.iter().filter(|(key, _)| key.starts_with("tokenizer."));
+        tokenizer.map(|(key, value)| (key.to_owned(), format!("{value:?}"))).collect::<Vec<_>>()
+    };
+    assert_eq!(keys(directory.path()), keys(&fixture));
+    fs::remove_file(directory.path().join("tokenizer_config.json")).unwrap();
+    assert_eq!(keys(directory.path()), keys(&fixture));
+}
