@@ -1,0 +1,170 @@
+//! A large Llama checkpoint with made-up weights: 2 GB of bf16, one tensor of 500 MB.
+//!
+//! Configuration and tokenizer are tiny-llama's, widened. The weights repeat one buffer of Gaussian numbers,
+//! because nothing that is measured depends on them being new.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::{Map, Value, json};
+
+use crate::data::Random;
+use crate::place::{Place, copy_files};
+
+const HIDDEN: u64 = 4096;
+const FEED_FORWARD: u64 = 12288;
+const HEADS: u64 = 32;
+const KEY_HEADS: u64 = 8;
+const HEAD: u64 = HIDDEN / HEADS;
+const LAYERS: u64 = 4;
+/// 61,440 rows of 4,096 weights are the tensor of 503 MB.
+const VOCABULARY: u64 = 61_440;
+
+/// Bytes of weights that are made and then repeated.
+const BUFFER_BYTES: usize = 16 << 20;
+
+struct Tensor {
+    name: String,
+    shape: Vec<u64>,
+}
+
+impl Tensor {
+    fn bytes(&self) -> u64 {
+        2 * self.shape.iter().product::<u64>()
+    }
+}
+
+/// Writes the checkpoint into `folder`, its weights split over `shards` files, and returns their bytes.
+///
+/// # Errors
+/// The disk refuses, or the fixture is not what this module expects.
+pub(crate) fn generate(place: &Place, folder: &Path, shards: usize) -> Result<u64> {
+    copy_files(&place.tiny_llama(), folder)?;
+    fs::remove_file(folder.join("model.safetensors"))?;
+    widen(folder)?;
+
+    let tensors = tensors();
+    let total: u64 = tensors.iter().map(Tensor::bytes).sum();
+    let buffer = weights();
+    let mut files: Vec<Vec<&Tensor>> = (0..shards).map(|_| Vec::new()).collect();
+    let mut before = 0;
+    for tensor in &tensors {
+        files[(before * shards as u64 / total) as usize].push(tensor);
+        before += tensor.bytes();
+    }
+    let mut index = Map::new();
+    for (number, tensors) in files.iter().enumerate() {
+        let name = match shards {
+            1 => "model.safetensors".to_owned(),
+            _ => format!("model-{:05}-of-{shards:05}.safetensors", number + 1),
+        };
+        write_safetensors(&folder.join(&name), tensors, &buffer)?;
+        index.extend(tensors.iter().map(|tensor| (tensor.name.clone(), json!(name))));
+    }
+    if shards > 1 {
+        let index = json!({ "metadata": { "total_size": total }, "weight_map": index });
+        fs::write(folder.join("model.safetensors.index.json"), index.to_string())?;
+    }
+    Ok(total)
+}
+
+/// The tensors of a Llama with tied embeddings, in the order and with the names of such checkpoints.
+fn tensors() -> Vec<Tensor> {
+    let tensor =
+        |name: String, shape: &[u64]| Tensor { name: format!("model.{name}"), shape: shape.to_vec() };
+    let mut tensors = vec![tensor("embed_tokens.weight".to_owned(), &[VOCABULARY, HIDDEN])];
+    for layer in 0..LAYERS {
+        for (name, shape) in [
+            ("input_layernorm", &[HIDDEN][..]),
+            ("self_attn.q_proj", &[HEADS * HEAD, HIDDEN]),
+            ("self_attn.k_proj", &[KEY_HEADS * HEAD, HIDDEN]),
+            ("self_attn.v_proj", &[KEY_HEADS * HEAD, HIDDEN]),
+            ("self_attn.o_proj", &[HIDDEN, HEADS * HEAD]),
+            ("post_attention_layernorm", &[HIDDEN]),
+            ("mlp.gate_proj", &[FEED_FORWARD, HIDDEN]),
+            ("mlp.up_proj", &[FEED_FORWARD, HIDDEN]),
+            ("mlp.down_proj", &[HIDDEN, FEED_FORWARD]),
+        ] {
+            tensors.push(tensor(format!("layers.{layer}.{name}.weight"), shape));
+        }
+    }
+    tensors.push(tensor("norm.weight".to_owned(), &[HIDDEN]));
+    tensors
+}
+
+/// Gives tiny-llama's configuration the sizes above, and its vocabulary as many tokens.
+fn widen(folder: &Path) -> Result<()> {
+    edit(&folder.join("config.json"), |config| {
+        for (key, value) in [
+            ("hidden_size", HIDDEN),
+            ("intermediate_size", FEED_FORWARD),
+            ("num_attention_heads", HEADS),
+            ("num_key_value_heads", KEY_HEADS),
+            ("head_dim", HEAD),
+            ("num_hidden_layers", LAYERS),
+            ("vocab_size", VOCABULARY),
+        ] {
+            config[key] = value.into();
+        }
+        config["tie_word_embeddings"] = true.into();
+        Ok(())
+    })?;
+    edit(&folder.join("tokenizer.json"), |tokenizer| {
+        let special = tokenizer["added_tokens"].as_array().context("added_tokens")?;
+        let mut used: Vec<_> = special.iter().filter_map(|token| token["id"].as_u64()).collect();
+        let vocabulary = tokenizer["model"]["vocab"].as_object_mut().context("model.vocab")?;
+        used.extend(vocabulary.values().filter_map(Value::as_u64));
+        for id in used.iter().max().map_or(0, |last| last + 1)..VOCABULARY {
+            vocabulary.insert(format!("filler{id}"), id.into());
+        }
+        Ok(())
+    })
+}
+
+fn edit(path: &Path, change: impl FnOnce(&mut Value) -> Result<()>) -> Result<()> {
+    let mut json = serde_json::from_slice(&fs::read(path)?)?;
+    change(&mut json).with_context(|| path.display().to_string())?;
+    Ok(fs::write(path, json.to_string())?)
+}
+
+/// Gaussian weights of the usual size, as bf16 by truncation.
+fn weights() -> Vec<u8> {
+    let mut random = Random::new(2);
+    (0..BUFFER_BYTES / 2)
+        .flat_map(|_| {
+            let [_, _, low, high] = (0.02 * random.gaussian()).to_le_bytes();
+            [low, high]
+        })
+        .collect()
+}
+
+/// A length of 8 bytes, a JSON header padded to 8 bytes, and the data.
+fn write_safetensors(path: &Path, tensors: &[&Tensor], buffer: &[u8]) -> Result<()> {
+    let mut header = Map::new();
+    let mut offset = 0;
+    for tensor in tensors {
+        let end = offset + tensor.bytes();
+        header.insert(
+            tensor.name.clone(),
+            json!({ "dtype": "BF16", "shape": tensor.shape, "data_offsets": [offset, end] }),
+        );
+        offset = end;
+    }
+    let mut header = Value::from(header).to_string();
+    header.push_str(&" ".repeat(header.len().next_multiple_of(8) - header.len()));
+
+    let mut file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    file.write_all(&(header.len() as u64).to_le_bytes())?;
+    file.write_all(header.as_bytes())?;
+    let mut left = offset;
+    while left > 0 {
+        let take = left.min(buffer.len() as u64);
+        file.write_all(&buffer[..take as usize])?;
+        left -= take;
+    }
+    // What is measured afterwards should not wait for these pages.
+    file.sync_all()?;
+    Ok(())
+}

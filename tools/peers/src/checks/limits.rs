@@ -1,0 +1,182 @@
+//! Measured limits: memory of a large conversion, its time against a plain copy, and the time of `inspect`.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use briq_format::{FilePlan, MetadataBuf, Shape, TensorSpec, TensorType};
+
+use crate::briq::{convert_command, finish};
+use crate::checkpoint::generate;
+use crate::claims::Claims;
+use crate::place::Place;
+
+/// Anonymous memory of a conversion stays below this.
+const MEMORY_BOUND_MIB: f64 = 256.0;
+
+/// A conversion takes at most this many times as long as copying its input.
+const TIME_BOUND: f64 = 4.0;
+
+/// `inspect` of a header of 16 MB takes at most this long, the start of the process included.
+const INSPECT_BOUND: Duration = Duration::from_millis(50);
+
+/// Copies and conversions, in turn.
+const ROUNDS: usize = 3;
+
+/// Two checkpoints of 2 GB, and at times an output of 2 GB next to one being replaced.
+const NEEDED_BYTES: u64 = 9_000_000_000;
+
+/// Shards of the second checkpoint.
+const SHARDS: usize = 5;
+
+/// Targets that copy, or nearly so: these are held against `cp`.
+const TARGETS: [&str; 2] = ["BF16", "Q8_0"];
+
+/// The usual target. It searches, so that its time says nothing about copying; its memory counts.
+const SEARCHING_TARGET: &str = "Q4_K_M";
+
+/// How often the memory of a conversion is looked at.
+const SAMPLE: Duration = Duration::from_millis(5);
+
+/// Measures everything, and clears the large files away.
+pub(super) fn run(place: &Place) -> Result<()> {
+    let mut claims = Claims::default();
+    let work = place.work("limits")?;
+    inspect(place, &work, &mut claims)?;
+    let converted = conversions(place, &work, &mut claims);
+    fs::remove_dir_all(&work)?;
+    converted?;
+    claims.settle()
+}
+
+fn conversions(place: &Place, work: &Path, claims: &mut Claims) -> Result<()> {
+    let free = free_bytes(work)?;
+    ensure!(free >= NEEDED_BYTES, "{} has {free} bytes free, and {NEEDED_BYTES} are needed", work.display());
+    let (single, sharded) = (work.join("single"), work.join("sharded"));
+    let bytes = generate(place, &single, 1)?;
+    generate(place, &sharded, SHARDS)?;
+    println!("checkpoint of {:.2} GB, as one file and as {SHARDS} shards", bytes as f64 / 1e9);
+
+    println!("round  what        source   seconds   peak anonymous MiB");
+    let mut peak = 0.0f64;
+    let mut measure = |round: usize, target: &str, name: &str, source: &Path| -> Result<Duration> {
+        let out = work.join("out.gguf");
+        let (time, mib) = watched(&mut convert_command(place, source, target, &out))?;
+        fs::remove_file(&out)?;
+        println!("{round:5}  {target:10}  {name:7} {:8.2} {mib:10.1}", time.as_secs_f64());
+        peak = peak.max(mib);
+        Ok(time)
+    };
+    let mut best_copy = Duration::MAX;
+    let mut best = [Duration::MAX; TARGETS.len()];
+    for round in 1..=ROUNDS {
+        let time = copy(&single.join("model.safetensors"), &work.join("copy"))?;
+        println!("{round:5}  cp          single  {:8.2}", time.as_secs_f64());
+        best_copy = best_copy.min(time);
+        for (target, best) in TARGETS.iter().zip(&mut best) {
+            *best = measure(round, target, "single", &single)?.min(*best);
+        }
+    }
+    for target in TARGETS {
+        measure(1, target, "sharded", &sharded)?;
+    }
+    measure(1, SEARCHING_TARGET, "sharded", &sharded)?;
+    claims.that(
+        peak < MEMORY_BOUND_MIB,
+        format_args!("a conversion held {peak:.1} MiB, allowed are {MEMORY_BOUND_MIB}"),
+    );
+    for (target, best) in TARGETS.iter().zip(best) {
+        let ratio = best.as_secs_f64() / best_copy.as_secs_f64();
+        println!(
+            "{target}: {ratio:.2} times the time of cp (best of {ROUNDS} each), allowed is {TIME_BOUND}"
+        );
+        claims.that(ratio <= TIME_BOUND, format_args!("{target} takes {ratio:.2} times as long as cp"));
+    }
+    Ok(())
+}
+
+/// Runs a command; how long it took, and the most anonymous memory it was seen to hold, in MiB.
+fn watched(command: &mut Command) -> Result<(Duration, f64)> {
+    let begin = Instant::now();
+    let mut child = command.stdout(Stdio::null()).spawn().context("cannot start briq")?;
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak_kib = 0u64;
+    let code = loop {
+        if let Some(code) = child.try_wait()? {
+            break code;
+        }
+        // Between the end of the process and the next look there is no such line.
+        let held = fs::read_to_string(&status).ok().and_then(|text| anonymous_kib(&text));
+        peak_kib = peak_kib.max(held.unwrap_or(0));
+        sleep(SAMPLE);
+    };
+    let time = begin.elapsed();
+    ensure!(code.success(), "{command:?} ended with {code}");
+    ensure!(peak_kib > 0, "the memory of {command:?} was never seen");
+    Ok((time, peak_kib as f64 / 1024.0))
+}
+
+/// The resident memory that no file stands behind.
+fn anonymous_kib(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+/// Copies to a new file until it is on disk, as a conversion does with its output.
+fn copy(source: &Path, target: &Path) -> Result<Duration> {
+    let begin = Instant::now();
+    // A copy that only shares blocks would measure nothing.
+    finish(Command::new("cp").arg("--reflink=never").arg(source).arg(target))?;
+    File::open(target)?.sync_all()?;
+    let time = begin.elapsed();
+    fs::remove_file(target)?;
+    Ok(time)
+}
+
+fn free_bytes(folder: &Path) -> Result<u64> {
+    let printed = finish(Command::new("df").args(["--output=avail", "--block-size=1"]).arg(folder))?;
+    let last = printed.lines().last().context("df printed nothing")?;
+    last.trim().parse().with_context(|| format!("df printed {last:?}"))
+}
+
+fn inspect(place: &Place, work: &Path, claims: &mut Claims) -> Result<()> {
+    let path = work.join("vocabulary.gguf");
+    let header_bytes = write_vocabulary(&path)?;
+    let mut best = Duration::MAX;
+    for _ in 0..5 {
+        let begin = Instant::now();
+        finish(Command::new(&place.briq).arg("inspect").arg(&path))?;
+        best = best.min(begin.elapsed());
+    }
+    println!(
+        "inspect of a header of {:.1} MB: {:.1} ms (best of 5), allowed are {:.0}",
+        header_bytes as f64 / 1e6,
+        best.as_secs_f64() * 1e3,
+        INSPECT_BOUND.as_secs_f64() * 1e3
+    );
+    claims.that(header_bytes >= 16 << 20, format_args!("the header is only {header_bytes} bytes"));
+    claims.that(best <= INSPECT_BOUND, format_args!("inspect takes {best:?}"));
+    Ok(())
+}
+
+/// Writes a file with 262,144 tokens, their scores, types and merges, and a small tensor; the bytes before it.
+fn write_vocabulary(path: &Path) -> Result<usize> {
+    const TOKENS: usize = 262_144;
+    let tokens: Vec<String> = (0..TOKENS).map(|id| format!("token {id:08}")).collect();
+    let merges: Vec<String> = (0..TOKENS).map(|id| format!("left{id:08} right{id:08}")).collect();
+    let mut metadata = MetadataBuf::new();
+    metadata.set("general.architecture", "llama")?;
+    metadata.set("tokenizer.ggml.model", "gpt2")?;
+    metadata.set("tokenizer.ggml.tokens", tokens)?;
+    metadata.set("tokenizer.ggml.scores", vec![0.0f32; TOKENS])?;
+    metadata.set("tokenizer.ggml.token_type", vec![1i32; TOKENS])?;
+    metadata.set("tokenizer.ggml.merges", merges)?;
+    let tensor = TensorSpec::new("output_norm.weight", Shape::new(&[32])?, TensorType::F32)?;
+    let tensor_bytes = usize::try_from(tensor.bytes())?;
+    let plan = FilePlan::new(&metadata, vec![tensor])?;
+    fs::write(path, [plan.head(), &vec![0; tensor_bytes]].concat())?;
+    Ok(plan.head().len())
+}

@@ -1,0 +1,153 @@
+//! ggml's own encoders and decoders, called in its base library.
+//!
+//! The base library is built for any x86-64: its arithmetic is the one that briq promises to reproduce.
+//! Signatures are those of ggml.h in the version that package.json pins. Nothing here judges; the checks do.
+#![expect(unsafe_code, reason = "calls into a C library")]
+
+use std::ffi::{c_int, c_void};
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use briq_format::TensorType;
+use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
+
+type QuantizeChunk = unsafe extern "C" fn(c_int, *const f32, *mut c_void, i64, i64, i64, *const f32) -> usize;
+type RowSize = unsafe extern "C" fn(c_int, i64) -> usize;
+type Dequantize = unsafe extern "C" fn(*const c_void, *mut f32, i64);
+
+/// The loaded base library.
+pub(crate) struct Ggml {
+    quantize_chunk: QuantizeChunk,
+    row_size: RowSize,
+    library: Library,
+}
+
+/// ggml's decoder of one type.
+#[derive(Clone, Copy)]
+pub(crate) struct Decoder<'library> {
+    ggml: &'library Ggml,
+    ty: TensorType,
+    decode: Dequantize,
+}
+
+impl Ggml {
+    /// Loads `libggml-base.so` from the package's folder of libraries.
+    ///
+    /// # Errors
+    /// The library or one of its functions is missing.
+    pub(crate) fn load(libraries: &Path) -> Result<Self> {
+        let library = open(&libraries.join("libggml-base.so"))?;
+        Ok(Self {
+            // SAFETY: the type is the declaration of this function in ggml.h.
+            quantize_chunk: unsafe { symbol(&library, "ggml_quantize_chunk")? },
+            // SAFETY: the type is the declaration of this function in ggml.h.
+            row_size: unsafe { symbol(&library, "ggml_row_size")? },
+            library,
+        })
+    }
+
+    /// Bytes of a row of `row_elements` weights, on which ggml and briq's type table have to agree.
+    ///
+    /// # Errors
+    /// The row is no whole number of blocks, or the two differ.
+    pub(crate) fn row_bytes(&self, ty: TensorType, row_elements: usize) -> Result<usize> {
+        // ggml ends the process when a block is broken, so briq's table is asked first.
+        let ours = ty.row_bytes(row_elements as u64);
+        let ours = ours.with_context(|| format!("{row_elements} weights are no whole {ty} blocks"))?;
+        // SAFETY: a pure function of an id it knows and of whole blocks.
+        let theirs = unsafe { (self.row_size)(id(ty), i64::try_from(row_elements)?) };
+        ensure!(ours == theirs as u64, "{row_elements} weights of {ty}: {ours} bytes, ggml says {theirs}");
+        Ok(theirs)
+    }
+
+    /// Encodes rows of `row_elements` weights into `out`, which is exactly as long as they need.
+    ///
+    /// # Errors
+    /// A length does not fit the others.
+    pub(crate) fn encode(
+        &self,
+        ty: TensorType,
+        weights: &[f32],
+        row_elements: usize,
+        importance: Option<&[f32]>,
+        out: &mut [u8],
+    ) -> Result<()> {
+        let rows = weights.len() / row_elements;
+        ensure!(rows * row_elements == weights.len(), "{} weights are no whole rows", weights.len());
+        ensure!(importance.is_none_or(|v| v.len() == row_elements), "one importance per weight of a row");
+        ensure!(out.len() == rows * self.row_bytes(ty, row_elements)?, "output of the wrong length");
+        let importance = importance.map_or(std::ptr::null(), <[f32]>::as_ptr);
+        // SAFETY: the three lengths were just checked against each other, and ggml reads and writes no more
+        // than they say.
+        let written = unsafe {
+            (self.quantize_chunk)(
+                id(ty),
+                weights.as_ptr(),
+                out.as_mut_ptr().cast(),
+                0,
+                i64::try_from(rows)?,
+                i64::try_from(row_elements)?,
+                importance,
+            )
+        };
+        ensure!(written == out.len(), "ggml wrote {written} bytes of {}", out.len());
+        Ok(())
+    }
+
+    /// ggml's decoder of a type.
+    ///
+    /// # Errors
+    /// ggml exports none.
+    pub(crate) fn decoder(&self, ty: TensorType) -> Result<Decoder<'_>> {
+        let name = match ty.name() {
+            "F16" => "ggml_fp16_to_fp32_row".to_owned(),
+            "BF16" => "ggml_bf16_to_fp32_row".to_owned(),
+            // Upstream spells q4_0 and iq4_xs in lower case, and q4_K with one capital.
+            name => format!("dequantize_row_{}", name.to_lowercase().replace("_k", "_K")),
+        };
+        // SAFETY: all of these are declared with the source, the output and the number of weights.
+        Ok(Decoder { ggml: self, ty, decode: unsafe { symbol(&self.library, &name)? } })
+    }
+}
+
+impl Decoder<'_> {
+    /// Decodes `bytes` into `weights`.
+    ///
+    /// # Errors
+    /// The two lengths do not fit.
+    pub(crate) fn decode(self, bytes: &[u8], weights: &mut [f32]) -> Result<()> {
+        ensure!(bytes.len() == self.ggml.row_bytes(self.ty, weights.len())?, "bytes of the wrong length");
+        // SAFETY: the lengths were just checked; ggml's decoders accept any bytes and any alignment.
+        unsafe {
+            (self.decode)(bytes.as_ptr().cast(), weights.as_mut_ptr(), i64::try_from(weights.len())?);
+        }
+        Ok(())
+    }
+}
+
+fn id(ty: TensorType) -> c_int {
+    ty.id().0.cast_signed()
+}
+
+/// Opens a library so that later ones find its symbols.
+///
+/// # Errors
+/// It is missing or was built for another system.
+pub(crate) fn open(path: &Path) -> Result<Library> {
+    // SAFETY: the package that package.json pins by hash; its initialisers only register backends.
+    unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL) }
+        .with_context(|| format!("cannot load {}", path.display()))
+}
+
+/// A function of a library, which must outlive the copy.
+///
+/// # Safety
+/// `T` is the function's type as its header declares it.
+///
+/// # Errors
+/// The library does not export it.
+pub(crate) unsafe fn symbol<T: Copy>(library: &Library, name: &str) -> Result<T> {
+    // SAFETY: the caller vouches for the type.
+    let found = unsafe { library.get::<T>(name.as_bytes()) };
+    found.map(|symbol| *symbol).with_context(|| format!("the pinned library has no {name}"))
+}

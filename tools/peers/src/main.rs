@@ -1,0 +1,72 @@
+//! `peers FIXTURES INSTALLED BRIQ [CHECK]...`: compares briq with the runtimes that read its files.
+//!
+//! `cargo x peers` installs the pinned packages, builds briq and starts this program. Each check prints the
+//! figures it measured; the last line counts the checks that passed and failed, and the exit code is 1 when
+//! one failed. Nothing of briq depends on this package.
+
+mod briq;
+mod checkpoint;
+mod checks;
+mod claims;
+mod data;
+mod ggml;
+mod llama;
+mod parallel;
+mod place;
+mod seen;
+mod vectors;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+use crate::checks::{CHECKS, Check};
+use crate::place::Place;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs the chosen checks; whether all of them passed.
+fn run() -> Result<bool> {
+    let mut arguments = std::env::args().skip(1);
+    if std::env::args().nth(1).as_deref() == Some("vectors") {
+        return vectors::write(arguments.skip(1)).map(|()| true);
+    }
+    let mut next = || arguments.next().context("usage: peers FIXTURES INSTALLED BRIQ [CHECK]...");
+    let place = Place::new(next()?, next()?, next()?)?;
+    let chosen = chosen(&arguments.collect::<Vec<_>>())?;
+
+    let mut failed = 0;
+    for check in &chosen {
+        println!("\n== {}: {}", check.name, check.claim);
+        if let Err(error) = (check.run)(&place) {
+            println!("FAILED {}: {error:#}", check.name);
+            failed += 1;
+        }
+    }
+    println!("\n{} passed, {failed} failed", chosen.len() - failed);
+    Ok(failed == 0)
+}
+
+/// The checks with these names, or all of them.
+fn chosen(names: &[String]) -> Result<Vec<&'static Check>> {
+    if names.is_empty() {
+        return Ok(CHECKS.iter().collect());
+    }
+    let find = |name: &String| match CHECKS.iter().find(|check| check.name == name) {
+        Some(check) => Ok(check),
+        None => {
+            let known: Vec<_> = CHECKS.iter().map(|check| check.name).collect();
+            bail!("no check is called {name:?}; there are {}", known.join(", "))
+        }
+    };
+    names.iter().map(find).collect()
+}
