@@ -1,21 +1,20 @@
 //! Encoding and decoding for a type known at run time: lengths are checked here, once.
 
-use briq_format::TensorType;
 use briq_format::block::{self, Block};
+use briq_format::{TensorType, for_each_type};
 use zerocopy::FromBytes;
 
 use crate::error::{Error, Operation};
-use crate::row::{Decode, Encode};
-
-macro_rules! for_each_decoder {
-    ($callback:ident) => {
-        $callback!(F32 F16 BF16 F64 I8 I16 I32 I64 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4_K Q5_K Q6_K)
-    };
-}
+use crate::row::{Decode, Encode, Rows};
 
 macro_rules! for_each_encoder {
     ($callback:ident) => {
-        $callback!(F32 F16 BF16 F64 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4_K Q5_K Q6_K)
+        $callback!(
+            F32 F16 BF16 F64
+            Q4_0 Q4_1 Q5_0 Q5_1 Q8_0
+            Q1_0 Q2_0 TQ1_0 TQ2_0 MXFP4 NVFP4
+            Q4_K Q5_K Q6_K
+        )
     };
 }
 
@@ -24,17 +23,16 @@ macro_rules! for_each_encoder {
 /// Any bytes decode, also to infinities and NaN. Wider numbers (F64, I32, I64) are rounded to nearest even.
 ///
 /// # Errors
-/// When `bytes` are not whole blocks, `weights` has not their number of elements, or `ty` has no decoder.
+/// When `bytes` are not whole blocks, or `weights` has not their number of elements.
 pub fn decode(ty: TensorType, bytes: &[u8], weights: &mut [f32]) -> Result<(), Error> {
     macro_rules! dispatch {
-        ($($name:ident)*) => {
+        ($($id:literal, $name:ident, $elements:literal, $description:literal;)*) => {
             match ty {
                 $(TensorType::$name => decode_blocks::<block::$name>(bytes, weights),)*
-                _ => Err(Error::Unsupported { operation: Operation::Decode, ty }),
             }
         };
     }
-    for_each_decoder!(dispatch)
+    for_each_type!(dispatch)
 }
 
 /// Encodes `weights`, which are whole rows of `row_elements`, into `blocks` of `ty`.
@@ -67,12 +65,9 @@ pub fn encode(
     for_each_encoder!(dispatch)
 }
 
-/// Whether [`decode`] knows this type.
-pub fn can_decode(ty: TensorType) -> bool {
-    macro_rules! any {
-        ($($name:ident)*) => { matches!(ty, $(TensorType::$name)|*) };
-    }
-    for_each_decoder!(any)
+/// Whether [`decode`] knows this type: it knows every type whose layout is known.
+pub const fn can_decode(_: TensorType) -> bool {
+    true
 }
 
 /// Whether [`encode`] knows this type.
@@ -112,10 +107,7 @@ fn encode_rows<B: Encode>(
     if rows == 0 {
         return Ok(());
     }
-    let blocks = view_mut::<B>(bytes)?;
-    for (weights, blocks) in weights.chunks_exact(row_elements).zip(blocks.chunks_exact_mut(row_blocks)) {
-        B::encode_row(weights, importance, blocks);
-    }
+    B::encode_rows(&Rows { weights, row_elements, importance }, view_mut::<B>(bytes)?);
     Ok(())
 }
 

@@ -47,11 +47,9 @@ pub enum Error {
     },
 }
 
-/// What can be done with blocks of a type.
+/// What can be done with blocks of some types, but not of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Blocks to weights.
-    Decode,
     /// Weights to blocks.
     Encode,
     /// Looking for scales that are not finite.
@@ -61,7 +59,6 @@ pub enum Operation {
 impl Operation {
     fn supported(self) -> String {
         let supports: fn(TensorType) -> bool = match self {
-            Self::Decode => crate::can_decode,
             Self::Encode => crate::can_encode,
             Self::Check => crate::check::can_check,
         };
@@ -73,7 +70,6 @@ impl Operation {
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Decode => "decoding",
             Self::Encode => "encoding",
             Self::Check => "checking",
         })

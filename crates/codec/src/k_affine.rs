@@ -7,14 +7,15 @@ use briq_format::scalar::F16;
 
 use crate::fit::{Affine, Scaled, Trials, affine, importance_weights, nonnegative};
 use crate::k_scales::{self, ScalesAndMinimums};
-use crate::primitives::{largest, round_even, sum, sum_of_squares};
+use crate::lanes::{CodeTile, Isa, Kernel, Lanes, Tile, dispatch, numbers};
+use crate::row::Rows;
 
 /// What differs between the types.
 pub(crate) struct Model {
-    pub(crate) largest_code: i32,
+    pub(crate) largest_code: f32,
     pub(crate) trials_without_importance: Trials,
     /// The cap on the scales and minimums that the search with importance finds.
-    pub(crate) largest_searched_scale: u8,
+    pub(crate) largest_searched_scale: f32,
 }
 
 /// A super-block before its codes are placed.
@@ -38,79 +39,158 @@ pub(crate) fn decode(scale: F16, minimum: F16, packed: &[u8; 12], quants: &[i8; 
     weights
 }
 
-/// Encodes the super-blocks of a row; `place` makes a block of each.
-pub(crate) fn encode_row<B>(
-    model: &Model,
-    weights: &[f32],
-    importance: Option<&[f32]>,
-    blocks: &mut [B],
-    place: impl Fn(&SuperBlock) -> B,
-) {
-    let blocks = blocks.iter_mut().zip(weights.as_chunks::<256>().0);
-    match importance {
-        None => blocks.for_each(|(block, x)| *block = place(&fit(model, x))),
-        Some(importance) => {
-            for ((block, x), importance) in blocks.zip(importance.as_chunks::<256>().0) {
-                *block = place(&fit_with_importance(model, x, importance));
-            }
+/// Encodes the super-blocks of rows, as many at once as there are lanes; `place` makes a block of each.
+pub(crate) fn encode_rows<B>(model: &Model, rows: &Rows<'_>, blocks: &mut [B], place: fn(&SuperBlock) -> B) {
+    dispatch(Isa::best(), EncodeRows { model, rows, blocks, place });
+}
+
+struct EncodeRows<'a, B> {
+    model: &'a Model,
+    rows: &'a Rows<'a>,
+    blocks: &'a mut [B],
+    place: fn(&SuperBlock) -> B,
+}
+
+impl<B> Kernel for EncodeRows<'_, B> {
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { model, rows, blocks, place } = self;
+        for (batch, blocks) in blocks.chunks_mut(L::WIDTH).enumerate() {
+            let numbers = batch * L::WIDTH..batch * L::WIDTH + blocks.len();
+            let x = Tile::gather(rows.weights, numbers.clone().map(|block| block * 256));
+            let fits = match rows.importance {
+                None => fit::<L>(model, &x),
+                Some(importance) => {
+                    let starts = numbers.map(|block| block * 256 % rows.row_elements);
+                    fit_with_importance::<L>(model, &x, &Tile::gather(importance, starts))
+                }
+            };
+            place_all(model, &x, &fits, blocks, place);
         }
+    }
+}
+
+/// Super-blocks side by side, before the scales are stored.
+struct Fits<L> {
+    sub_blocks: SubBlocks<L>,
+    scale: L,
+    minimum: L,
+    scales: [L; 8],
+    minimums: [L; 8],
+}
+
+/// The fits of the sub-blocks.
+struct SubBlocks<L> {
+    scales: [L; 8],
+    /// The minimums as they are stored: how far below zero.
+    drops: [L; 8],
+    codes: [[L; 32]; 8],
+}
+
+impl<L: Lanes> SubBlocks<L> {
+    #[inline(always)]
+    fn new() -> Self {
+        Self { scales: [L::zero(); 8], drops: [L::zero(); 8], codes: [[L::zero(); 32]; 8] }
+    }
+
+    #[inline(always)]
+    fn set(&mut self, group: usize, fit: &Affine<L, 32>) {
+        self.scales[group] = fit.scale;
+        self.drops[group] = -fit.minimum;
+        self.codes[group] = fit.codes;
     }
 }
 
 /// Weighs the error by magnitude, and takes the largest scale and minimum to 63.
-fn fit(model: &Model, x: &[f32; 256]) -> SuperBlock {
-    let sub_blocks = groups(x).map(|x| {
-        let root_mean_square = (sum_of_squares(x) / 32.0).sqrt();
-        let w = x.map(|x| root_mean_square + x.abs());
-        affine(x, &w, model.largest_code, &model.trials_without_importance)
-    });
-    let (scale, scales) = to_sixty_three(&scales(&sub_blocks));
-    let (minimum, minimums) = to_sixty_three(&drops(&sub_blocks));
-    round_again(model, x, &sub_blocks, scale, minimum, ScalesAndMinimums { scales, minimums })
+#[inline(always)]
+fn fit<L: Lanes>(model: &Model, x: &Tile<256>) -> Fits<L> {
+    let mut sub_blocks = SubBlocks::new();
+    for group in 0..8 {
+        let x = x.load::<L, 32>(group * 32);
+        let root_mean_square = (sum_of_squares(&x) / L::splat(32.0)).sqrt();
+        let mut w = x;
+        for w in &mut w {
+            *w = root_mean_square + w.abs();
+        }
+        sub_blocks.set(group, &affine(&x, &w, model.largest_code, &model.trials_without_importance));
+    }
+    let (scale, scales) = to_sixty_three(&sub_blocks.scales);
+    let (minimum, minimums) = to_sixty_three(&sub_blocks.drops);
+    Fits { sub_blocks, scale, minimum, scales, minimums }
 }
 
 /// Weighs the error by importance, and searches the scales and minimums too.
-fn fit_with_importance(model: &Model, x: &[f32; 256], importance: &[f32; 256]) -> SuperBlock {
-    let variance = 2.0 * sum_of_squares(x) / 256.0;
-    let (x_groups, importance) = (groups(x), groups(importance));
-    let weights: [_; 8] = std::array::from_fn(|i| importance_weights(importance[i], variance, x_groups[i]));
-    let sub_blocks = std::array::from_fn(|i| {
-        affine(x_groups[i], &weights[i], model.largest_code, &Trials::WITH_IMPORTANCE)
-    });
-    let sums = weights.map(sum);
-    let search = |values: &[f32; 8]| {
-        let Scaled { scale, codes } = nonnegative(values, &sums, 63);
-        (scale, codes.map(|code| code.min(model.largest_searched_scale)))
-    };
-    let (scale, scales) = search(&scales(&sub_blocks));
-    let (minimum, minimums) = search(&drops(&sub_blocks));
-    round_again(model, x, &sub_blocks, scale, minimum, ScalesAndMinimums { scales, minimums })
+#[inline(always)]
+fn fit_with_importance<L: Lanes>(model: &Model, x: &Tile<256>, importance: &Tile<256>) -> Fits<L> {
+    let variance = L::splat(2.0) * sum_of_squares(&x.load::<L, 256>(0)) / L::splat(256.0);
+    let mut sub_blocks = SubBlocks::new();
+    let mut sums = [L::zero(); 8];
+    for group in 0..8 {
+        let x = x.load::<L, 32>(group * 32);
+        let w = importance_weights(&importance.load(group * 32), variance, &x);
+        for &w in &w {
+            sums[group] = sums[group] + w;
+        }
+        sub_blocks.set(group, &affine(&x, &w, model.largest_code, &Trials::WITH_IMPORTANCE));
+    }
+    let Scaled { scale, codes: mut scales } = nonnegative(&sub_blocks.scales, &sums, 63.0);
+    let Scaled { scale: minimum, codes: mut minimums } = nonnegative(&sub_blocks.drops, &sums, 63.0);
+    cap(&mut scales, model.largest_searched_scale);
+    cap(&mut minimums, model.largest_searched_scale);
+    Fits { sub_blocks, scale, minimum, scales, minimums }
 }
 
-/// Rounds the weights with the scales and minimums as they are stored. Where a stored scale is zero, the codes of
-/// the fit remain.
-fn round_again(
+#[inline(always)]
+fn cap<L: Lanes>(codes: &mut [L; 8], largest: f32) {
+    let largest = L::splat(largest);
+    for code in codes {
+        *code = L::select(code.gt(largest), largest, *code);
+    }
+}
+
+/// Stores the scales, rounds the weights with them as a decoder will see them, and makes the blocks. Where a
+/// stored scale is zero, the codes of the fit remain.
+#[inline(always)]
+fn place_all<L: Lanes, B>(
     model: &Model,
-    x: &[f32; 256],
-    sub_blocks: &[Affine<32>; 8],
-    scale: f32,
-    minimum: f32,
-    unpacked: ScalesAndMinimums,
-) -> SuperBlock {
-    let (scale, minimum) = (F16::from_f32(scale), F16::from_f32(minimum));
-    let scales_and_minimums = k_scales::pack(&unpacked);
-    let steps = Steps::new(scale, minimum, &scales_and_minimums);
-    let mut codes = [0; 256];
-    let (code_groups, _) = codes.as_chunks_mut::<32>();
-    for (((codes, x), sub_block), (scale, minimum)) in
-        code_groups.iter_mut().zip(groups(x)).zip(sub_blocks).zip(steps.0)
-    {
-        *codes = sub_block.codes;
-        if scale != 0.0 {
-            *codes = x.map(|x| round_even((x + minimum) / scale).min(model.largest_code).max(0) as u8);
+    x: &Tile<256>,
+    fits: &Fits<L>,
+    blocks: &mut [B],
+    place: fn(&SuperBlock) -> B,
+) {
+    let (scales, minimums) = (numbers(fits.scale), numbers(fits.minimum));
+    let (scale_codes, minimum_codes) = (code_tile(&fits.scales), code_tile(&fits.minimums));
+    let mut packed = [[0; 12]; 16];
+    let (mut steps, mut drops) = ([[0.0; 16]; 8], [[0.0; 16]; 8]);
+    for lane in 0..blocks.len() {
+        let (scale, minimum) = (F16::from_f32(scales[lane]), F16::from_f32(minimums[lane]));
+        let unpacked =
+            ScalesAndMinimums { scales: scale_codes.block(lane), minimums: minimum_codes.block(lane) };
+        packed[lane] = k_scales::pack(&unpacked);
+        for (group, (step, drop)) in Steps::new(scale, minimum, &packed[lane]).0.into_iter().enumerate() {
+            (steps[group][lane], drops[group][lane]) = (step, drop);
         }
     }
-    SuperBlock { scale, minimum, scales_and_minimums, codes }
+    let mut codes = CodeTile::<256>::new();
+    for (group, found) in fits.sub_blocks.codes.iter().enumerate() {
+        let (step, drop) = (L::load(&steps[group]), L::load(&drops[group]));
+        let unusable = step.eq(L::zero());
+        let mut rounded = x.load::<L, 32>(group * 32);
+        for (x, &code) in rounded.iter_mut().zip(found) {
+            let again = ((*x + drop) / step).round_even_within(0.0, model.largest_code);
+            *x = L::select(unusable, code, again);
+        }
+        codes.store(group * 32, &rounded);
+    }
+    for (lane, block) in blocks.iter_mut().enumerate() {
+        let (scale, minimum) = (F16::from_f32(scales[lane]), F16::from_f32(minimums[lane]));
+        *block = place(&SuperBlock {
+            scale,
+            minimum,
+            scales_and_minimums: packed[lane],
+            codes: codes.block(lane),
+        });
+    }
 }
 
 /// Per sub-block the weight of a step, and what is subtracted.
@@ -125,22 +205,33 @@ impl Steps {
 }
 
 /// Codes that take the largest value to 63, and the value of a unit.
-fn to_sixty_three(values: &[f32; 8]) -> (f32, [u8; 8]) {
-    let largest = largest(values);
-    let units_per_value = if largest > 0.0 { 63.0 / largest } else { 0.0 };
-    (largest / 63.0, values.map(|value| (round_even(units_per_value * value) as u8).min(63)))
+#[inline(always)]
+fn to_sixty_three<L: Lanes>(values: &[L; 8]) -> (L, [L; 8]) {
+    let mut largest = L::zero();
+    for &value in values {
+        largest = L::select(value.gt(largest), value, largest);
+    }
+    let units_per_value = L::select(largest.gt(L::zero()), L::splat(63.0) / largest, L::zero());
+    let mut codes = *values;
+    for code in &mut codes {
+        *code = (units_per_value * *code).round_even_to_byte();
+    }
+    cap(&mut codes, 63.0);
+    (largest / L::splat(63.0), codes)
 }
 
-fn scales(sub_blocks: &[Affine<32>; 8]) -> [f32; 8] {
-    sub_blocks.each_ref().map(|sub_block| sub_block.scale)
+#[inline(always)]
+fn code_tile<L: Lanes>(codes: &[L; 8]) -> CodeTile<8> {
+    let mut tile = CodeTile::new();
+    tile.store(0, codes);
+    tile
 }
 
-/// The minimums as they are stored: how far below zero.
-fn drops(sub_blocks: &[Affine<32>; 8]) -> [f32; 8] {
-    sub_blocks.each_ref().map(|sub_block| -sub_block.minimum)
-}
-
-fn groups(values: &[f32; 256]) -> [&[f32; 32]; 8] {
-    let (groups, _) = values.as_chunks::<32>();
-    std::array::from_fn(|i| &groups[i])
+#[inline(always)]
+fn sum_of_squares<L: Lanes>(values: &[L]) -> L {
+    let mut sum = L::zero();
+    for &value in values {
+        sum = sum + value * value;
+    }
+    sum
 }

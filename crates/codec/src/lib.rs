@@ -6,12 +6,13 @@
 //! reassociated, and no function of a math library takes part.
 //!
 //! * [`decode`] and [`encode`] take a type that is known at run time; [`Decode`] and [`Encode`] take typed blocks.
-//! * Q8_1 and Q8_K hold activations, not weights: they have [`Encode`] alone.
+//! * Q8_1 and Q8_K hold activations, not weights: [`encode`] leaves them to [`Encode`].
 //! * [`Quants`] and [`k_scales`] give the integers inside a block, for dot products.
 //! * [`first_non_finite`] and [`check_blocks`] find values that no encoder should be given, or should have made.
 //!
 //! The modules, in reading order: a file per type; `placement`, where their bits go; `fit`, how scales are
-//! chosen; `primitives`, the roundings. Files and tensors are the business of other crates.
+//! chosen; `grid`, weights that are chosen together; `tables`, numbers that follow from no rule; `primitives`, the
+//! roundings. Files and tensors are the business of other crates.
 //!
 //! ```
 //! use briq_format::TensorType;
@@ -32,7 +33,22 @@ mod row;
 
 mod bf16;
 mod f16;
+mod iq1_m;
+mod iq1_s;
+mod iq2_s;
+mod iq2_xs;
+mod iq2_xxs;
+mod iq3_s;
+mod iq3_xxs;
+mod iq4_nl;
+mod iq4_xs;
+mod mxfp4;
+mod nvfp4;
 mod plain;
+mod q1_0;
+mod q2_0;
+mod q2_k;
+mod q3_k;
 mod q4_0;
 mod q4_1;
 mod q4_k;
@@ -43,17 +59,25 @@ mod q6_k;
 mod q8_0;
 mod q8_1;
 mod q8_k;
+mod tq1_0;
+mod tq2_0;
 
 mod fit;
+mod fp4;
+mod grid;
 mod k_affine;
 pub mod k_scales;
+mod lanes;
 mod placement;
 mod primitives;
+mod searched;
+mod tables;
 
 pub use check::{check_blocks, first_non_finite};
 pub use dispatch::{can_decode, can_encode, decode, encode};
 pub use error::{Error, Operation};
-pub use row::{Decode, Encode, Quants};
+pub use lanes::Isa;
+pub use row::{Decode, Encode, Quants, Rows};
 
 #[cfg(test)]
 mod tests;

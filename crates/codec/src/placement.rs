@@ -24,6 +24,11 @@ pub(crate) fn unpack_fifth_bits(high: u32, low: &[u8; 16]) -> [u8; 32] {
     std::array::from_fn(|i| low[i] | ((high >> i & 1) as u8) << 4)
 }
 
+/// Code `i` of 4 bits, two to a byte, the first in the low nibble.
+pub(crate) fn nibble(bytes: &[u8], i: usize) -> u8 {
+    bytes[i / 2] >> (4 * (i % 2)) & 15
+}
+
 /// 256 codes in planes: runs of 32 elements share 32 bytes, each run `bits` higher than the one before, and begin
 /// new bytes when these are full. `BYTES` is `32 * bits`.
 pub(crate) fn pack_planes<const BYTES: usize>(codes: &[u8; 256]) -> [u8; BYTES] {

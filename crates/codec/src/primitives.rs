@@ -18,6 +18,16 @@ pub(crate) fn truncate(value: f32) -> i32 {
     if (-2_147_483_648.0..2_147_483_648.0).contains(&value) { value as i32 } else { i32::MIN }
 }
 
+/// Rounds half away from zero and keeps the low byte. What does not fit an `i32` gives zero.
+pub(crate) fn round_away<const N: usize>(values: &[f32; N]) -> [i8; N] {
+    // For numbers this small, adding the float just below one half and cutting is `f32::round`, but vectorises.
+    if values.iter().fold(true, |all, value| all & (value.abs() < 128.0)) {
+        values.map(|value| (value + 0.499_999_97_f32.copysign(value)) as i32 as i8)
+    } else {
+        values.map(|value| truncate(value.round()) as i8)
+    }
+}
+
 /// `1 / value`, or zero for a zero of either sign. A NaN stays one.
 #[inline]
 pub(crate) fn inverse_or_zero(value: f32) -> f32 {
@@ -36,23 +46,32 @@ pub(crate) fn extreme(values: &[f32]) -> f32 {
     extreme
 }
 
-/// The largest value above zero, or zero. NaN are passed over.
-#[inline]
-pub(crate) fn largest(values: &[f32]) -> f32 {
-    let mut largest = 0.0;
-    for &value in values {
-        if value > largest {
-            largest = value;
-        }
-    }
-    largest
-}
-
 /// The largest value above zero, or zero, except that a NaN takes the place of what came before it and gives way
 /// to what comes after it.
 #[inline]
 pub(crate) fn largest_since_nan(values: impl IntoIterator<Item = f32>) -> f32 {
     values.into_iter().fold(0.0, |largest, value| if largest > value { largest } else { value })
+}
+
+/// The largest magnitude, or zero. NaN are passed over.
+///
+/// Magnitudes compare like their bits, and a loop over integers vectorises; so for the one below.
+pub(crate) fn magnitude(values: &[f32]) -> f32 {
+    const INFINITY: u32 = f32::INFINITY.to_bits();
+    f32::from_bits(values.iter().fold(0, |largest, value| {
+        let bits = value.abs().to_bits();
+        largest.max(if bits > INFINITY { 0 } else { bits })
+    }))
+}
+
+/// The [`largest_since_nan`] of the magnitudes.
+pub(crate) fn magnitude_since_nan(values: &[f32]) -> f32 {
+    let bits = values.iter().fold(0, |largest, value| value.abs().to_bits().max(largest));
+    if f32::from_bits(bits).is_nan() {
+        largest_since_nan(values.iter().map(|value| value.abs()))
+    } else {
+        f32::from_bits(bits)
+    }
 }
 
 /// The sum from 0.0 in index order. `Iterator::sum` starts from -0.0.
@@ -85,6 +104,25 @@ mod tests {
             let fits = f64::from(value).abs() < 2_147_483_648.0;
             prop_assert_eq!(truncate(value), if fits { value as i32 } else { i32::MIN });
         }
+
+        #[test]
+        fn rounding_by_cutting_is_rounding_half_away_from_zero(values in proptest::array::uniform32(-127.9_f32..127.9), halves in any::<[i8; 32]>(), bits in any::<[u32; 32]>()) {
+            let halves = halves.map(|half| f32::from(half) / 2.0);
+            let (below, any) = (halves.map(f32::next_down), bits.map(f32::from_bits));
+            for values in [values, halves, below, any] {
+                prop_assert_eq!(round_away(&values), values.map(|value| truncate(value.round()) as i8));
+            }
+        }
+
+        #[test]
+        fn magnitudes_are_the_maxima_of_absolute_values(mut values in any::<[f32; 16]>(), nan in 0_usize..20) {
+            if let Some(value) = values.get_mut(nan) {
+                *value = -f32::NAN;
+            }
+            let absolute = values.map(f32::abs);
+            prop_assert_eq!(magnitude(&values).to_bits(), largest(&absolute).to_bits());
+            prop_assert_eq!(magnitude_since_nan(&values).to_bits(), largest_since_nan(absolute).to_bits());
+        }
     }
 
     #[test]
@@ -102,7 +140,6 @@ mod tests {
     fn maxima_differ_in_what_a_nan_does() {
         let values = [3.0, -5.0, 5.0, f32::NAN, 2.0];
         assert_eq!(extreme(&values), -5.0);
-        assert_eq!(largest(&values), 5.0);
         assert_eq!(largest_since_nan(values), 2.0);
         assert!(largest_since_nan([1.0, f32::NAN]).is_nan());
         assert_eq!(extreme(&[f32::NAN, -0.0]).to_bits(), 0);

@@ -3,12 +3,10 @@
 use briq_format::block::Q4_1;
 use briq_format::scalar::F16;
 
-use crate::fit::{Affine, Trials, affine, direct_affine, importance_weights, mean_square};
+use crate::fit::{Fitted, direct_affine};
 use crate::placement::{pack_halves, unpack_halves};
-use crate::row::{Decode, Encode, Quants};
-
-/// The code of the largest weight.
-const LARGEST_CODE: i8 = 15;
+use crate::row::{Decode, Encode, Quants, Rows};
+use crate::searched::{Search, encode_rows};
 
 impl Quants<32> for Q4_1 {
     fn quants(&self) -> [i8; 32] {
@@ -26,20 +24,17 @@ impl Decode for Q4_1 {
 }
 
 impl Encode for Q4_1 {
-    fn encode_row(weights: &[f32], importance: Option<&[f32]>, blocks: &mut [Self]) {
-        let blocks = blocks.iter_mut().zip(weights.as_chunks::<32>().0);
-        let Some(importance) = importance else {
-            return blocks.for_each(|(block, x)| *block = pack(&direct_affine(x, LARGEST_CODE)));
-        };
-        let variance = mean_square(weights);
-        for ((block, x), importance) in blocks.zip(importance.as_chunks::<32>().0) {
-            let w = importance_weights(importance, variance, x);
-            *block = pack(&affine(x, &w, LARGEST_CODE.into(), &Trials::WITH_IMPORTANCE));
+    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+        if let Some(importance) = rows.importance {
+            return encode_rows(Search::Affine { largest_code: 15.0 }, rows, importance, blocks, pack);
+        }
+        for (block, x) in blocks.iter_mut().zip(rows.weights.as_chunks::<32>().0) {
+            *block = pack(&direct_affine(x, 15));
         }
     }
 }
 
-fn pack(fit: &Affine<32>) -> Q4_1 {
+fn pack(fit: &Fitted<32>) -> Q4_1 {
     let quants = pack_halves(&fit.codes);
     Q4_1 { scale: F16::from_f32(fit.scale), minimum: F16::from_f32(fit.minimum), quants }
 }

@@ -3,9 +3,10 @@
 use briq_format::block::Q5_0;
 use briq_format::scalar::F16;
 
-use crate::fit::{Scaled, direct_symmetric, importance_weights, mean_square, symmetric};
+use crate::fit::{Fitted, direct_symmetric};
 use crate::placement::{pack_fifth_bits, unpack_fifth_bits};
-use crate::row::{Decode, Encode, Quants};
+use crate::row::{Decode, Encode, Quants, Rows};
+use crate::searched::{Search, encode_rows};
 
 impl Quants<32> for Q5_0 {
     fn quants(&self) -> [i8; 32] {
@@ -23,20 +24,17 @@ impl Decode for Q5_0 {
 }
 
 impl Encode for Q5_0 {
-    fn encode_row(weights: &[f32], importance: Option<&[f32]>, blocks: &mut [Self]) {
-        let blocks = blocks.iter_mut().zip(weights.as_chunks::<32>().0);
-        let Some(importance) = importance else {
-            return blocks.for_each(|(block, x)| *block = pack(&direct_symmetric(x, 16)));
-        };
-        let variance = mean_square(weights);
-        for ((block, x), importance) in blocks.zip(importance.as_chunks::<32>().0) {
-            let w = importance_weights(importance, variance, x);
-            *block = pack(&symmetric(x, &w, 16));
+    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+        if let Some(importance) = rows.importance {
+            return encode_rows(Search::Symmetric { half: 16.0 }, rows, importance, blocks, pack);
+        }
+        for (block, x) in blocks.iter_mut().zip(rows.weights.as_chunks::<32>().0) {
+            *block = pack(&direct_symmetric(x, 16));
         }
     }
 }
 
-fn pack(fit: &Scaled<32>) -> Q5_0 {
+fn pack(fit: &Fitted<32>) -> Q5_0 {
     let (high_bits, low_bits) = pack_fifth_bits(&fit.codes);
     Q5_0 { scale: F16::from_f32(fit.scale), high_bits: high_bits.into(), low_bits }
 }

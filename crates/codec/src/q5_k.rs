@@ -3,14 +3,14 @@
 use briq_format::block::Q5_K;
 
 use crate::fit::Trials;
-use crate::k_affine::{Model, decode, encode_row};
+use crate::k_affine::{Model, decode, encode_rows};
 use crate::placement::{pack_planes, unpack_planes};
-use crate::row::{Decode, Encode, Quants};
+use crate::row::{Decode, Encode, Quants, Rows};
 
 const MODEL: Model = Model {
-    largest_code: 31,
+    largest_code: 31.0,
     trials_without_importance: Trials { first: -0.5, step: 0.1, last: 15 },
-    largest_searched_scale: 63,
+    largest_searched_scale: 63.0,
 };
 
 impl Quants<256> for Q5_K {
@@ -29,8 +29,8 @@ impl Decode for Q5_K {
 }
 
 impl Encode for Q5_K {
-    fn encode_row(weights: &[f32], importance: Option<&[f32]>, blocks: &mut [Self]) {
-        encode_row(&MODEL, weights, importance, blocks, |fit| Self {
+    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+        encode_rows(&MODEL, rows, blocks, |fit| Self {
             scale: fit.scale,
             minimum: fit.minimum,
             scales_and_minimums: fit.scales_and_minimums,

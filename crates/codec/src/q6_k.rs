@@ -4,10 +4,11 @@ use briq_format::block::Q6_K;
 use briq_format::scalar::F16;
 use zerocopy::FromZeros;
 
-use crate::fit::{NEGLIGIBLE, Scaled, symmetric};
+use crate::fit::{NEGLIGIBLE, extreme, symmetric};
+use crate::lanes::{CodeTile, Isa, Kernel, Lanes, Tile, dispatch, numbers};
 use crate::placement::{pack_planes, unpack_planes};
-use crate::primitives::{extreme, round_even};
-use crate::row::{Decode, Encode, Quants};
+use crate::primitives::round_even;
+use crate::row::{Decode, Encode, Quants, Rows};
 
 impl Quants<256> for Q6_K {
     fn quants(&self) -> [i8; 256] {
@@ -32,45 +33,81 @@ impl Decode for Q6_K {
 }
 
 impl Encode for Q6_K {
-    fn encode_row(weights: &[f32], importance: Option<&[f32]>, blocks: &mut [Self]) {
-        let blocks = blocks.iter_mut().zip(weights.as_chunks::<256>().0);
-        match importance {
-            None => blocks.for_each(|(block, x)| *block = encode(x, &x.map(|x| x * x))),
+    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+        dispatch(Isa::best(), EncodeRows { rows, blocks });
+    }
+}
+
+struct EncodeRows<'a> {
+    rows: &'a Rows<'a>,
+    blocks: &'a mut [Q6_K],
+}
+
+impl Kernel for EncodeRows<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { rows, blocks } = self;
+        for (batch, blocks) in blocks.chunks_mut(L::WIDTH).enumerate() {
+            let starts = (batch * L::WIDTH..batch * L::WIDTH + blocks.len()).map(|block| block * 256);
+            let x = Tile::gather(rows.weights, starts.clone());
             // The importance itself, not scaled by magnitude as for other types.
-            Some(importance) => {
-                blocks.zip(importance.as_chunks::<256>().0).for_each(|((block, x), w)| *block = encode(x, w));
-            }
+            let importance = rows.importance.map(|importance| {
+                Tile::<256>::gather(importance, starts.map(|start| start % rows.row_elements))
+            });
+            encode::<L>(&x, importance.as_ref(), blocks);
         }
     }
 }
 
 /// Fits every sub-block alone, quantizes the scales, and rounds the weights once more with what is stored.
-fn encode(x: &[f32; 256], w: &[f32; 256]) -> Q6_K {
-    let (x_groups, w_groups) = (x.as_chunks::<16>().0, w.as_chunks::<16>().0);
-    let fits: [Scaled<16>; 16] = std::array::from_fn(|i| symmetric(&x_groups[i], &w_groups[i], 32));
-    let scales = fits.each_ref().map(|fit| fit.scale);
-    let extreme = extreme(&scales);
-    if extreme.abs() < NEGLIGIBLE {
-        return Q6_K::new_zeroed();
+#[inline(always)]
+fn encode<L: Lanes>(x: &Tile<256>, importance: Option<&Tile<256>>, blocks: &mut [Q6_K]) {
+    let (mut scales, mut found) = ([L::zero(); 16], [[L::zero(); 16]; 16]);
+    let mut group_scales = [[0.0; 16]; 16];
+    for group in 0..16 {
+        let x = x.load::<L, 16>(group * 16);
+        let mut w = x;
+        for w in &mut w {
+            *w = *w * *w;
+        }
+        if let Some(importance) = importance {
+            w = importance.load(group * 16);
+        }
+        let fit = symmetric(&x, &w, 32.0);
+        (scales[group], found[group], group_scales[group]) = (fit.scale, fit.codes, numbers(fit.scale));
     }
-    let units_per_scale = -128.0 / extreme;
-    let scale = F16::from_f32(1.0 / units_per_scale);
-    let scales = scales.map(|group_scale| round_even(units_per_scale * group_scale).min(127) as i8);
-
-    let mut codes = [0; 256];
-    let (code_groups, _) = codes.as_chunks_mut::<16>();
-    for (((codes, x), fit), group_scale) in code_groups.iter_mut().zip(x_groups).zip(&fits).zip(scales) {
-        let step = scale.to_f32() * f32::from(group_scale);
-        *codes = fit.codes;
-        if step != 0.0 {
-            *codes = x.map(|x| (round_even(x / step).clamp(-32, 31) + 32) as u8);
+    let extremes = numbers(extreme(&scales));
+    let mut steps = [[0.0; 16]; 16];
+    for (lane, block) in blocks.iter_mut().enumerate() {
+        *block = Q6_K::new_zeroed();
+        if extremes[lane].abs() < NEGLIGIBLE {
+            continue;
+        }
+        let units_per_scale = -128.0 / extremes[lane];
+        block.scale = F16::from_f32(1.0 / units_per_scale);
+        for (group, scale) in block.scales.iter_mut().enumerate() {
+            *scale = round_even(units_per_scale * group_scales[group][lane]).min(127) as i8;
+            steps[group][lane] = block.scale.to_f32() * f32::from(*scale);
         }
     }
-    Q6_K {
-        low_bits: pack_low_bits(&codes.map(|code| code & 15)),
-        high_bits: pack_planes(&codes.map(|code| code >> 4)),
-        scales,
-        scale,
+    let mut codes = CodeTile::<256>::new();
+    for (group, found) in found.iter().enumerate() {
+        let step = L::load(&steps[group]);
+        let unusable = step.eq(L::zero());
+        let mut rounded = x.load::<L, 16>(group * 16);
+        for (x, &code) in rounded.iter_mut().zip(found) {
+            let again = (*x / step).round_even_within(-32.0, 31.0) + L::splat(32.0);
+            *x = L::select(unusable, code, again);
+        }
+        codes.store(group * 16, &rounded);
+    }
+    for (lane, block) in blocks.iter_mut().enumerate() {
+        if extremes[lane].abs() < NEGLIGIBLE {
+            continue;
+        }
+        let codes = codes.block(lane);
+        block.low_bits = pack_low_bits(&codes.map(|code| code & 15));
+        block.high_bits = pack_planes(&codes.map(|code| code >> 4));
     }
 }
 

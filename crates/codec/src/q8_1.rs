@@ -4,11 +4,20 @@ use briq_format::block::Q8_1;
 use briq_format::scalar::F16;
 
 use crate::q8_0::quantize;
-use crate::row::{Encode, Quants};
+use crate::row::{Decode, Encode, Quants};
 
 impl Quants<32> for Q8_1 {
     fn quants(&self) -> [i8; 32] {
         self.quants
+    }
+}
+
+impl Decode for Q8_1 {
+    fn decode(blocks: &[Self], weights: &mut [f32]) {
+        for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<32>().0) {
+            let scale = block.scale.to_f32();
+            *weights = block.quants.map(|quant| f32::from(quant) * scale);
+        }
     }
 }
 

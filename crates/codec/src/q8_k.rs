@@ -5,11 +5,20 @@ use zerocopy::FromZeros;
 use zerocopy::little_endian::{F32, I16};
 
 use crate::primitives::{extreme, round_even};
-use crate::row::{Encode, Quants};
+use crate::row::{Decode, Encode, Quants};
 
 impl Quants<256> for Q8_K {
     fn quants(&self) -> [i8; 256] {
         self.quants
+    }
+}
+
+impl Decode for Q8_K {
+    fn decode(blocks: &[Self], weights: &mut [f32]) {
+        for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<256>().0) {
+            let scale = block.scale.get();
+            *weights = block.quants.map(|quant| scale * f32::from(quant));
+        }
     }
 }
 

@@ -7,31 +7,41 @@
 //! | `affine` | `scale * code + minimum` | the weighted squared error over trial scales, line fitted for each |
 //! | `nonnegative` | `scale * code` | the weighted squared error over 9 trial scales, then code by code |
 //!
-//! A fit sees one block or sub-block as an array of fixed length and nothing else, and does all of its work
-//! inside: the sequence of operations is the reference's, sums in index order. Several blocks may run through it
-//! side by side, one per vector lane; the operations of one block may not be reordered.
+//! A search sees a block or sub-block as an array of fixed length, one block per lane, and nothing else. The
+//! sequence of operations in a lane is the reference's, sums in index order. What the reference skips for one
+//! block is computed and not taken.
 
 mod affine;
 mod direct;
 mod nonnegative;
 mod symmetric;
 
+use crate::lanes::Lanes;
 use crate::primitives::sum_of_squares;
 
 pub(crate) use affine::{Trials, affine};
 pub(crate) use direct::{direct_affine, direct_symmetric};
 pub(crate) use nonnegative::nonnegative;
-pub(crate) use symmetric::symmetric;
+pub(crate) use symmetric::{extreme, symmetric};
 
-/// Codes and the scale they count in. What code stands for zero is part of the fit that made them.
-pub(crate) struct Scaled<const N: usize> {
-    pub(crate) scale: f32,
-    pub(crate) codes: [u8; N],
+/// Codes and the scale they count in. What code stands for zero is part of the fit that made them. Codes are whole
+/// numbers from 0 to 255.
+pub(crate) struct Scaled<L, const N: usize> {
+    pub(crate) scale: L,
+    pub(crate) codes: [L; N],
 }
 
 /// Codes that count steps of `scale` from `minimum` up.
-pub(crate) struct Affine<const N: usize> {
+pub(crate) struct Affine<L, const N: usize> {
+    pub(crate) scale: L,
+    pub(crate) minimum: L,
+    pub(crate) codes: [L; N],
+}
+
+/// One block after its fit, out of its lane.
+pub(crate) struct Fitted<const N: usize> {
     pub(crate) scale: f32,
+    /// Zero in types without.
     pub(crate) minimum: f32,
     pub(crate) codes: [u8; N],
 }
@@ -46,10 +56,15 @@ pub(crate) fn mean_square(row: &[f32]) -> f32 {
 
 /// How much the error of each weight counts: its importance, times a magnitude that is bounded from below by the
 /// root of `variance` so that small weights count too.
-pub(crate) fn importance_weights<const N: usize>(
-    importance: &[f32; N],
-    variance: f32,
-    x: &[f32; N],
-) -> [f32; N] {
-    std::array::from_fn(|i| importance[i] * (variance + x[i] * x[i]).sqrt())
+#[inline(always)]
+pub(crate) fn importance_weights<L: Lanes, const N: usize>(
+    importance: &[L; N],
+    variance: L,
+    x: &[L; N],
+) -> [L; N] {
+    let mut w = *importance;
+    for (w, &x) in w.iter_mut().zip(x) {
+        *w = *w * (variance + x * x).sqrt();
+    }
+    w
 }

@@ -2,10 +2,13 @@
 //! Source: ggml's search for the same.
 
 use super::{NEGLIGIBLE, Scaled};
-use crate::primitives::{largest_since_nan, round_even, sum};
+use crate::lanes::Lanes;
 
 /// Passes of the descent over the codes, at most.
 const PASSES: usize = 5;
+
+/// A limit below every value that is rounded here.
+const NO_LIMIT: f32 = -4_194_304.0;
 
 /// Minimises the sum of `w (x - scale * code)^2` over codes 0 to `largest_code` and the scale.
 ///
@@ -14,67 +17,89 @@ const PASSES: usize = 5;
 ///
 /// Values below zero are possible where rounding made them. Their codes wrap around to the upper end of a byte
 /// when stored, as in the reference, and count as what is stored from then on.
-pub(crate) fn nonnegative<const N: usize>(x: &[f32; N], w: &[f32; N], largest_code: i32) -> Scaled<N> {
-    let maximum = largest_since_nan(*x);
-    if maximum < NEGLIGIBLE {
-        return Scaled { scale: 0.0, codes: [0; N] };
-    }
+#[inline(always)]
+pub(crate) fn nonnegative<L: Lanes, const N: usize>(
+    x: &[L; N],
+    w: &[L; N],
+    largest_code: f32,
+) -> Scaled<L, N> {
+    let maximum = largest_since_nan(x);
+    let negligible = maximum.lt(L::splat(NEGLIGIBLE));
     let steps_per_value = best_steps_per_value(x, w, maximum, largest_code);
 
-    let mut codes = [0_u8; N];
-    let (mut product, mut square) = (0.0, 0.0);
-    for ((code, x), w) in codes.iter_mut().zip(x).zip(w) {
-        let steps = round_even(steps_per_value * x).min(largest_code);
-        *code = steps as u8;
-        let steps = steps as f32;
-        product += w * x * steps;
-        square += w * steps * steps;
+    let mut codes = *x;
+    let (mut product, mut square) = (L::zero(), L::zero());
+    for ((code, &x), &w) in codes.iter_mut().zip(x).zip(w) {
+        let steps = (steps_per_value * x).round_even_within(NO_LIMIT, largest_code);
+        *code = steps.round_even_to_byte();
+        product = product + w * x * steps;
+        square = square + w * steps * steps;
     }
+    // A pass that changes nothing is followed by passes that change nothing, so lanes that are done may go on.
     for _ in 0..PASSES {
         let mut changed = false;
-        for ((code, &x), w) in codes.iter_mut().zip(x).zip(w) {
-            let steps = f32::from(*code);
-            let mut new_product = product - w * x * steps;
-            let mut new_square = square - w * steps * steps;
-            if new_product > 0.0 && new_square > 0.0 {
-                let new_code = round_even(x * new_square / new_product).min(largest_code);
-                let steps = new_code as f32;
-                new_product += w * x * steps;
-                new_square += w * steps * steps;
-                let better = new_product * new_product * square > product * product * new_square;
-                if new_code != i32::from(*code) && better {
-                    *code = new_code as u8;
-                    (product, square) = (new_product, new_square);
-                    changed = true;
-                }
-            }
+        for ((code, &x), &w) in codes.iter_mut().zip(x).zip(w) {
+            let without_product = product - w * x * *code;
+            let without_square = square - w * *code * *code;
+            let sound = without_product.gt(L::zero()) & without_square.gt(L::zero());
+            let steps = (x * without_square / without_product).round_even_within(NO_LIMIT, largest_code);
+            let new_product = without_product + w * x * steps;
+            let new_square = without_square + w * steps * steps;
+            let better = (new_product * new_product * square).gt(product * product * new_square);
+            let moved = sound & better & !steps.eq(*code);
+            *code = L::select(moved, steps.round_even_to_byte(), *code);
+            product = L::select(moved, new_product, product);
+            square = L::select(moved, new_square, square);
+            changed |= L::any(moved);
         }
         if !changed {
             break;
         }
     }
-    Scaled { scale: if square > 0.0 { product / square } else { 0.0 }, codes }
+    for code in &mut codes {
+        *code = L::select(negligible, L::zero(), *code);
+    }
+    let found = square.gt(L::zero()) & !negligible;
+    Scaled { scale: L::select(found, product / square, L::zero()), codes }
 }
 
 /// The trial with the smallest error. The plain one comes first and has its codes wrapped but not capped.
-fn best_steps_per_value<const N: usize>(x: &[f32; N], w: &[f32; N], maximum: f32, largest_code: i32) -> f32 {
-    let steps = largest_code as f32;
-    let mut best_steps = steps / maximum;
-    let mut best = error(x, w, 1.0 / best_steps, |x| f32::from(round_even(best_steps * x) as u8));
+#[inline(always)]
+fn best_steps_per_value<L: Lanes, const N: usize>(
+    x: &[L; N],
+    w: &[L; N],
+    maximum: L,
+    largest_code: f32,
+) -> L {
+    let mut best_steps = L::splat(largest_code) / maximum;
+    let scale = L::splat(1.0) / best_steps;
+    let mut best = L::zero();
+    for (&x, &w) in x.iter().zip(w) {
+        let difference = x - scale * (best_steps * x).round_even_to_byte();
+        best = best + w * difference * difference;
+    }
     for trial in (-4_i8..=4).filter(|&trial| trial != 0) {
-        let trial_steps = (0.1 * f32::from(trial) + steps) / maximum;
-        let code = |x| round_even(trial_steps * x).min(largest_code) as f32;
-        let error = error(x, w, 1.0 / trial_steps, code);
-        if error < best {
-            (best, best_steps) = (error, trial_steps);
+        let trial_steps = L::splat(0.1 * f32::from(trial) + largest_code) / maximum;
+        let scale = L::splat(1.0) / trial_steps;
+        let mut error = L::zero();
+        for (&x, &w) in x.iter().zip(w) {
+            let difference = x - scale * (trial_steps * x).round_even_within(NO_LIMIT, largest_code);
+            error = error + w * difference * difference;
         }
+        let better = error.lt(best);
+        best = L::select(better, error, best);
+        best_steps = L::select(better, trial_steps, best_steps);
     }
     best_steps
 }
 
-fn error<const N: usize>(x: &[f32; N], w: &[f32; N], scale: f32, code: impl Fn(f32) -> f32) -> f32 {
-    sum(x.iter().zip(w).map(|(x, w)| {
-        let difference = x - scale * code(*x);
-        w * difference * difference
-    }))
+/// The largest value above zero, or zero, except that a NaN takes the place of what came before it and gives way
+/// to what comes after it.
+#[inline(always)]
+fn largest_since_nan<L: Lanes, const N: usize>(values: &[L; N]) -> L {
+    let mut largest = L::zero();
+    for &value in values {
+        largest = L::select(largest.gt(value), largest, value);
+    }
+    largest
 }

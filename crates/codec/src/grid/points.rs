@@ -1,0 +1,39 @@
+//! The points of a grid, one array per point.
+
+use crate::tables::Packed;
+
+/// What the digits of the three grids of the IQ2 types stand for, in eighths of a step.
+pub(crate) const EIGHTHS: [u8; 3] = [8, 25, 43];
+
+/// The points with the level of a digit in its place.
+pub(crate) const fn points<const N: usize, const COUNT: usize, const LEVELS: usize>(
+    packed: &[Packed; COUNT],
+    levels: &[u8; LEVELS],
+) -> [[u8; N]; COUNT] {
+    let mut points = [[0; N]; COUNT];
+    let mut index = 0;
+    while index < COUNT {
+        let mut i = 0;
+        while i < N {
+            points[index][i] = levels[digit::<N>(packed[index], i)];
+            i += 1;
+        }
+        index += 1;
+    }
+    points
+}
+
+/// Digit `i` of a point of `N` digits.
+const fn digit<const N: usize>(packed: Packed, i: usize) -> usize {
+    let bits = bits_per_digit::<N>();
+    packed as usize >> (i * bits) & ((1 << bits) - 1)
+}
+
+const fn bits_per_digit<const N: usize>() -> usize {
+    if N == 8 { 2 } else { 3 }
+}
+
+/// Two points side by side.
+pub(crate) fn pair([first, second]: [[u8; 4]; 2]) -> [u8; 8] {
+    std::array::from_fn(|i| if i < 4 { first[i] } else { second[i - 4] })
+}

@@ -1,0 +1,30 @@
+//! IQ3_XXS: 256 weights, a point of 256 per 4; a 4-bit scale per 32. Of 8 signs the last follows from parity.
+
+use briq_format::block::IQ3_XXS;
+
+use crate::grid::{pair, points, signed, with_parity};
+use crate::row::Decode;
+use crate::tables;
+
+/// In quarters of a step. The last breaks the rule of the others.
+static MAGNITUDES: [[u8; 4]; 256] = points(&tables::IQ3_XXS, &[4, 12, 20, 28, 36, 44, 52, 62]);
+
+impl Decode for IQ3_XXS {
+    fn decode(blocks: &[Self], weights: &mut [f32]) {
+        for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<256>().0) {
+            let scale = block.scale.to_f32();
+            let groups = block.grid_indices.as_chunks::<8>().0.iter().zip(weights.as_chunks_mut::<32>().0);
+            for ((indices, weights), signs_and_scale) in groups.zip(block.signs_and_scales) {
+                let mut signs = signs_and_scale.get();
+                let step = scale * (0.5 + (signs >> 28) as f32) * 0.5;
+                for (indices, weights) in
+                    indices.as_chunks::<2>().0.iter().zip(weights.as_chunks_mut::<8>().0)
+                {
+                    let magnitudes = pair(indices.map(|index| MAGNITUDES[usize::from(index)]));
+                    *weights = signed(step, &magnitudes, with_parity(signs));
+                    signs >>= 7;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Which instruction set runs a kernel, decided at run time.
+#![allow(unsafe_code)]
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::OnceLock;
+
+use super::Lanes;
+
+/// The environment variable that forces an instruction set, for tests and measurements: `scalar`, `avx2` or
+/// `avx512`. One that the processor lacks, or another word, counts as not set.
+const VARIABLE: &str = "BRIQ_ISA";
+
+/// An instruction set that this processor has. No result depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Isa(Kind);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Scalar,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Isa {
+    /// What this processor has, the widest last.
+    pub fn available() -> Vec<Self> {
+        let mut found = vec![Self(Kind::Scalar)];
+        #[cfg(target_arch = "x86_64")]
+        {
+            let f16c = is_x86_feature_detected!("f16c");
+            if f16c && is_x86_feature_detected!("avx2") {
+                found.push(Self(Kind::Avx2));
+            }
+            let wide = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl");
+            if f16c && wide {
+                found.push(Self(Kind::Avx512));
+            }
+        }
+        found
+    }
+
+    /// The one that encoders use: the widest, or the one that `BRIQ_ISA` names.
+    pub fn best() -> Self {
+        static BEST: OnceLock<Isa> = OnceLock::new();
+        *BEST.get_or_init(|| {
+            let forced = std::env::var(VARIABLE).ok().and_then(|name| name.parse().ok());
+            forced.or_else(|| Self::available().pop()).unwrap_or(Self(Kind::Scalar))
+        })
+    }
+
+    /// The name, as `BRIQ_ISA` takes it.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Kind::Scalar => "scalar",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => "avx512",
+        }
+    }
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Isa {
+    type Err = String;
+
+    /// Reads the name of an instruction set that this processor has.
+    fn from_str(name: &str) -> Result<Self, String> {
+        let available = Self::available();
+        available.iter().copied().find(|isa| isa.name().eq_ignore_ascii_case(name)).ok_or_else(|| {
+            let names: Vec<_> = available.iter().map(|isa| isa.name()).collect();
+            format!("{name:?} is no instruction set of this processor; it has {}", names.join(", "))
+        })
+    }
+}
+
+/// Work that is written once for any number of lanes.
+pub(crate) trait Kernel {
+    /// Does the work. Mark it, and all it calls, `#[inline(always)]`: only what is inlined into the function that
+    /// enables an instruction set uses it.
+    fn run<L: Lanes>(self);
+}
+
+/// Runs `kernel` with the lanes of `isa`.
+pub(crate) fn dispatch(isa: Isa, kernel: impl Kernel) {
+    match isa.0 {
+        Kind::Scalar => kernel.run::<f32>(),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: an `Isa` exists only for what was detected.
+        Kind::Avx2 => unsafe { super::x86::run_avx2(kernel) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: an `Isa` exists only for what was detected.
+        Kind::Avx512 => unsafe { super::x86::run_avx512(kernel) },
+    }
+}

@@ -1,0 +1,71 @@
+//! Numbers side by side: one block per lane, all lanes doing the same.
+//!
+//! A search is sequential inside a block and independent across blocks. Written over [`Lanes`], it runs for as
+//! many blocks at once as the machine has lanes, each lane through the very sequence of operations that one
+//! block takes alone; the bytes cannot differ. Every operation here is an IEEE 754 operation rounded to nearest
+//! even, lane by lane: nothing is contracted, reassociated or approximated. What would be a branch for one
+//! block becomes a selection between two values.
+//!
+//! The vector types are private to this module. Generic code meets them only through [`dispatch`], which has
+//! proved that the processor has them.
+
+mod isa;
+mod scalar;
+mod tile;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
+
+pub use isa::Isa;
+pub(crate) use isa::{Kernel, dispatch};
+pub(crate) use tile::{CodeTile, Tile, numbers};
+
+/// As many `f32` as the machine handles at once.
+pub(crate) trait Lanes:
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
+{
+    /// The number of lanes.
+    const WIDTH: usize;
+    /// A yes or no per lane.
+    type Mask: Copy + BitAnd<Output = Self::Mask> + BitOr<Output = Self::Mask> + Not<Output = Self::Mask>;
+
+    /// The same number in every lane.
+    fn splat(number: f32) -> Self;
+    /// Lane `i` holds `numbers[i]`; there are at least `WIDTH`.
+    fn load(numbers: &[f32]) -> Self;
+    /// Puts lane `i` into `numbers[i]`; there is room for `WIDTH`.
+    fn store(self, numbers: &mut [f32]);
+    /// Puts lane `i`, a whole number from 0 to 255, into `codes[i]`; there is room for `WIDTH`.
+    fn store_codes(self, codes: &mut [u8]);
+
+    fn abs(self) -> Self;
+    /// The correctly rounded root.
+    fn sqrt(self) -> Self;
+    /// Less than; false where either side is NaN.
+    fn lt(self, other: Self) -> Self::Mask;
+    /// Equal; false where either side is NaN.
+    fn eq(self, other: Self) -> Self::Mask;
+    /// `yes` where the mask is set, `no` elsewhere.
+    fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
+    /// Whether the mask is set anywhere.
+    fn any(mask: Self::Mask) -> bool;
+
+    /// [`round_even`](crate::primitives::round_even), limited to `low..=high`. The limits are whole numbers of
+    /// magnitude below 2^22.
+    fn round_even_within(self, low: f32, high: f32) -> Self;
+    /// The low eight bits of [`round_even`](crate::primitives::round_even), as a number from 0 to 255.
+    fn round_even_to_byte(self) -> Self;
+
+    /// Greater than; false where either side is NaN.
+    #[inline(always)]
+    fn gt(self, other: Self) -> Self::Mask {
+        other.lt(self)
+    }
+
+    /// Zero in every lane.
+    #[inline(always)]
+    fn zero() -> Self {
+        Self::splat(0.0)
+    }
+}

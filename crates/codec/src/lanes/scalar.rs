@@ -1,0 +1,69 @@
+//! One lane: plain `f32`, for every processor.
+
+use super::Lanes;
+use crate::primitives::round_even;
+
+impl Lanes for f32 {
+    const WIDTH: usize = 1;
+    type Mask = bool;
+
+    #[inline(always)]
+    fn splat(number: f32) -> Self {
+        number
+    }
+
+    #[inline(always)]
+    fn load(numbers: &[f32]) -> Self {
+        numbers[0]
+    }
+
+    #[inline(always)]
+    fn store(self, numbers: &mut [f32]) {
+        numbers[0] = self;
+    }
+
+    #[inline(always)]
+    fn store_codes(self, codes: &mut [u8]) {
+        codes[0] = self as u8;
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        f32::abs(self)
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        f32::sqrt(self)
+    }
+
+    #[inline(always)]
+    fn lt(self, other: Self) -> bool {
+        self < other
+    }
+
+    #[inline(always)]
+    fn eq(self, other: Self) -> bool {
+        self == other
+    }
+
+    #[inline(always)]
+    fn select(mask: bool, yes: Self, no: Self) -> Self {
+        if mask { yes } else { no }
+    }
+
+    #[inline(always)]
+    fn any(mask: bool) -> bool {
+        mask
+    }
+
+    #[inline(always)]
+    fn round_even_within(self, low: f32, high: f32) -> Self {
+        (round_even(self) as f32).min(high).max(low)
+    }
+
+    #[inline(always)]
+    fn round_even_to_byte(self) -> Self {
+        f32::from(round_even(self) as u8)
+    }
+}

@@ -1,0 +1,70 @@
+//! Blocks side by side: element by element, a lane per block.
+
+use super::Lanes;
+
+/// The most lanes there are.
+const MAX_WIDTH: usize = 16;
+
+/// The elements of up to [`Lanes::WIDTH`] blocks, transposed: all first elements, all second ones, and so on.
+/// Lanes without a block hold zeros.
+pub(crate) struct Tile<const N: usize>([[f32; MAX_WIDTH]; N]);
+
+impl<const N: usize> Tile<N> {
+    /// Takes the blocks that start at `starts` in `numbers`, a lane each.
+    #[inline(always)]
+    pub(crate) fn gather(numbers: &[f32], starts: impl Iterator<Item = usize>) -> Self {
+        let mut tile = Self([[0.0; MAX_WIDTH]; N]);
+        for (lane, start) in starts.enumerate().take(MAX_WIDTH) {
+            for (row, number) in tile.0.iter_mut().zip(&numbers[start..start + N]) {
+                row[lane] = *number;
+            }
+        }
+        tile
+    }
+
+    /// `M` elements from `start` on.
+    #[inline(always)]
+    pub(crate) fn load<L: Lanes, const M: usize>(&self, start: usize) -> [L; M] {
+        let mut elements = [L::zero(); M];
+        for (element, row) in elements.iter_mut().zip(&self.0[start..start + M]) {
+            *element = L::load(row);
+        }
+        elements
+    }
+}
+
+/// The codes of blocks side by side, a row of lanes per element.
+pub(crate) struct CodeTile<const N: usize>([[u8; MAX_WIDTH]; N]);
+
+impl<const N: usize> CodeTile<N> {
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        Self([[0; MAX_WIDTH]; N])
+    }
+
+    /// Puts `codes` at the elements from `start` on.
+    #[inline(always)]
+    pub(crate) fn store<L: Lanes>(&mut self, start: usize, codes: &[L]) {
+        for (row, code) in self.0[start..].iter_mut().zip(codes) {
+            code.store_codes(row);
+        }
+    }
+
+    /// The codes of the block in `lane`.
+    #[inline(always)]
+    pub(crate) fn block(&self, lane: usize) -> [u8; N] {
+        let mut codes = [0; N];
+        for (code, row) in codes.iter_mut().zip(&self.0) {
+            *code = row[lane];
+        }
+        codes
+    }
+}
+
+/// The number in each lane.
+#[inline(always)]
+pub(crate) fn numbers<L: Lanes>(lanes: L) -> [f32; MAX_WIDTH] {
+    let mut numbers = [0.0; MAX_WIDTH];
+    lanes.store(&mut numbers);
+    numbers
+}

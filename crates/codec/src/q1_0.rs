@@ -1,0 +1,32 @@
+//! Q1_0: 128 signs and one magnitude.
+
+use briq_format::block::Q1_0;
+use briq_format::scalar::F16;
+
+use crate::primitives::sum;
+use crate::row::{Decode, Encode};
+
+impl Decode for Q1_0 {
+    fn decode(blocks: &[Self], weights: &mut [f32]) {
+        for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<128>().0) {
+            let scale = block.scale.to_f32();
+            for (weights, positive) in weights.as_chunks_mut::<8>().0.iter_mut().zip(block.signs) {
+                *weights = std::array::from_fn(|i| if positive >> i & 1 == 1 { scale } else { -scale });
+            }
+        }
+    }
+}
+
+impl Encode for Q1_0 {
+    fn encode_row(weights: &[f32], _: Option<&[f32]>, blocks: &mut [Self]) {
+        for (block, weights) in blocks.iter_mut().zip(weights.as_chunks::<128>().0) {
+            let scale = sum(weights.iter().map(|weight| weight.abs())) / 128.0;
+            let groups = weights.as_chunks::<8>().0;
+            // Zeros of both signs are positive, and a NaN is not.
+            let signs = std::array::from_fn(|i| {
+                (0..8).fold(0, |signs, bit| signs | u8::from(groups[i][bit] >= 0.0) << bit)
+            });
+            *block = Self { scale: F16::from_f32(scale), signs };
+        }
+    }
+}

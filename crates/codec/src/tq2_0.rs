@@ -1,0 +1,42 @@
+//! TQ2_0: 256 ternary weights of 2 bits and one scale; code 1 stands for zero.
+
+use briq_format::block::TQ2_0;
+use briq_format::scalar::F16;
+
+use crate::placement::{pack_planes, unpack_planes};
+use crate::primitives::{inverse_or_zero, magnitude_since_nan, round_away};
+use crate::row::{Decode, Encode, Quants};
+
+impl Quants<256> for TQ2_0 {
+    fn quants(&self) -> [i8; 256] {
+        unpack_planes(&self.quants).map(|code| code as i8 - 1)
+    }
+}
+
+impl Decode for TQ2_0 {
+    fn decode(blocks: &[Self], weights: &mut [f32]) {
+        for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<256>().0) {
+            let scale = block.scale.to_f32();
+            *weights = block.quants().map(|quant| f32::from(quant) * scale);
+        }
+    }
+}
+
+impl Encode for TQ2_0 {
+    fn encode_row(weights: &[f32], _: Option<&[f32]>, blocks: &mut [Self]) {
+        for (block, weights) in blocks.iter_mut().zip(weights.as_chunks::<256>().0) {
+            let (scale, codes) = quantize(weights);
+            let quants = pack_planes(&codes.map(|code| code & 3));
+            *block = Self { scale: F16::from_f32(scale), quants };
+        }
+    }
+}
+
+/// The largest magnitude, and the weights over it, plus 1. Codes above 2 come from weights before a NaN, which
+/// hides them from the maximum.
+pub(crate) fn quantize(weights: &[f32; 256]) -> (f32, [u8; 256]) {
+    let scale = magnitude_since_nan(weights);
+    let per_scale = inverse_or_zero(scale);
+    let steps = weights.map(|weight| weight * per_scale);
+    (scale, round_away(&steps).map(|quant| (quant as u8).wrapping_add(1)))
+}
