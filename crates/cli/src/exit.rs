@@ -42,7 +42,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         return match error {
             briq_convert::Error::Bad { .. } | briq_convert::Error::Unsupported(_) => BAD_INPUT,
             briq_convert::Error::Usage(_) => WRONG_USAGE,
-            briq_convert::Error::Io { source, .. } => code_of_io(source),
+            briq_convert::Error::Io { error, .. } => code_of_io(error),
             briq_convert::Error::Interrupted => interrupt::exit_code(),
             briq_convert::Error::Format(error) => code_of_format(error),
             _ => SYSTEM_FAILED,
@@ -56,7 +56,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
 
 fn code_of_format(error: &briq_format::Error) -> u8 {
     match error.root() {
-        briq_format::Error::Io { source, .. } => code_of_io(source),
+        briq_format::Error::Io { error, .. } => code_of_io(error),
         briq_format::Error::Invalid(_) => WRONG_USAGE,
         _ => BAD_INPUT,
     }

@@ -25,7 +25,8 @@ pub(crate) fn value(value: Value<'_>, limit: u64) -> serde_json::Value {
             Err(_) => json!({ "bytes": text.as_bytes() }),
         },
         Value::Array(array) if array.len() > limit => {
-            let first: Vec<_> = array.iter().take(limit as usize).map(|element| self::value(element, limit)).collect();
+            let first: Vec<_> =
+                array.iter().take(limit as usize).map(|element| self::value(element, limit)).collect();
             json!({ "length": array.len(), "first": first })
         }
         Value::Array(array) => array.iter().map(|element| self::value(element, limit)).collect(),

@@ -11,7 +11,9 @@ impl Bar {
         // indicatif draws nothing where standard error is no terminal.
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
         let template = "{bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
-        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_style(
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
         Self(bar)
     }
 

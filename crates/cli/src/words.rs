@@ -47,7 +47,10 @@ mod tests {
 
     #[test]
     fn units_change_before_a_number_gets_four_digits() {
-        assert_eq!([0, 999, 1000, 999_949, 999_950].map(bytes), ["0 B", "999 B", "1.0 kB", "999.9 kB", "1.0 MB"]);
+        assert_eq!(
+            [0, 999, 1000, 999_949, 999_950].map(bytes),
+            ["0 B", "999 B", "1.0 kB", "999.9 kB", "1.0 MB"]
+        );
         assert_eq!(bytes(u64::MAX), "18.4 EB");
         assert_eq!([999, 656_640].map(count), ["999", "656.6 K"]);
     }

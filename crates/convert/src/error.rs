@@ -22,14 +22,14 @@ pub enum Error {
     #[error("{0}")]
     Usage(String),
     /// The operating system refused.
-    #[error("{}: cannot {action}: {source}", path.display())]
+    #[error("{}: cannot {action}: {error}", path.display())]
     Io {
         /// The file or directory it was about.
         path: PathBuf,
         /// What was being done, as in "cannot read".
         action: &'static str,
         /// The system's own words.
-        source: io::Error,
+        error: io::Error,
     },
     /// The user asked to stop; nothing was written.
     #[error("interrupted; nothing was written")]
@@ -56,8 +56,8 @@ impl Error {
     }
 
     /// The system failed at `action` on `path`.
-    pub fn io(path: impl AsRef<Path>, action: &'static str, source: io::Error) -> Self {
-        Self::Io { path: path.as_ref().to_owned(), action, source }
+    pub fn io(path: impl AsRef<Path>, action: &'static str, error: io::Error) -> Self {
+        Self::Io { path: path.as_ref().to_owned(), action, error }
     }
 }
 

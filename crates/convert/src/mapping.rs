@@ -47,13 +47,17 @@ impl Mapping {
     pub(crate) fn of(source: &Source, arch: Option<&str>) -> Result<Self> {
         match (&source.kind, arch) {
             (SourceKind::Directory, arch) => Self::of_checkpoint(source, Model::open(&source.path, arch)?),
-            (SourceKind::Safetensors, Some(arch)) => Ok(Self::unchanged(source, Naming::Unchanged { arch: arch.to_owned() })),
+            (SourceKind::Safetensors, Some(arch)) => {
+                Ok(Self::unchanged(source, Naming::Unchanged { arch: arch.to_owned() }))
+            }
             (SourceKind::Safetensors, None) => Err(Error::usage(format!(
                 "{}: a single safetensors file does not say what architecture it is; name it with --arch NAME",
                 source.path.display()
             ))),
             (SourceKind::Gguf(_), None) => Ok(Self::unchanged(source, Naming::Gguf)),
-            (SourceKind::Gguf(_), Some(_)) => Err(Error::usage("a GGUF file names its architecture; --arch cannot change it")),
+            (SourceKind::Gguf(_), Some(_)) => {
+                Err(Error::usage("a GGUF file names its architecture; --arch cannot change it"))
+            }
         }
     }
 
@@ -76,7 +80,9 @@ impl Mapping {
         }
         let mut names = HashMap::new();
         for (index, tensor) in source.tensors.iter().enumerate() {
-            let bad = |problem: String| Error::bad(source.path_of(tensor), format!("tensor \"{}\" {problem}", tensor.name));
+            let bad = |problem: String| {
+                Error::bad(source.path_of(tensor), format!("tensor \"{}\" {problem}", tensor.name))
+            };
             match model.map_tensor(&tensor.name)? {
                 None => {
                     let problem = format!(
@@ -91,12 +97,22 @@ impl Mapping {
                     if let Some(other) = names.insert(name.clone(), &tensor.name) {
                         return Err(bad(format!("becomes \"{name}\", and so does \"{other}\"")));
                     }
-                    written.push(Written { name, shape: tensor.shape, origin: Origin::Source { index, transform } });
+                    written.push(Written {
+                        name,
+                        shape: tensor.shape,
+                        origin: Origin::Source { index, transform },
+                    });
                 }
             }
         }
         match model.missing_tensor(|name| names.contains_key(name))? {
-            Some(name) => Err(Error::bad(&source.path, format!("no tensor becomes \"{name}\", which the architecture {} requires", model.family.arch))),
+            Some(name) => Err(Error::bad(
+                &source.path,
+                format!(
+                    "no tensor becomes \"{name}\", which the architecture {} requires",
+                    model.family.arch
+                ),
+            )),
             None => Ok(Self { written, dropped, naming: Naming::Family(model) }),
         }
     }
@@ -117,7 +133,10 @@ impl Mapping {
                 let mut metadata = MetadataBuf::new();
                 metadata.set(keys::ARCHITECTURE, arch.as_str())?;
                 metadata.set("general.type", "model")?;
-                metadata.set(keys::NAME, source.path.file_stem().unwrap_or_default().to_string_lossy().into_owned())?;
+                metadata.set(
+                    keys::NAME,
+                    source.path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+                )?;
                 metadata.set(keys::FILE_TYPE, 0_u32)?;
                 metadata.set(keys::QUANTIZATION_VERSION, 2_u32)?;
                 Ok(metadata)

@@ -14,17 +14,20 @@ use crate::{Error, Result};
 pub fn default_file_name(metadata: &MetadataBuf, recipe: Recipe) -> String {
     let text = |key: &str| {
         let text = metadata.get(key)?.as_str()?;
-        let safe: String = text.chars().map(|c| if c.is_alphanumeric() || "._+-".contains(c) { c } else { '-' }).collect();
+        let safe: String =
+            text.chars().map(|c| if c.is_alphanumeric() || "._+-".contains(c) { c } else { '-' }).collect();
         let safe = safe.trim_matches(['-', '.']).to_owned();
         (!safe.is_empty()).then_some(safe)
     };
-    let base = text("general.basename").or_else(|| text("general.name")).unwrap_or_else(|| "model".to_owned());
+    let base =
+        text("general.basename").or_else(|| text("general.name")).unwrap_or_else(|| "model".to_owned());
     let encoding = match recipe {
         // `auto` names no type; its file says which one it is.
         Recipe::Auto => None,
         recipe => Some(recipe.name().to_owned()),
     };
-    let parts = [Some(base), text("general.size_label"), text("general.finetune"), text("general.version"), encoding];
+    let parts =
+        [Some(base), text("general.size_label"), text("general.finetune"), text("general.version"), encoding];
     format!("{}.gguf", parts.into_iter().flatten().collect::<Vec<_>>().join("-"))
 }
 

@@ -4,14 +4,15 @@
 //! before anything is written.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use briq_format::metadata::keys;
 use briq_format::{FilePlan, MetadataBuf, TensorSpec, TensorType, Value};
-use regex::Regex;
 
+use crate::imatrix::{self, Imatrix};
 use crate::mapping::{Mapping, Written};
 use crate::model::{ElementRule, element_rule};
-use crate::recipe::{self, ModelFacts, Reason, Recipe, TensorFacts, quantizer_order};
+use crate::recipe::{self, Importance, ModelFacts, Reason, Recipe, TensorFacts, quantizer_order};
 use crate::source::{Element, Source, SourceKind};
 use crate::weights::Origin;
 use crate::{Error, Result};
@@ -19,10 +20,10 @@ use crate::{Error, Result};
 /// What the user asked for.
 #[derive(Clone, Debug)]
 pub struct PlanOptions {
-    /// The mixture of types.
-    pub recipe: Recipe,
-    /// Types for the tensors whose name a pattern matches; the first match decides.
-    pub overrides: Vec<(Regex, TensorType)>,
+    /// The mixture of types, and where to depart from it.
+    pub types: recipe::Options,
+    /// How much each column of a tensor matters.
+    pub imatrix: Option<Arc<Imatrix>>,
     /// The architecture: of a single safetensors file, which says nothing of it; or instead of the one that
     /// a directory's `config.json` names.
     pub arch: Option<String>,
@@ -33,7 +34,7 @@ pub struct PlanOptions {
 impl PlanOptions {
     /// A recipe and nothing else.
     pub fn new(recipe: Recipe) -> Self {
-        Self { recipe, overrides: Vec::new(), arch: None, pre: None }
+        Self { types: recipe::Options::new(recipe), imatrix: None, arch: None, pre: None }
     }
 }
 
@@ -44,6 +45,8 @@ pub struct Plan {
     pub source: Source,
     /// The recipe that chose the types.
     pub recipe: Recipe,
+    /// The importance matrix, where one is given.
+    pub imatrix: Option<Arc<Imatrix>>,
     /// The keys of the file.
     pub metadata: MetadataBuf,
     /// The tensors in the order of the file.
@@ -71,6 +74,8 @@ pub struct Planned {
     pub reason: String,
     /// Whether it does not get the type that was asked for, because its rows do not fit.
     pub is_fallback: bool,
+    /// Where the importance of its columns comes from.
+    pub importance: Importance,
 }
 
 impl Plan {
@@ -84,15 +89,21 @@ impl Plan {
         let mapping = Mapping::of(&source, options.arch.as_deref())?;
         let mut metadata = mapping.metadata(&source, options.pre.as_deref())?;
         let chosen = choose_types(&source, &mapping, &model_facts(&metadata), options)?;
-        let tensors = mapping.written.iter().zip(chosen).map(|(written, chosen)| planned(&source, written, chosen));
+        let tensors =
+            mapping.written.iter().zip(chosen).map(|(written, chosen)| planned(&source, written, chosen));
         let mut tensors = tensors.collect::<Result<Vec<_>>>()?;
-        set_file_type(&mut metadata, &source, &tensors, options.recipe)?;
-        if writes_in_quantizer_order(&source, options.recipe) {
+        let recipe = options.types.recipe;
+        let imatrix = options.imatrix.clone();
+        set_importance(&mut tensors, &source, recipe, imatrix.as_deref())?;
+        set_file_type(&mut metadata, &source, &tensors, recipe)?;
+        if let Some(imatrix) = &imatrix {
+            set_imatrix_keys(&mut metadata, imatrix)?;
+        }
+        if writes_in_quantizer_order(&source, recipe) {
             tensors = in_quantizer_order(tensors);
         }
         let file = FilePlan::new(&metadata, tensors.iter().map(|tensor| tensor.spec.clone()).collect())?;
-        let recipe = options.recipe;
-        Ok(Self { source, recipe, metadata, tensors, dropped: mapping.dropped, file })
+        Ok(Self { source, recipe, imatrix, metadata, tensors, dropped: mapping.dropped, file })
     }
 
     /// Bits per weight over all tensors.
@@ -104,7 +115,28 @@ impl Plan {
 
     /// Weights that do not get the type that was asked for, because their rows do not fit it.
     pub fn fallback_weights(&self) -> u64 {
-        self.tensors.iter().filter(|tensor| tensor.is_fallback).map(|tensor| tensor.spec.shape().elements()).sum()
+        self.tensors
+            .iter()
+            .filter(|tensor| tensor.is_fallback)
+            .map(|tensor| tensor.spec.shape().elements())
+            .sum()
+    }
+
+    /// The tensors that are quantized without weights although there is an importance matrix: it has no entry
+    /// for them.
+    pub fn without_importance(&self) -> impl Iterator<Item = &Planned> {
+        let missing = |tensor: &&Planned| tensor.importance == Importance::Missing;
+        self.tensors.iter().filter(|_| self.imatrix.is_some()).filter(missing)
+    }
+
+    /// The importance of a tensor's columns, matrix after matrix.
+    pub(crate) fn importance(&self, tensor: &Planned) -> Result<Option<Vec<f32>>> {
+        match (&self.imatrix, tensor.importance) {
+            (Some(imatrix), Importance::Entry(index)) => {
+                imatrix.importance(&imatrix.entries()[index]).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 }
 
@@ -131,11 +163,14 @@ fn choose_types(
     let facts: Vec<TensorFacts<'_>> = mapping
         .written
         .iter()
-        .map(|written| TensorFacts { name: &written.name, shape: written.shape.dims(), current: current_type(source, written, is_gguf) })
+        .map(|written| TensorFacts {
+            name: &written.name,
+            shape: written.shape.dims(),
+            current: current_type(source, written, is_gguf),
+        })
         .collect();
-    let recipe_options =
-        recipe::Options { recipe: options.recipe, overrides: options.overrides.clone(), importance: false };
-    let choices = recipe::assign(model, &facts, &recipe_options)?;
+    let recipe = options.types.recipe;
+    let choices = recipe::assign(model, &facts, &options.types, options.imatrix.is_some())?;
     mapping
         .written
         .iter()
@@ -143,13 +178,20 @@ fn choose_types(
         .map(|(written, choice)| {
             let element = element_of(source, &written.origin);
             Ok(match element {
-                Element::Unknown(id) => Chosen { ty: None, reason: format!("{id} is carried as it is"), is_fallback: false },
+                Element::Unknown(id) => {
+                    Chosen { ty: None, reason: format!("{id} is carried as it is"), is_fallback: false }
+                }
                 Element::Known(ty) if is_integer(ty) => Chosen::new(ty, "integers are carried as they are"),
-                _ if is_gguf || !follows_converter(options.recipe) => from_recipe(choice.ty, &choice.reason),
+                _ if is_gguf => from_recipe(choice.ty, &choice.reason),
+                _ if matches!(choice.reason, Reason::Kept { .. }) => {
+                    from_recipe(float_type(Recipe::Auto, element), &choice.reason)
+                }
+                _ if choice.reason.is_named() || !follows_converter(recipe) => {
+                    from_recipe(choice.ty, &choice.reason)
+                }
                 _ => match element_rule(&written.name, written.shape.rank()) {
-                    _ if matches!(choice.reason, Reason::Override { .. }) => from_recipe(choice.ty, &choice.reason),
                     ElementRule::KeepF32(why) => Chosen::new(TensorType::F32, format!("{why}: stays F32")),
-                    ElementRule::Follow => from_recipe(float_type(options.recipe, element), &choice.reason),
+                    ElementRule::Follow => from_recipe(float_type(recipe, element), &choice.reason),
                 },
             })
         })
@@ -224,7 +266,8 @@ fn planned(source: &Source, written: &Written, chosen: Chosen) -> Result<Planned
         (None, Origin::Values(_)) => TensorSpec::new(&written.name, written.shape, TensorType::F32)?,
     };
     let Chosen { ty, reason, is_fallback } = chosen;
-    Ok(Planned { spec, ty, origin: written.origin.clone(), origin_name, stored_as, reason, is_fallback })
+    let (origin, importance) = (written.origin.clone(), Importance::Unused);
+    Ok(Planned { spec, ty, origin, origin_name, stored_as, reason, is_fallback, importance })
 }
 
 /// Fails when the stored type cannot be read or the wanted one cannot be made.
@@ -249,6 +292,37 @@ fn check_codec(source: &Source, written: &Written, wanted: TensorType) -> Result
     }
 }
 
+/// Finds the importance of the tensors that are encoded; those that are copied need none.
+fn set_importance(
+    tensors: &mut [Planned],
+    source: &Source,
+    recipe: Recipe,
+    imatrix: Option<&Imatrix>,
+) -> Result<()> {
+    let demands = tensors.iter().map(|tensor| {
+        let stored = element_of(source, &tensor.origin).known();
+        (tensor.spec.name(), tensor.spec.shape(), tensor.ty.filter(|ty| stored != Some(*ty)))
+    });
+    let covered = imatrix::cover(imatrix, recipe, demands)?;
+    tensors.iter_mut().zip(covered).for_each(|(tensor, importance)| tensor.importance = importance);
+    Ok(())
+}
+
+/// Says in the metadata which importance matrix was used, as llama.cpp's quantizer does.
+fn set_imatrix_keys(metadata: &mut MetadataBuf, imatrix: &Imatrix) -> Result<()> {
+    metadata.set_last("quantize.imatrix.file", imatrix.path().to_string_lossy().into_owned())?;
+    if let Some(dataset) = imatrix.datasets().first() {
+        metadata.set_last("quantize.imatrix.dataset", dataset.as_str())?;
+    }
+    // A count that passes 32 bits would be a count of tensors past any file.
+    let entries = u32::try_from(imatrix.entries().len()).unwrap_or(u32::MAX);
+    metadata.set_last("quantize.imatrix.entries_count", entries)?;
+    if let Some(chunks) = imatrix.chunk_count().filter(|&chunks| chunks > 0) {
+        metadata.set_last("quantize.imatrix.chunks_count", chunks)?;
+    }
+    Ok(())
+}
+
 fn writes_in_quantizer_order(source: &Source, recipe: Recipe) -> bool {
     match source.kind {
         SourceKind::Gguf(_) => recipe != Recipe::Auto,
@@ -264,7 +338,12 @@ fn in_quantizer_order(tensors: Vec<Planned>) -> Vec<Planned> {
 
 /// Names the recipe in the metadata: in its place where a checkpoint's family has one for it, and last where
 /// the quantizer would put it.
-fn set_file_type(metadata: &mut MetadataBuf, source: &Source, tensors: &[Planned], recipe: Recipe) -> Result<()> {
+fn set_file_type(
+    metadata: &mut MetadataBuf,
+    source: &Source,
+    tensors: &[Planned],
+    recipe: Recipe,
+) -> Result<()> {
     let types: Vec<_> = tensors.iter().filter_map(|tensor| Some((tensor.ty?, tensor.spec.shape()))).collect();
     let file_type = recipe.file_type(types.iter().map(|(ty, shape)| (*ty, shape.dims())));
     if writes_in_quantizer_order(source, recipe) {

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use briq_format::{AtomicFile, Existing, Head, Limits, TensorType, TensorWriter};
 use rayon::prelude::*;
 
+use crate::imatrix::matrices;
 use crate::plan::{Plan, Planned};
 use crate::weights::{UNIT, Weights};
 use crate::{Error, Result};
@@ -68,7 +69,8 @@ pub fn run(
     let mut buffers = Buffers::default();
     for tensor in &plan.tensors {
         let weights = Weights { source: &plan.source, origin: &tensor.origin, shape: tensor.spec.shape() };
-        let work = Work { plan, tensor, weights, options };
+        let importance = plan.importance(tensor)?;
+        let work = Work { plan, tensor, weights, importance: importance.as_deref(), options };
         work.write(&mut writer, &mut buffers, &pool, progress, stop).map_err(|error| named(error, output))?;
     }
     writer.finish().map_err(|error| error.in_file(output))?;
@@ -97,6 +99,8 @@ struct Work<'a> {
     plan: &'a Plan,
     tensor: &'a Planned,
     weights: Weights<'a>,
+    /// Of every column, matrix after matrix.
+    importance: Option<&'a [f32]>,
     options: &'a RunOptions,
 }
 
@@ -114,7 +118,7 @@ impl Work<'_> {
             return self.carry(writer, buffers, progress, stop);
         };
         let stored = self.weights.stored_type()?;
-        for range in self.weights.chunks(self.chunk_elements()) {
+        for range in self.weights.chunks(self.chunk_elements(), self.importance.is_some()) {
             if stop.load(Ordering::Relaxed) {
                 return Err(Error::Interrupted);
             }
@@ -168,11 +172,19 @@ impl Work<'_> {
     }
 
     /// Decodes and encodes the chunk that begins at element `start`, a piece per turn of a thread.
-    fn encode(&self, stored: TensorType, target: TensorType, start: u64, buffers: &mut Buffers) -> Result<()> {
+    fn encode(
+        &self,
+        stored: TensorType,
+        target: TensorType,
+        start: u64,
+        buffers: &mut Buffers,
+    ) -> Result<()> {
         // The chunk was just read: its size fits memory.
         let elements = buffers.stored.len() as u64 / stored.block_bytes() * stored.block_elements();
-        let bytes = |ty: TensorType, elements: u64| (elements / ty.block_elements() * ty.block_bytes()) as usize;
-        let piece = (elements / 8).next_multiple_of(UNIT).max(UNIT);
+        let bytes =
+            |ty: TensorType, elements: u64| (elements / ty.block_elements() * ty.block_bytes()) as usize;
+        let unit = if self.importance.is_some() { self.weights.shape.row_elements() } else { UNIT };
+        let piece = (elements / 8).next_multiple_of(unit).max(unit);
         buffers.weights.resize(elements as usize, 0.0);
         buffers.blocks.resize(bytes(target, elements), 0);
         let pieces = buffers
@@ -184,9 +196,42 @@ impl Work<'_> {
             let start = start + number as u64 * piece;
             briq_codec::decode(stored, stored_bytes, weights).map_err(|error| self.wrong(error))?;
             self.check_weights(start, weights)?;
-            briq_codec::encode(target, weights, weights.len(), None, blocks).map_err(|error| self.wrong(error))?;
+            self.encode_piece(target, start, weights, blocks).map_err(|error| self.wrong(error))?;
             self.check_blocks(target, start, blocks)
         })
+    }
+
+    /// Encodes weights from element `start` on. With importance they are whole rows, and those of a matrix of a
+    /// tensor of experts go by the part of the importance that is its own.
+    fn encode_piece(
+        &self,
+        target: TensorType,
+        start: u64,
+        mut weights: &[f32],
+        mut blocks: &mut [u8],
+    ) -> Result<(), briq_codec::Error> {
+        let Some(importance) = self.importance else {
+            // Without importance the rows do not matter, and blocks are encoded each by itself.
+            return briq_codec::encode(target, weights, weights.len(), None, blocks);
+        };
+        let shape = self.weights.shape;
+        // Rows and matrices fit memory: their importance does, and chunks do.
+        let row = shape.row_elements() as usize;
+        let rows_per_matrix = shape.dims().get(1).copied().unwrap_or(1).max(1);
+        let mut at = start / shape.row_elements().max(1);
+        while !weights.is_empty() {
+            let rows = (rows_per_matrix - at % rows_per_matrix).min((weights.len() / row) as u64);
+            let elements = rows as usize * row;
+            let bytes = elements / target.block_elements() as usize * target.block_bytes() as usize;
+            let (matrix_weights, matrix_blocks);
+            (matrix_weights, weights) = weights.split_at(elements);
+            (matrix_blocks, blocks) = blocks.split_at_mut(bytes);
+            let matrix = (at / rows_per_matrix % matrices(shape)) as usize;
+            let importance = &importance[matrix * row..][..row];
+            briq_codec::encode(target, matrix_weights, row, Some(importance), matrix_blocks)?;
+            at += rows;
+        }
+        Ok(())
     }
 
     /// Looks for values that are not finite in blocks that are copied.
@@ -218,7 +263,10 @@ impl Work<'_> {
                 let first = start + index as u64 * ty.block_elements();
                 let problem = match ty.block_elements() {
                     1 => format!("weight {first} is not finite as {ty}"),
-                    n => format!("the {ty} block of weights {first} to {} has a scale that is not finite", first + n - 1),
+                    n => format!(
+                        "the {ty} block of weights {first} to {} has a scale that is not finite",
+                        first + n - 1
+                    ),
                 };
                 Err(self.refused(&problem))
             }
@@ -227,7 +275,10 @@ impl Work<'_> {
     }
 
     fn refused(&self, problem: &str) -> Error {
-        let problem = format!("tensor \"{}\": {problem}; --allow-non-finite takes it as it is", self.tensor.origin_name);
+        let problem = format!(
+            "tensor \"{}\": {problem}; --allow-non-finite takes it as it is",
+            self.tensor.origin_name
+        );
         Error::bad(&self.plan.source.path, problem)
     }
 
@@ -244,10 +295,18 @@ fn check_written(plan: &Plan, file: &mut AtomicFile) -> briq_format::Result<()> 
         && view.tensor_infos().len() == plan.file.infos().len()
         && view.tensor_infos().zip(plan.file.infos()).all(|(read, planned)| {
             (read.name, read.shape.elements(), read.type_id, read.offset_in_file, read.bytes)
-                == (planned.name, planned.shape.elements(), planned.type_id, planned.offset_in_file, planned.bytes)
+                == (
+                    planned.name,
+                    planned.shape.elements(),
+                    planned.type_id,
+                    planned.offset_in_file,
+                    planned.bytes,
+                )
         });
     match same {
         true => Ok(()),
-        false => Err(briq_format::Error::Invalid("what was written does not read back as planned".to_owned())),
+        false => {
+            Err(briq_format::Error::Invalid("what was written does not read back as planned".to_owned()))
+        }
     }
 }

@@ -51,9 +51,10 @@ impl<'a> Weights<'a> {
     }
 
     /// Splits the tensor into ranges of about `wanted` elements, each a whole number of blocks of any type;
-    /// of rows, where rows are rearranged.
-    pub(crate) fn chunks(&self, wanted: u64) -> impl Iterator<Item = Range<u64>> + use<> {
+    /// of rows, where rows are rearranged or asked for.
+    pub(crate) fn chunks(&self, wanted: u64, whole_rows: bool) -> impl Iterator<Item = Range<u64>> + use<> {
         let unit = match self.origin {
+            _ if whole_rows => self.shape.row_elements(),
             Origin::Source { transform, .. } if *transform != Transform::None => self.shape.row_elements(),
             _ => UNIT,
         };
@@ -68,7 +69,8 @@ impl<'a> Weights<'a> {
     pub(crate) fn read(&self, range: Range<u64>, bytes: &mut Vec<u8>) -> Result<()> {
         let ty = self.stored_type()?;
         let size = |elements: u64| {
-            ty.row_bytes(elements).ok_or_else(|| Error::usage(format!("{elements} elements are no whole {ty} blocks")))
+            ty.row_bytes(elements)
+                .ok_or_else(|| Error::usage(format!("{elements} elements are no whole {ty} blocks")))
         };
         // A chunk is far smaller than the address space.
         bytes.resize(size(range.end - range.start)? as usize, 0);
@@ -108,7 +110,8 @@ impl<'a> Weights<'a> {
     }
 
     fn unreadable(&self, tensor: &SourceTensor) -> Error {
-        let problem = format!("tensor \"{}\" is stored as {}, which briq cannot read", tensor.name, tensor.element);
+        let problem =
+            format!("tensor \"{}\" is stored as {}, which briq cannot read", tensor.name, tensor.element);
         Error::bad(self.source.path_of(tensor), problem)
     }
 }

@@ -4,16 +4,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// An error in reading or writing a GGUF file: where, what, and what was allowed.
+///
+/// The text is complete: it holds the system's words too, so an error has no further source to print.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused: act on the disk, the path or the permissions.
-    #[error("cannot {action}: {source}")]
+    #[error("cannot {action}: {error}")]
     Io {
         /// What was being done, as in "cannot open".
         action: &'static str,
         /// The system's own words.
-        source: io::Error,
+        error: io::Error,
     },
     /// The bytes break a rule of the container: act on whatever wrote the file.
     #[error("byte {at}: {problem}")]
@@ -45,12 +47,12 @@ pub enum Error {
     #[error("{0}")]
     Invalid(String),
     /// One of the above, in a file with a name.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {error}", path.display())]
     InFile {
         /// The file.
         path: PathBuf,
         /// What is wrong in it.
-        source: Box<Error>,
+        error: Box<Error>,
     },
 }
 
@@ -64,21 +66,21 @@ impl Error {
     }
 
     pub(crate) fn io(action: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { action, source }
+        move |error| Self::Io { action, error }
     }
 
     /// The same error with the file's name in front.
     pub fn in_file(self, path: impl AsRef<Path>) -> Self {
         match self {
             named @ Self::InFile { .. } => named,
-            source => Self::InFile { path: path.as_ref().to_owned(), source: Box::new(source) },
+            error => Self::InFile { path: path.as_ref().to_owned(), error: Box::new(error) },
         }
     }
 
     /// The error without the file's name: what happened, for programs that decide by it.
     pub fn root(&self) -> &Self {
         match self {
-            Self::InFile { source, .. } => source.root(),
+            Self::InFile { error, .. } => error.root(),
             other => other,
         }
     }

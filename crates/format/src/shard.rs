@@ -39,7 +39,10 @@ pub fn open_parts(path: &Path, limits: &Limits) -> Result<Vec<Part>> {
     }
     let bad = |path: &Path, problem: String| Error::Shards(problem).in_file(path);
     if count > limits.shards {
-        return Err(bad(path, format!("{} is {count}, over the limit of {}", keys::SPLIT_COUNT, limits.shards)));
+        return Err(bad(
+            path,
+            format!("{} is {count}, over the limit of {}", keys::SPLIT_COUNT, limits.shards),
+        ));
     }
     let Some(name) = ShardName::of(path).filter(|name| name.count == count) else {
         let problem =
@@ -60,7 +63,9 @@ fn check_set(parts: &[Part], count: u64) -> Result<()> {
         let wrong = |problem: String| Error::Shards(problem).in_file(&part.path);
         let expect = |key: &str, expected: u64| match view.metadata().u64(key) {
             Some(found) if found == expected => Ok(()),
-            Some(found) => Err(wrong(format!("{key} is {found}, where its place in the set asks for {expected}"))),
+            Some(found) => {
+                Err(wrong(format!("{key} is {found}, where its place in the set asks for {expected}")))
+            }
             None => Err(wrong(format!("{key} is missing or no unsigned number"))),
         };
         expect(keys::SPLIT_NO, number as u64)?;
@@ -71,11 +76,15 @@ fn check_set(parts: &[Part], count: u64) -> Result<()> {
             }
         }
     }
-    let declared = parts.first().and_then(|first| first.head.view().metadata().u64(keys::SPLIT_TENSORS_COUNT));
+    let declared =
+        parts.first().and_then(|first| first.head.view().metadata().u64(keys::SPLIT_TENSORS_COUNT));
     match (declared, parts.first()) {
         (Some(declared), Some(first)) if declared != names.len() as u64 => {
-            let problem =
-                format!("{} is {declared}, but the shards hold {} tensors", keys::SPLIT_TENSORS_COUNT, names.len());
+            let problem = format!(
+                "{} is {declared}, but the shards hold {} tensors",
+                keys::SPLIT_TENSORS_COUNT,
+                names.len()
+            );
             Err(Error::Shards(problem).in_file(&first.path))
         }
         _ => Ok(()),
@@ -125,7 +134,8 @@ mod tests {
 
     #[test]
     fn other_names_are_no_shards() {
-        for name in ["a.gguf", "a-1-of-3.gguf", "a-00001-of-00003.bin", "a-0000x-of-00003.gguf", "-of-.gguf"] {
+        for name in ["a.gguf", "a-1-of-3.gguf", "a-00001-of-00003.bin", "a-0000x-of-00003.gguf", "-of-.gguf"]
+        {
             assert_eq!(ShardName::of(Path::new(name)), None, "{name}");
         }
     }

@@ -50,7 +50,12 @@ fn write_file(f: &mut fmt::Formatter<'_>, view: View<'_>) -> fmt::Result {
     let (version, endian) = (header.version, header.endian.name());
     writeln!(f, "gguf version {version}, {endian}, alignment {}", view.alignment())?;
     let (keys, tensors) = (header.key_count, header.tensor_count);
-    writeln!(f, "{keys} keys, {tensors} tensors, data at {}, {} bytes", view.data_start(), view.file_bytes())?;
+    writeln!(
+        f,
+        "{keys} keys, {tensors} tensors, data at {}, {} bytes",
+        view.data_start(),
+        view.file_bytes()
+    )?;
     writeln!(f)?;
     for (key, value) in view.metadata().iter() {
         write!(f, "{} ", Escaped(key.as_bytes()))?;

@@ -28,10 +28,14 @@ impl Shape {
     pub fn new(dims: &[u64]) -> Result<Self> {
         let mut shape = Self { dims: [1; MAX_RANK], rank: dims.len() as u8 };
         let Some(slots) = shape.dims.get_mut(..dims.len()) else {
-            return Err(Error::invalid(format!("{} dimensions, where at most {MAX_RANK} are allowed", dims.len())));
+            return Err(Error::invalid(format!(
+                "{} dimensions, where at most {MAX_RANK} are allowed",
+                dims.len()
+            )));
         };
         slots.copy_from_slice(dims);
-        let product = dims.iter().filter(|&&dim| dim != 0).try_fold(1_u64, |product, &dim| product.checked_mul(dim));
+        let product =
+            dims.iter().filter(|&&dim| dim != 0).try_fold(1_u64, |product, &dim| product.checked_mul(dim));
         match product {
             Some(product) if i64::try_from(product).is_ok() => Ok(shape),
             _ => Err(Error::invalid(format!("shape {shape} has more elements than 2^63 - 1"))),

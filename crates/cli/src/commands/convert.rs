@@ -20,7 +20,8 @@ use crate::words;
 pub(crate) fn run(args: &Convert) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let plan = Plan::new(&args.source, &plan_options(args))?;
-    let output = args.out.clone().unwrap_or_else(|| PathBuf::from(default_file_name(&plan.metadata, plan.recipe)));
+    let output =
+        args.out.clone().unwrap_or_else(|| PathBuf::from(default_file_name(&plan.metadata, plan.recipe)));
     if args.dry_run {
         match args.json {
             true => print_json(&as_json(&plan, &output, None))?,
@@ -63,7 +64,11 @@ fn run_options(args: &Convert) -> RunOptions {
 fn print_plan(plan: &Plan, output: &Path) -> anyhow::Result<()> {
     let name_width = plan.tensors.iter().map(|tensor| tensor.spec.name().len()).max().unwrap_or(0).max(6);
     let mut out = stdout();
-    writeln!(out, "{:name_width$}  {:>16}  {:8} {:8} {:>14}  reason", "tensor", "shape", "source", "type", "bytes")?;
+    writeln!(
+        out,
+        "{:name_width$}  {:>16}  {:8} {:8} {:>14}  reason",
+        "tensor", "shape", "source", "type", "bytes"
+    )?;
     for tensor in &plan.tensors {
         let spec = &tensor.spec;
         let (name, shape) = (Escaped(spec.name().as_bytes()).to_string(), spec.shape().to_string());
@@ -107,7 +112,9 @@ fn print_closing_line(plan: &Plan, output: &Path, seconds: f64) -> anyhow::Resul
 fn fallbacks(plan: &Plan) -> String {
     match plan.fallback_weights() {
         0 => String::new(),
-        weights => format!(", {} weights in another type because their rows do not fit", words::count(weights)),
+        weights => {
+            format!(", {} weights in another type because their rows do not fit", words::count(weights))
+        }
     }
 }
 

@@ -52,7 +52,8 @@ fn print(model: &Gguf, args: &Inspect) -> anyhow::Result<()> {
         writeln!(out, "tensors: {}", model.tensors().count())?;
         for tensor in model.tensors() {
             let TensorInfo { name, shape, type_id, offset_in_file, bytes, .. } = tensor.info;
-            let (name, shape, ty) = (Escaped(name.as_bytes()).to_string(), shape.to_string(), type_id.to_string());
+            let (name, shape, ty) =
+                (Escaped(name.as_bytes()).to_string(), shape.to_string(), type_id.to_string());
             writeln!(out, "  {name:42} {ty:8} {shape:>18} {bytes:>13} bytes at {offset_in_file}")?;
         }
     }
@@ -77,10 +78,16 @@ fn print_summary(out: &mut impl Write, model: &Gguf) -> anyhow::Result<()> {
         }
     }
     let Totals { weights, bytes, by_type } = Totals::of(model);
-    let architecture = model.metadata().get("general.architecture").map_or_else(|| "no architecture".to_owned(), shown);
+    let architecture =
+        model.metadata().get("general.architecture").map_or_else(|| "no architecture".to_owned(), shown);
     let bits = if weights == 0 { 0.0 } else { bytes as f64 * 8.0 / weights as f64 };
     let types: Vec<String> = by_type.iter().map(|(ty, (tensors, _))| format!("{ty} × {tensors}")).collect();
-    writeln!(out, "{architecture}, {} weights, {bits:.2} bits per weight: {}", words::count(weights), types.join(", "))?;
+    writeln!(
+        out,
+        "{architecture}, {} weights, {bits:.2} bits per weight: {}",
+        words::count(weights),
+        types.join(", ")
+    )?;
     Ok(())
 }
 
@@ -177,7 +184,8 @@ fn as_json(model: &Gguf, args: &Inspect) -> serde_json::Value {
         report.insert("tensor_bytes".to_owned(), totals.bytes.into());
     }
     if !args.tensors {
-        let keys = model.metadata().iter().map(|(key, value)| (key.to_owned(), json::value(value, SHOWN_ELEMENTS)));
+        let keys =
+            model.metadata().iter().map(|(key, value)| (key.to_owned(), json::value(value, SHOWN_ELEMENTS)));
         report.insert("metadata".to_owned(), serde_json::Value::Object(keys.collect()));
     }
     if !args.metadata {

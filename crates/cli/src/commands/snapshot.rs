@@ -55,7 +55,8 @@ fn difference(expected: &str, found: &str) -> String {
             ChangeTag::Equal => continue,
         };
         // The expected text is a file as well; what it says must not act on the terminal.
-        let line = Escaped(change.value().trim_end_matches('\n').as_bytes()).to_string().replace("\\\\", "\\");
+        let line =
+            Escaped(change.value().trim_end_matches('\n').as_bytes()).to_string().replace("\\\\", "\\");
         lines.push_str(&format!("{sign}{line}\n"));
     }
     lines

@@ -20,11 +20,20 @@ pub(crate) fn run(args: &Types) -> anyhow::Result<Outcome> {
 
 fn print() -> anyhow::Result<()> {
     let mut out = stdout();
-    writeln!(out, "{:>3}  {:8} {:>5} {:>5} {:>7}  {:13} block", "id", "type", "elems", "bytes", "bits/w", "briq can")?;
+    writeln!(
+        out,
+        "{:>3}  {:8} {:>5} {:>5} {:>7}  {:13} block",
+        "id", "type", "elems", "bytes", "bits/w", "briq can"
+    )?;
     for &ty in TensorType::ALL {
         let (id, name, elements, bytes) = (ty.id().0, ty.name(), ty.block_elements(), ty.block_bytes());
         let bits = ty.bits_per_weight();
-        writeln!(out, "{id:>3}  {name:8} {elements:>5} {bytes:>5} {bits:>7.4}  {:13} {}", abilities(ty), ty.description())?;
+        writeln!(
+            out,
+            "{id:>3}  {name:8} {elements:>5} {bytes:>5} {bits:>7.4}  {:13} {}",
+            abilities(ty),
+            ty.description()
+        )?;
     }
     writeln!(out, "\n{:8} recipe", "name")?;
     for recipe in Recipe::ALL {
@@ -55,6 +64,7 @@ fn as_json() -> serde_json::Value {
             "description": ty.description(),
         })
     });
-    let recipes = Recipe::ALL.iter().map(|recipe| json!({ "name": recipe.name(), "description": recipe.about() }));
+    let recipes =
+        Recipe::ALL.iter().map(|recipe| json!({ "name": recipe.name(), "description": recipe.about() }));
     json!({ "types": types.collect::<Vec<_>>(), "recipes": recipes.collect::<Vec<_>>() })
 }

@@ -19,9 +19,8 @@ pub(crate) fn run(args: &Verify) -> anyhow::Result<Outcome> {
     let bar = Bar::new(model.tensors().map(|tensor| tensor.info.bytes).sum());
     let report = match &args.source {
         None => verify(&model, &bar, &stop),
-        Some(source) => {
-            Source::open(source).and_then(|source| verify_against(&model, &source, args.arch.as_deref(), &bar, &stop))
-        }
+        Some(source) => Source::open(source)
+            .and_then(|source| verify_against(&model, &source, args.arch.as_deref(), &bar, &stop)),
     };
     bar.finish();
     let report = report?;
@@ -35,14 +34,19 @@ pub(crate) fn run(args: &Verify) -> anyhow::Result<Outcome> {
 fn print(model: &Gguf, report: &Report) -> anyhow::Result<()> {
     let mut out = stdout();
     if report.tensors.iter().any(|tensor| tensor.round_trip.is_some()) {
-        writeln!(out, "{:8} {:>10} {:>10} {:>10} {:>8} {:>8}  tensor", "type", "rel. RMSE", "largest", "cosine", "of bound", "dot")?;
+        writeln!(
+            out,
+            "{:8} {:>10} {:>10} {:>10} {:>8} {:>8}  tensor",
+            "type", "rel. RMSE", "largest", "cosine", "of bound", "dot"
+        )?;
     }
     for tensor in &report.tensors {
         if let Some(figures) = figures(tensor) {
             writeln!(out, "{:8} {figures}  {}", tensor.ty, Escaped(tensor.name.as_bytes()))?;
         }
     }
-    for (name, note) in report.tensors.iter().filter_map(|tensor| Some((&tensor.name, tensor.note.as_ref()?))) {
+    for (name, note) in report.tensors.iter().filter_map(|tensor| Some((&tensor.name, tensor.note.as_ref()?)))
+    {
         writeln!(out, "note: tensor \"{}\" is {note}", Escaped(name.as_bytes()))?;
     }
     for (_, view) in model.files().filter(|(_, view)| view.trailing_bytes() > 0) {

@@ -59,14 +59,19 @@ fn weight_map(path: &Path, index: &Json) -> Result<BTreeMap<String, String>> {
 
 /// Whether a name from an index is one path component on every system, and nothing special on any.
 fn is_plain(name: &str) -> bool {
-    let special = |c: char| c.is_control() || matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|');
+    let special =
+        |c: char| c.is_control() || matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|');
     let stem = name.split('.').next().unwrap_or_default().to_ascii_lowercase();
     let device = matches!(stem.as_str(), "con" | "prn" | "aux" | "nul")
         || (stem.len() == 4 && (stem.starts_with("com") || stem.starts_with("lpt")));
     !name.is_empty() && name.len() <= 255 && name != "." && name != ".." && !name.contains(special) && !device
 }
 
-fn indexed_files(directory: &Path, index_path: &Path, index: &BTreeMap<String, String>) -> Result<Vec<PathBuf>> {
+fn indexed_files(
+    directory: &Path,
+    index_path: &Path,
+    index: &BTreeMap<String, String>,
+) -> Result<Vec<PathBuf>> {
     let mut names: Vec<&String> = index.values().collect();
     names.sort();
     names.dedup();
@@ -79,7 +84,9 @@ fn indexed_files(directory: &Path, index_path: &Path, index: &BTreeMap<String, S
             let path = directory.join(name);
             match path.exists() {
                 true => Ok(path),
-                false => Err(Error::bad(index_path, format!("{name} is named here, but is not in the directory"))),
+                false => {
+                    Err(Error::bad(index_path, format!("{name} is named here, but is not in the directory")))
+                }
             }
         })
         .collect()
@@ -101,7 +108,8 @@ fn listed_files(directory: &Path) -> Result<Vec<PathBuf>> {
         (true, [_]) => all,
         (true, []) => return Err(no_weights(directory, &names)),
         (true, _) => {
-            let problem = format!("{} safetensors files, none named model*.safetensors, and no index", all.len());
+            let problem =
+                format!("{} safetensors files, none named model*.safetensors, and no index", all.len());
             return Err(Error::bad(directory, problem));
         }
     };
@@ -114,7 +122,9 @@ fn no_weights(directory: &Path, names: &[String]) -> Error {
     match names.iter().find(pickled) {
         Some(name) => Error::bad(
             directory,
-            format!("no safetensors file; {name} is a Python pickle, which can run code when it is read: convert it to safetensors first"),
+            format!(
+                "no safetensors file; {name} is a Python pickle, which can run code when it is read: convert it to safetensors first"
+            ),
         ),
         None => Error::bad(directory, "no safetensors file in the directory"),
     }
@@ -145,12 +155,16 @@ fn check_index(
     for (tensor, file) in index {
         let found = seen.get(tensor).and_then(|&number| files[number].path.file_name());
         if found.and_then(|name| name.to_str()) != Some(file.as_str()) {
-            return Err(Error::bad(path, format!("tensor \"{tensor}\" is to be in {file}, but is not there")));
+            return Err(Error::bad(
+                path,
+                format!("tensor \"{tensor}\" is to be in {file}, but is not there"),
+            ));
         }
     }
     match seen.iter().find(|(tensor, _)| !index.contains_key(*tensor)) {
         Some((tensor, &number)) => {
-            let problem = format!("tensor \"{tensor}\" of {} is not named here", files[number].path.display());
+            let problem =
+                format!("tensor \"{tensor}\" of {} is not named here", files[number].path.display());
             Err(Error::bad(path, problem))
         }
         None => Ok(()),
@@ -167,7 +181,21 @@ mod tests {
             assert!(is_plain(name), "{name}");
         }
         let long = "x".repeat(300);
-        for name in ["../x", "/etc/passwd", "a/../../x", "sub/x", "C:\\x", "\\\\srv\\s", "con", "NUL.txt", "x\0y", "", ".", "..", &long] {
+        for name in [
+            "../x",
+            "/etc/passwd",
+            "a/../../x",
+            "sub/x",
+            "C:\\x",
+            "\\\\srv\\s",
+            "con",
+            "NUL.txt",
+            "x\0y",
+            "",
+            ".",
+            "..",
+            &long,
+        ] {
             assert!(!is_plain(name), "{name}");
         }
     }

@@ -24,7 +24,8 @@ pub(super) fn open(path: &Path) -> Result<Source> {
             tensors.push(SourceTensor {
                 name: info.name.to_owned(),
                 shape: info.shape,
-                element: TensorType::try_from(info.type_id).map_or(Element::Unknown(info.type_id), Element::Known),
+                element: TensorType::try_from(info.type_id)
+                    .map_or(Element::Unknown(info.type_id), Element::Known),
                 bytes: info.bytes,
                 file: files.len(),
                 offset: info.offset_in_file,

@@ -34,8 +34,9 @@ pub(super) fn read_tensors(file: &SourceFile, index: usize) -> Result<Vec<Source
     if read.map_err(|error| Error::io(&file.path, "read", error))? as u64 != header_bytes {
         return Err(bad("the file shrank while it was read".to_owned()));
     }
-    let header = String::from_utf8(header)
-        .map_err(|error| bad(format!("byte {} of the header is not UTF-8", error.utf8_error().valid_up_to())))?;
+    let header = String::from_utf8(header).map_err(|error| {
+        bad(format!("byte {} of the header is not UTF-8", error.utf8_error().valid_up_to()))
+    })?;
     let header = json::parse(&file.path, &header).map_err(|error| match error {
         Error::Bad { problem, .. } => bad(format!("the header: {problem}")),
         other => other,
@@ -51,8 +52,8 @@ pub(super) fn read_tensors(file: &SourceFile, index: usize) -> Result<Vec<Source
             continue;
         }
         let shown = Escaped(name.as_bytes());
-        let (begin, tensor) =
-            read_entry(name, entry, index, data_start).map_err(|problem| bad(format!("tensor \"{shown}\": {problem}")))?;
+        let (begin, tensor) = read_entry(name, entry, index, data_start)
+            .map_err(|problem| bad(format!("tensor \"{shown}\": {problem}")))?;
         tensors.push((begin, tensor));
     }
     check_packing(&mut tensors, file.bytes - data_start).map_err(bad)?;
@@ -74,7 +75,9 @@ fn header_length(file: &SourceFile) -> Result<u64> {
     if header_bytes > MAX_HEADER_BYTES {
         return bad(match what_it_looks_like(length) {
             Some(what) => format!("not a safetensors file: it looks like {what}"),
-            None => format!("byte 0: a header of {header_bytes} bytes, where at most {MAX_HEADER_BYTES} are allowed"),
+            None => format!(
+                "byte 0: a header of {header_bytes} bytes, where at most {MAX_HEADER_BYTES} are allowed"
+            ),
         });
     }
     if header_bytes > file.bytes - 8 {
@@ -129,11 +132,16 @@ fn read_entry(name: &str, entry: &Json, file: usize, data_start: u64) -> Result<
         None => return Err(format!("shape {shape} of {dtype} takes more than 2^64 - 1 bits")),
     };
     if begin.checked_add(bytes) != Some(end) {
-        return Err(format!("data_offsets {begin} to {end}, but shape {shape} of {dtype} takes {bytes} bytes"));
+        return Err(format!(
+            "data_offsets {begin} to {end}, but shape {shape} of {dtype} takes {bytes} bytes"
+        ));
     }
     let offset = data_start.checked_add(begin).ok_or_else(|| format!("begins past 2^64 - 1, at {begin}"))?;
     let element = *element;
-    Ok((begin, SourceTensor { name: name.to_owned(), shape, element, bytes, file, offset, endian: Endian::Little }))
+    Ok((
+        begin,
+        SourceTensor { name: name.to_owned(), shape, element, bytes, file, offset, endian: Endian::Little },
+    ))
 }
 
 fn numbers(entry: &Json, key: &str) -> Result<Vec<u64>, String> {
@@ -162,7 +170,9 @@ fn check_packing(tensors: &mut [(u64, SourceTensor)], data_bytes: u64) -> Result
         // No overflow: the entry was checked to end at a 64-bit number.
         expected = begin + tensor.bytes;
         if expected > data_bytes {
-            return Err(format!("tensor \"{shown}\" ends at {expected} in the data, which has {data_bytes} bytes"));
+            return Err(format!(
+                "tensor \"{shown}\" ends at {expected} in the data, which has {data_bytes} bytes"
+            ));
         }
     }
     match data_bytes - expected {

@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn rows_that_are_hard_on_a_scale_stay_inside_too() {
-        let outlier: Vec<f32> = (0..256).map(|i| if i == 77 { 1000.0 } else { (i as f32).sin() * 1e-3 }).collect();
+        let outlier: Vec<f32> =
+            (0..256).map(|i| if i == 77 { 1000.0 } else { (i as f32).sin() * 1e-3 }).collect();
         let signs: Vec<f32> = (0..256).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
         for row in [outlier, signs, vec![0.0; 256], vec![1e-9; 256], vec![-3.0; 256], vec![1e-40; 256]] {
             check(&row);

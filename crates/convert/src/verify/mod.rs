@@ -176,7 +176,8 @@ fn compare(tensor: &Tensor<'_>, source: &Source, written: &Written, report: &mut
     if tensor.shape().elements() != written.shape.elements()
         || tensor.shape().row_elements() != written.shape.row_elements()
     {
-        report.problem = Some(format!("has shape {}, but the source gives {}", tensor.shape(), written.shape));
+        report.problem =
+            Some(format!("has shape {}, but the source gives {}", tensor.shape(), written.shape));
         return Ok(());
     }
     let Ok(ty) = tensor.info.tensor_type() else { return Ok(()) };
@@ -194,7 +195,12 @@ fn compare(tensor: &Tensor<'_>, source: &Source, written: &Written, report: &mut
     Ok(())
 }
 
-fn problem(comparison: &Comparison, round_trip: &RoundTrip, dot: Option<&DotCheck>, ty: TensorType) -> Option<String> {
+fn problem(
+    comparison: &Comparison,
+    round_trip: &RoundTrip,
+    dot: Option<&DotCheck>,
+    ty: TensorType,
+) -> Option<String> {
     let worst = round_trip.worst_block;
     if worst.is_nan() || worst > 1.0 {
         let at = comparison.worst_at();

@@ -135,7 +135,10 @@ mod tests {
         metadata.set("tokens", vec!["a", "", "ß"]).unwrap();
         metadata.set("scores", vec![0.5_f32, -1.0]).unwrap();
         let tokens = metadata.get("tokens").and_then(|value| value.as_array()).unwrap();
-        assert_eq!(tokens.iter().filter_map(|t| t.as_str().map(str::to_owned)).collect::<Vec<_>>(), ["a", "", "ß"]);
+        assert_eq!(
+            tokens.iter().filter_map(|t| t.as_str().map(str::to_owned)).collect::<Vec<_>>(),
+            ["a", "", "ß"]
+        );
         let scores = metadata.get("scores").and_then(|value| value.as_array()).unwrap();
         assert_eq!(scores.get(1), Some(Value::F32(-1.0)));
         assert_eq!(scores.get(2), None);

@@ -56,7 +56,8 @@ impl OwnedValue {
                 self.bytes.extend(array.element_type().id().to_le_bytes());
                 self.bytes.extend(array.len().to_le_bytes());
                 let written = array.wire() == Wire::WRITTEN
-                    || (array.wire().endian == Endian::Little && array.element_type().fixed_bytes().is_some());
+                    || (array.wire().endian == Endian::Little
+                        && array.element_type().fixed_bytes().is_some());
                 if written {
                     self.bytes.extend(array.bytes());
                 } else {

@@ -47,7 +47,7 @@ pub(crate) struct Cursor<'a> {
     /// The front of the file; all of it, or as much as has been read.
     head: &'a [u8],
     file_bytes: u64,
-    limits: &'a Limits,
+    pub(crate) limits: &'a Limits,
     position: usize,
     pub(crate) wire: Wire,
 }
@@ -71,20 +71,12 @@ impl<'a> Cursor<'a> {
     pub(crate) fn take(&mut self, len: u64, what: impl FnOnce() -> String) -> Result<Span, Stop> {
         let left = self.file_bytes - self.position();
         if len > left {
-            return Err(self.fail(format!("{} takes {len} bytes, but the file ends after {left}", what())));
+            return Err(self.fail(format!("{} takes {len} bytes, but only {left} are left", what())));
         }
         // No overflow: both parts are at most the size of the file.
         let end = self.position() + len;
-        if end > self.limits.head_bytes {
-            let what = "the size of header, metadata and tensor table in bytes";
-            return Err(Error::LimitExceeded {
-                at: self.position(),
-                what,
-                found: end,
-                limit: self.limits.head_bytes,
-            }
-            .into());
-        }
+        let what = "the size of header, metadata and tensor table in bytes";
+        self.limit(self.position(), what, end, self.limits.head_bytes)?;
         if end > self.head.len() as u64 {
             return Err(Stop::Need(end));
         }
@@ -135,8 +127,16 @@ impl<'a> Cursor<'a> {
         let left = self.file_bytes - self.position();
         if count > left / min_bytes.max(1) {
             let problem =
-                format!("{count} {what} take at least {min_bytes} bytes each, but the file ends after {left}");
+                format!("{count} {what} take at least {min_bytes} bytes each, but only {left} are left");
             return Err(Error::malformed(at, problem).into());
+        }
+        Ok(())
+    }
+
+    /// Holds `found` of `what` at byte `at` against a limit of the caller's.
+    pub(crate) fn limit(&self, at: u64, what: &'static str, found: u64, limit: u64) -> Result<(), Stop> {
+        if found > limit {
+            return Err(Error::LimitExceeded { at, what, found, limit }.into());
         }
         Ok(())
     }

@@ -48,10 +48,10 @@ impl Layout {
     pub(crate) fn read(head: &[u8], file_bytes: u64, limits: &Limits) -> Result<Self, Stop> {
         let mut cursor = Cursor::new(head, file_bytes, limits);
         let header = Header::read(&mut cursor)?;
-        let keys = read_keys(&mut cursor, header.key_count, limits)?;
+        let keys = read_keys(&mut cursor, header.key_count)?;
         let by_key = sorted_unique(&keys, |record| (record.key, head), "key")?;
         let alignment = read_alignment(&keys, head, cursor.wire)?;
-        let mut tensors = read_tensors(&mut cursor, header.tensor_count, limits)?;
+        let mut tensors = read_tensors(&mut cursor, header.tensor_count)?;
         let by_name = sorted_unique(&tensors, |record| (record.name, head), "tensor")?;
         let head_bytes = cursor.position();
         // No overflow: a head is no larger than a file, and an alignment is small.
@@ -74,7 +74,7 @@ impl Layout {
     }
 }
 
-fn read_keys(cursor: &mut Cursor<'_>, count: u64, limits: &Limits) -> Result<Vec<KeyRecord>, Stop> {
+fn read_keys(cursor: &mut Cursor<'_>, count: u64) -> Result<Vec<KeyRecord>, Stop> {
     // The count was held against the file. Room grows with what is really read, not with what is declared.
     let mut records = Vec::new();
     for index in 0..count {
@@ -83,7 +83,7 @@ fn read_keys(cursor: &mut Cursor<'_>, count: u64, limits: &Limits) -> Result<Vec
         let name = String::from_utf8_lossy(cursor.bytes(key));
         let value_type = read_value_type(cursor, &name)?;
         let start = cursor.position();
-        skip_value(cursor, value_type, &name, limits.nesting)?;
+        skip_value(cursor, value_type, &name)?;
         let value = cursor.since(start);
         records.push(KeyRecord { key, value_type, value });
     }
@@ -98,11 +98,11 @@ fn read_value_type(cursor: &mut Cursor<'_>, name: &str) -> Result<ValueType, Sto
     })
 }
 
-fn skip_value(cursor: &mut Cursor<'_>, ty: ValueType, name: &str, nesting: u32) -> Result<(), Stop> {
+fn skip_value(cursor: &mut Cursor<'_>, ty: ValueType, name: &str) -> Result<(), Stop> {
     let what = || format!("the {} of key \"{name}\"", ty.name());
     match ty {
         ValueType::String => cursor.string(what).map(drop),
-        ValueType::Array => skip_array(cursor, name, nesting),
+        ValueType::Array => skip_array(cursor, name, 1),
         _ => {
             let at = cursor.position();
             let span = cursor.take(ty.fixed_bytes().unwrap_or(0) as u64, what)?;
@@ -111,10 +111,10 @@ fn skip_value(cursor: &mut Cursor<'_>, ty: ValueType, name: &str, nesting: u32) 
     }
 }
 
-fn skip_array(cursor: &mut Cursor<'_>, name: &str, nesting: u32) -> Result<(), Stop> {
-    let Some(nesting) = nesting.checked_sub(1) else {
-        return Err(cursor.fail(format!("key \"{name}\" nests arrays deeper than the limit allows")));
-    };
+/// `depth` is 1 for an array that lies in no other.
+fn skip_array(cursor: &mut Cursor<'_>, name: &str, depth: u32) -> Result<(), Stop> {
+    let limit = cursor.limits.nesting;
+    cursor.limit(cursor.position(), "the depth of arrays within arrays", depth.into(), limit.into())?;
     let element_type = read_value_type(cursor, name)?;
     let at = cursor.position();
     let count = cursor.length(|| format!("the length of the array of key \"{name}\""))?;
@@ -129,7 +129,7 @@ fn skip_array(cursor: &mut Cursor<'_>, name: &str, nesting: u32) -> Result<(), S
         None if element_type == ValueType::String => {
             (0..count).try_for_each(|i| cursor.string(|| format!("string {i} of key \"{name}\"")).map(drop))
         }
-        None => (0..count).try_for_each(|_| skip_array(cursor, name, nesting)),
+        None => (0..count).try_for_each(|_| skip_array(cursor, name, depth + 1)),
     }
 }
 
@@ -162,7 +162,8 @@ fn sorted_unique<'a, T>(
             let first = name(&records[pair[0] as usize]).0.start();
             let second = name(&records[pair[1] as usize]).0.start();
             let text = String::from_utf8_lossy(bytes(pair[0]));
-            let problem = format!("{what} \"{text}\" is there already, at byte {first}; each may be there once");
+            let problem =
+                format!("{what} \"{text}\" is there already, at byte {first}; each may be there once");
             return Err(Error::malformed(second, problem).into());
         }
     }
@@ -192,12 +193,13 @@ fn read_alignment(records: &[KeyRecord], head: &[u8], wire: Wire) -> Result<u64,
     }
 }
 
-fn read_tensors(cursor: &mut Cursor<'_>, count: u64, limits: &Limits) -> Result<Vec<TensorRecord>, Stop> {
+fn read_tensors(cursor: &mut Cursor<'_>, count: u64) -> Result<Vec<TensorRecord>, Stop> {
     let mut records = Vec::new();
     for index in 0..count {
         let name = cursor.string(|| format!("the name of tensor {index}"))?;
-        check_tensor_name(cursor.bytes(name), limits.name_bytes)
-            .map_err(|problem| Error::malformed(name.start(), problem))?;
+        let (bytes, limit) = (cursor.bytes(name), cursor.limits.name_bytes);
+        cursor.limit(name.start(), "the length of a tensor name in bytes", bytes.len() as u64, limit)?;
+        check_tensor_name(bytes, limit).map_err(|problem| Error::malformed(name.start(), problem))?;
         let text = String::from_utf8_lossy(cursor.bytes(name));
         let at = cursor.position();
         let rank = cursor.u32("the number of dimensions")?;
@@ -251,7 +253,7 @@ fn place(
         let known = TensorType::try_from(record.type_id).is_ok();
         if record.offset != expected {
             let problem = format!(
-                "tensor \"{}\" begins at {} in the data, but the one before ends so that it must begin at {expected}",
+                "tensor \"{}\" begins at {} in the data, where its place is {expected}: tensors follow each other in order",
                 text(&record),
                 record.offset
             );
@@ -276,7 +278,8 @@ fn place(
         let end = record.offset.checked_add(tensors[index].bytes).filter(|&end| end <= data_bytes);
         let Some(end) = end else {
             let end = u128::from(data_start) + u128::from(record.offset) + u128::from(tensors[index].bytes);
-            let problem = format!("tensor \"{}\" ends at {end}, but the file ends at {file_bytes}", text(&record));
+            let problem =
+                format!("tensor \"{}\" ends at {end}, but the file ends at {file_bytes}", text(&record));
             return Err(Error::malformed(at, problem).into());
         };
         if index == last {

@@ -40,6 +40,8 @@ pub fn parse_with<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Parsed<'a>> {
         Ok(layout) => Ok(Parsed::new(bytes, layout)),
         Err(Stop::Fail(error)) => Err(error),
         // All bytes are there, so a length that passes them was refused before.
-        Err(Stop::Need(need)) => Err(Error::malformed(bytes.len() as u64, format!("{need} bytes are needed"))),
+        Err(Stop::Need(need)) => {
+            Err(Error::malformed(bytes.len() as u64, format!("{need} bytes are needed")))
+        }
     }
 }

@@ -61,7 +61,8 @@ impl<'a> View<'a> {
     /// The tensor called `name`.
     pub fn tensor(&self, name: &str) -> Option<Tensor<'a>> {
         let Layout { by_name, tensors, .. } = self.layout;
-        let bytes = |&index: &u32| tensors.get(index as usize).map_or(&[][..], |record| record.name.of(self.head));
+        let bytes =
+            |&index: &u32| tensors.get(index as usize).map_or(&[][..], |record| record.name.of(self.head));
         let found = by_name.binary_search_by(|index| bytes(index).cmp(name.as_bytes())).ok()?;
         tensors.get(*by_name.get(found)? as usize).map(|record| self.whole(record))
     }
@@ -109,7 +110,8 @@ impl<'a> View<'a> {
         let info = self.info(record);
         // Opening proved that the range lies inside the file, so it fits the address space once mapped.
         let start = info.offset_in_file as usize;
-        let bytes = self.data.get(start..).and_then(|rest| rest.get(..info.bytes as usize)).unwrap_or_default();
+        let bytes =
+            self.data.get(start..).and_then(|rest| rest.get(..info.bytes as usize)).unwrap_or_default();
         Tensor { info, bytes }
     }
 }

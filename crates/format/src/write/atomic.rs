@@ -43,7 +43,9 @@ impl AtomicFile {
     fn beside(path: &Path, existing: Existing) -> Result<Self> {
         let old = match fs::metadata(path) {
             Ok(old) if existing == Existing::Keep => return Err(refused(old.is_dir())),
-            Ok(old) if !old.is_file() => return Err(Error::invalid("the output is there and is no regular file")),
+            Ok(old) if !old.is_file() => {
+                return Err(Error::invalid("the output is there and is no regular file"));
+            }
             Ok(old) => Some(old),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(Error::io("look at")(error)),
@@ -60,7 +62,10 @@ impl AtomicFile {
         builder.prefix(".briq-").suffix(".tmp");
         #[cfg(unix)]
         builder.permissions(usual_mode());
-        let (file, temporary) = builder.tempfile_in(folder).map_err(Error::io("create a file beside"))?.into_parts();
+        // The kind alone: the whole error quotes the temporary's random name, which means nothing to a user.
+        let without_name =
+            |error: io::Error| Error::io("create a temporary file beside it")(error.kind().into());
+        let (file, temporary) = builder.tempfile_in(folder).map_err(without_name)?.into_parts();
         if let Some(old) = old {
             file.set_permissions(old.permissions()).map_err(Error::io("set the mode of"))?;
         }
@@ -183,7 +188,9 @@ mod tests {
         let path = folder.path().join("out.bin");
         let file = AtomicFile::create(&path, Existing::Keep).unwrap();
         fs::write(&path, b"old").unwrap();
-        assert!(file.commit().unwrap_err().to_string().ends_with("the output exists; pass --force to replace it"));
+        assert!(
+            file.commit().unwrap_err().to_string().ends_with("the output exists; pass --force to replace it")
+        );
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert!(AtomicFile::create(&path, Existing::Keep).is_err());
         assert_eq!(names(folder.path()), ["out.bin"]);

@@ -29,7 +29,8 @@ impl TensorSpec {
     /// number of blocks of `ty`.
     pub fn new(name: impl Into<String>, shape: Shape, ty: TensorType) -> Result<Self> {
         let name = name.into();
-        let bytes = shape.bytes_as(ty).map_err(|problem| Error::invalid(format!("tensor \"{name}\": {problem}")))?;
+        let bytes =
+            shape.bytes_as(ty).map_err(|problem| Error::invalid(format!("tensor \"{name}\": {problem}")))?;
         Self::opaque(name, shape, ty.id(), bytes)
     }
 
@@ -100,8 +101,9 @@ impl FilePlan {
             placed.push((spec, offset));
         }
         let head = head(metadata, &placed, alignment);
-        let file_bytes =
-            end.checked_add(head.len() as u64).ok_or_else(|| Error::invalid("the file passes 2^64 - 1 bytes"))?;
+        let file_bytes = end
+            .checked_add(head.len() as u64)
+            .ok_or_else(|| Error::invalid("the file passes 2^64 - 1 bytes"))?;
         Ok(Self { head, tensors: placed, alignment, file_bytes })
     }
 
@@ -162,7 +164,8 @@ fn alignment_of(metadata: &MetadataBuf) -> Result<u64> {
 }
 
 fn head(metadata: &MetadataBuf, tensors: &[(TensorSpec, u64)], alignment: u64) -> Vec<u8> {
-    let table_bytes: usize = tensors.iter().map(|(spec, _)| 24 + spec.name.len() + 8 * spec.shape.rank().max(1)).sum();
+    let table_bytes: usize =
+        tensors.iter().map(|(spec, _)| 24 + spec.name.len() + 8 * spec.shape.rank().max(1)).sum();
     let mut head = Vec::with_capacity(24 + metadata.written_bytes() + table_bytes + alignment as usize);
     head.extend(MAGIC);
     head.extend(VERSION.to_le_bytes());

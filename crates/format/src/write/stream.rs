@@ -51,12 +51,16 @@ impl<'p, W: Write> TensorWriter<'p, W> {
         };
         if spec.name() != name {
             let turn = spec.name();
-            return Err(Error::invalid(format!("tensor \"{name}\" is written while it is the turn of \"{turn}\"")));
+            return Err(Error::invalid(format!(
+                "tensor \"{name}\" is written while it is the turn of \"{turn}\""
+            )));
         }
         let room = spec.bytes() - self.written;
         if bytes.len() as u64 > room {
             let given = bytes.len();
-            return Err(Error::invalid(format!("tensor \"{name}\" has room for {room} more bytes, not {given}")));
+            return Err(Error::invalid(format!(
+                "tensor \"{name}\" has room for {room} more bytes, not {given}"
+            )));
         }
         self.out.write_all(bytes).map_err(Error::io("write"))?;
         self.written += bytes.len() as u64;
@@ -70,7 +74,10 @@ impl<'p, W: Write> TensorWriter<'p, W> {
     pub fn finish(mut self) -> Result<W> {
         if let Some((spec, _)) = self.plan.tensors.get(self.index) {
             let (name, bytes) = (spec.name(), spec.bytes());
-            return Err(Error::invalid(format!("tensor \"{name}\" has {} of its {bytes} bytes", self.written)));
+            return Err(Error::invalid(format!(
+                "tensor \"{name}\" has {} of its {bytes} bytes",
+                self.written
+            )));
         }
         self.out.flush().map_err(Error::io("write"))?;
         Ok(self.out)
