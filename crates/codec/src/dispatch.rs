@@ -13,7 +13,8 @@ macro_rules! for_each_encoder {
             F32 F16 BF16 F64
             Q4_0 Q4_1 Q5_0 Q5_1 Q8_0
             Q1_0 Q2_0 TQ1_0 TQ2_0 MXFP4 NVFP4
-            Q4_K Q5_K Q6_K
+            Q2_K Q3_K Q4_K Q5_K Q6_K
+            IQ4_NL IQ4_XS
         )
     };
 }

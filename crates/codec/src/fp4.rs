@@ -1,26 +1,32 @@
 //! The 4-bit floats of MXFP4 and NVFP4.
 
+use crate::lanes::Lanes;
+
 /// Twice the values of the 16 codes: 0, 0.5, 1, 1.5, 2, 3, 4, 6, and their negatives. Scales are halved in return.
 ///
 /// The second zero has no sign: it decodes as the first does.
 pub(crate) const DOUBLED: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
 
 /// The codes nearest to the weights over twice `half_scale`: of two the one nearer zero, for a NaN zero. The second
-/// zero is never made.
-pub(crate) fn nearest<const N: usize>(weights: &[f32; N], half_scale: f32) -> [u8; N] {
-    weights.map(|weight| {
+/// zero is never made. `N` is a multiple of the lanes.
+#[inline(always)]
+pub(crate) fn nearest<L: Lanes, const N: usize>(weights: &[f32; N], half_scale: f32) -> [u8; N] {
+    let mut codes = [0; N];
+    for (weights, codes) in weights.chunks_exact(L::WIDTH).zip(codes.chunks_exact_mut(L::WIDTH)) {
+        let weights = L::load(weights);
         // Levels of the other sign are never nearer than zero, so magnitudes are enough.
-        let magnitude = weight.abs();
-        let (mut code, mut least) = (0_u32, magnitude);
-        for (candidate, level) in (1..).zip(&DOUBLED[1..8]) {
-            let error = (f32::from(*level) * half_scale - magnitude).abs();
-            if error < least {
-                (code, least) = (candidate, error);
-            }
+        let magnitudes = weights.abs();
+        let (mut found, mut least) = (L::zero(), magnitudes);
+        for (code, level) in (1_u8..8).zip(&DOUBLED[1..]) {
+            let error = (L::splat(f32::from(*level) * half_scale) - magnitudes).abs();
+            let nearer = error.lt(least);
+            found = L::select(nearer, L::splat(f32::from(code)), found);
+            least = L::select(nearer, error, least);
         }
-        let sign = if weight < 0.0 && code != 0 { 8 } else { 0 };
-        (code | sign) as u8
-    })
+        let negative = weights.lt(L::zero()) & found.gt(L::zero());
+        L::select(negative, found + L::splat(8.0), found).store_codes(codes);
+    }
+    codes
 }
 
 #[cfg(test)]
@@ -41,7 +47,7 @@ mod tests {
             let halves = near.map(|near| (near * 4.0).round() / 4.0);
             for half_scale in [0.0, 0.75, 1.0, f32::from_bits(u32::from(exponent) << 23)] {
                 for weights in [bits.map(f32::from_bits), near, halves, halves.map(|half| half * half_scale)] {
-                    prop_assert_eq!(nearest(&weights, half_scale), weights.map(|weight| slowly(weight, half_scale)));
+                    prop_assert_eq!(nearest::<f32, 16>(&weights, half_scale), weights.map(|weight| slowly(weight, half_scale)));
                 }
             }
         }

@@ -71,6 +71,7 @@ mod lanes;
 mod placement;
 mod primitives;
 mod searched;
+mod side_by_side;
 mod tables;
 
 pub use check::{check_blocks, first_non_finite};

@@ -3,9 +3,10 @@
 use briq_format::block::MXFP4;
 
 use crate::fp4::{DOUBLED, nearest};
+use crate::lanes::{Isa, Kernel, Lanes, dispatch};
 use crate::placement::{pack_halves, unpack_halves};
 use crate::primitives::magnitude;
-use crate::row::{Decode, Encode, Quants};
+use crate::row::{Decode, Encode, Quants, Rows};
 
 impl Quants<32> for MXFP4 {
     fn quants(&self) -> [i8; 32] {
@@ -23,15 +24,29 @@ impl Decode for MXFP4 {
 }
 
 impl Encode for MXFP4 {
-    fn encode_row(weights: &[f32], _: Option<&[f32]>, blocks: &mut [Self]) {
-        for (block, weights) in blocks.iter_mut().zip(weights.as_chunks::<32>().0) {
+    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+        dispatch(Isa::best(), EncodeRows { weights: rows.weights, blocks });
+    }
+}
+
+struct EncodeRows<'a> {
+    weights: &'a [f32],
+    blocks: &'a mut [MXFP4],
+}
+
+impl Kernel for EncodeRows<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        for (block, weights) in self.blocks.iter_mut().zip(self.weights.as_chunks::<32>().0) {
             let exponent = exponent(magnitude(weights));
-            *block = Self { exponent, quants: pack_halves(&nearest(weights, half_scale(exponent))) };
+            *block =
+                MXFP4 { exponent, quants: pack_halves(&nearest::<L, 32>(weights, half_scale(exponent))) };
         }
     }
 }
 
 /// `2^(exponent - 128)`. The two lowest are subnormal; 255 is a number like any other.
+#[inline(always)]
 fn half_scale(exponent: u8) -> f32 {
     f32::from_bits(match exponent {
         0 => 0x0020_0000,
@@ -42,6 +57,7 @@ fn half_scale(exponent: u8) -> f32 {
 /// The exponent whose scale makes `largest` 4 to 8: the largest level, 6, or near it.
 ///
 /// Below 2^-125 it wraps around to the exponents of huge scales, and infinity gives 0, as in the reference.
+#[inline(always)]
 fn exponent(largest: f32) -> u8 {
     if largest > 0.0 && largest < f32::INFINITY { (floor_log2(largest) - 2 + 127) as u8 } else { 0 }
 }
@@ -51,6 +67,7 @@ fn exponent(largest: f32) -> u8 {
 /// Rounding lifts the few floats right below a power 2^k to k. How many: spaced 2^-24 of the power, their logarithms
 /// are spaced 2^-24 / ln 2, and lifted is what lies within half a step of the floats next to k, which is 2^(p - 24)
 /// when 2^p is the power of two next to k from within. Among subnormal numbers the spacing is wider.
+#[inline(always)]
 fn floor_log2(value: f32) -> i32 {
     let bits = value.to_bits();
     let floor = match bits >> 23 {
@@ -88,7 +105,8 @@ mod tests {
         // Numbers around every power of two, more on each side than rounding lifts.
         let powers = (0..23).map(|bit| 1 << bit).chain((1..=255).map(|exponent| exponent << 23));
         for power in powers {
-            for bits in (power - 60.min(power - 1)..power + 3).filter(|&bits| bits < f32::INFINITY.to_bits()) {
+            for bits in (power - 60.min(power - 1)..power + 3).filter(|&bits| bits < f32::INFINITY.to_bits())
+            {
                 let value = f32::from_bits(bits);
                 let rounded = f64::from(value).log2() as f32;
                 assert_eq!(floor_log2(value), rounded.floor() as i32, "{value:e}");

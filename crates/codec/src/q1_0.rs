@@ -30,3 +30,22 @@ impl Encode for Q1_0 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sign_is_kept_and_zeros_are_positive() {
+        let mut weights = [-0.25; 128];
+        (weights[0], weights[9], weights[127]) = (0.5, -0.0, 0.0);
+        let mut blocks = [Q1_0 { scale: F16::from_f32(0.0), signs: [0; 16] }];
+        Q1_0::encode_row(&weights, None, &mut blocks);
+        let mut decoded = [0.0; 128];
+        Q1_0::decode(&blocks, &mut decoded);
+        let magnitude = F16::from_f32((125.0 * 0.25 + 0.5) / 128.0).to_f32();
+        for (i, weight) in decoded.into_iter().enumerate() {
+            assert_eq!(weight, if [0, 9, 127].contains(&i) { magnitude } else { -magnitude }, "{i}");
+        }
+    }
+}

@@ -41,12 +41,9 @@ impl Encode for TQ1_0 {
             let (first, rest) = codes.split_at(FIRST);
             let (second, last) = rest.split_at(SECOND);
             let mut five_digits = [0; 48];
-            let (first_bytes, second_bytes) = five_digits.split_at_mut(32);
-            pack(first, first_bytes);
-            pack(second, second_bytes);
-            let mut four_digits = [0; 4];
-            pack(last, &mut four_digits);
-            *block = Self { five_digits, four_digits, scale: F16::from_f32(scale) };
+            five_digits[..32].copy_from_slice(&pack::<32>(first));
+            five_digits[32..].copy_from_slice(&pack::<16>(second));
+            *block = Self { five_digits, four_digits: pack(last), scale: F16::from_f32(scale) };
         }
     }
 }
@@ -59,19 +56,58 @@ const SECOND: usize = 5 * 16;
 /// What brings a digit to the front of the fraction that a byte holds.
 const POWERS: [u8; 5] = [1, 3, 9, 27, 81];
 
-/// Packs digits of base 3, a run of `bytes.len()` per place. Bytes with four get a fifth that is zero.
-fn pack(codes: &[u8], bytes: &mut [u8]) {
-    let runs = codes.len() / bytes.len();
-    for (i, byte) in bytes.iter_mut().enumerate() {
-        let digits = codes.iter().skip(i).step_by(bytes.len());
+/// Packs digits of base 3, a run of `BYTES` per place. Bytes with four get a fifth that is zero.
+fn pack<const BYTES: usize>(codes: &[u8]) -> [u8; BYTES] {
+    let fill = POWERS[5 - codes.len() / BYTES];
+    std::array::from_fn(|i| {
+        let digits = codes.iter().skip(i).step_by(BYTES);
         let number = digits.fold(0_u8, |number, digit| number.wrapping_mul(3).wrapping_add(*digit));
-        let number = number.wrapping_mul(POWERS[5 - runs]);
         // As a fraction of 256, rounded up, so that cutting gives the digits back.
-        *byte = (u16::from(number) * 256).div_ceil(243) as u8;
-    }
+        (u16::from(number.wrapping_mul(fill)) * 256).div_ceil(243) as u8
+    })
 }
 
 /// The first digit after the point of a fraction of 256.
 fn digit(fraction: u8) -> u8 {
     ((u16::from(fraction) * 3) >> 8) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn ternary_weights_come_back_as_they_were(digits in proptest::collection::vec(-1_i8..=1, 256)) {
+            prop_assume!(digits.iter().any(|&digit| digit != 0));
+            let weights: Vec<f32> = digits.iter().map(|&digit| f32::from(digit) * 0.75).collect();
+            let mut blocks = [TQ1_0 { five_digits: [0; 48], four_digits: [0; 4], scale: F16::from_f32(0.0) }];
+            TQ1_0::encode_row(&weights, None, &mut blocks);
+            prop_assert_eq!(&blocks[0].quants()[..], &digits[..]);
+            let mut decoded = [0.0; 256];
+            TQ1_0::decode(&blocks, &mut decoded);
+            prop_assert_eq!(&decoded[..], &weights[..]);
+        }
+
+        #[test]
+        fn a_digit_lies_where_the_layout_says(bytes in any::<[[u8; 13]; 4]>()) {
+            let bytes = bytes.concat();
+            let block = TQ1_0 {
+                five_digits: *bytes.first_chunk().unwrap(),
+                four_digits: *bytes.last_chunk().unwrap(),
+                scale: F16::from_f32(1.0),
+            };
+            for (e, quant) in block.quants().into_iter().enumerate() {
+                let (byte, n) = match e {
+                    0..160 => (e % 32, e / 32),
+                    160..240 => (32 + (e - 160) % 16, (e - 160) / 16),
+                    _ => (48 + (e - 240) % 4, (e - 240) / 4),
+                };
+                let fraction = u32::from(bytes[byte]) * 3_u32.pow(n as u32) % 256;
+                prop_assert_eq!(u32::try_from(quant + 1).unwrap(), fraction * 3 / 256);
+            }
+        }
+    }
 }

@@ -29,6 +29,28 @@ pub(crate) fn affine<L: Lanes, const N: usize>(
     largest_code: f32,
     trials: &Trials,
 ) -> Affine<L, N> {
+    search(x, w, largest_code, trials, |difference| difference * difference)
+}
+
+/// The same, except that errors count by magnitude and not by square. The lines stay those of least squares.
+#[inline(always)]
+pub(crate) fn affine_by_magnitude<L: Lanes, const N: usize>(
+    x: &[L; N],
+    w: &[L; N],
+    largest_code: f32,
+    trials: &Trials,
+) -> Affine<L, N> {
+    search(x, w, largest_code, trials, L::abs)
+}
+
+#[inline(always)]
+fn search<L: Lanes, const N: usize>(
+    x: &[L; N],
+    w: &[L; N],
+    largest_code: f32,
+    trials: &Trials,
+    loss: impl Fn(L) -> L,
+) -> Affine<L, N> {
     let Range { minimum, maximum, sum_w, sum_x } = Range::of(x, w);
     let flat = maximum.eq(minimum);
     let lowest = minimum;
@@ -39,7 +61,7 @@ pub(crate) fn affine<L: Lanes, const N: usize>(
     let (mut scale, mut minimum) = (L::splat(1.0) / steps_per_weight, minimum);
     let mut codes = *x;
     round(x, minimum, steps_per_weight, largest_code, &mut codes);
-    let mut best = error(x, w, &codes, scale, minimum);
+    let mut best = error(x, w, &codes, scale, minimum, &loss);
     for trial in 0..=trials.last {
         let steps = trials.first + trials.step * f32::from(trial) + largest_code;
         steps_per_weight = L::splat(steps) / (maximum - minimum);
@@ -50,7 +72,7 @@ pub(crate) fn affine<L: Lanes, const N: usize>(
         let above_zero = line_minimum.gt(L::zero());
         let line_minimum = L::select(above_zero, L::zero(), line_minimum);
         let line_scale = L::select(above_zero, sums.codes_times_x / sums.codes_squared, line_scale);
-        let error = error(x, w, &codes, line_scale, line_minimum);
+        let error = error(x, w, &codes, line_scale, line_minimum, &loss);
         let better = determinant.gt(L::zero()) & error.lt(best);
         best = L::select(better, error, best);
         best_origin = L::select(better, minimum, best_origin);
@@ -104,11 +126,17 @@ fn round<L: Lanes, const N: usize>(
 }
 
 #[inline(always)]
-fn error<L: Lanes, const N: usize>(x: &[L; N], w: &[L; N], codes: &[L; N], scale: L, minimum: L) -> L {
+fn error<L: Lanes, const N: usize>(
+    x: &[L; N],
+    w: &[L; N],
+    codes: &[L; N],
+    scale: L,
+    minimum: L,
+    loss: impl Fn(L) -> L,
+) -> L {
     let mut sum = L::zero();
     for ((&x, &w), &code) in x.iter().zip(w).zip(codes) {
-        let difference = scale * code + minimum - x;
-        sum = sum + w * (difference * difference);
+        sum = sum + w * loss(scale * code + minimum - x);
     }
     sum
 }

@@ -5,6 +5,8 @@
 //! | `direct` | `scale * code` or `scale * code + minimum` | nothing: the range decides |
 //! | `symmetric` | `scale * (code - half)` | the weighted squared error over 19 trial scales |
 //! | `affine` | `scale * code + minimum` | the weighted squared error over trial scales, line fitted for each |
+//! | `descent` | `scale * (code - half)` | the same for weights of their own square, code by code |
+//! | `levels` | `scale * level` | the weighted squared error over 16 trial scales |
 //! | `nonnegative` | `scale * code` | the weighted squared error over 9 trial scales, then code by code |
 //!
 //! A search sees a block or sub-block as an array of fixed length, one block per lane, and nothing else. The
@@ -12,15 +14,19 @@
 //! block is computed and not taken.
 
 mod affine;
+mod descent;
 mod direct;
+mod levels;
 mod nonnegative;
 mod symmetric;
 
 use crate::lanes::Lanes;
 use crate::primitives::sum_of_squares;
 
-pub(crate) use affine::{Trials, affine};
+pub(crate) use affine::{Trials, affine, affine_by_magnitude};
+pub(crate) use descent::descent;
 pub(crate) use direct::{direct_affine, direct_symmetric};
+pub(crate) use levels::{levels, nearest_codes};
 pub(crate) use nonnegative::nonnegative;
 pub(crate) use symmetric::{extreme, symmetric};
 

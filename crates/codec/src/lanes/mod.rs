@@ -11,6 +11,7 @@
 
 mod isa;
 mod scalar;
+mod sums;
 mod tile;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -19,6 +20,7 @@ use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 
 pub use isa::Isa;
 pub(crate) use isa::{Kernel, dispatch};
+pub(crate) use sums::{squares, sum, sum_of_squares};
 pub(crate) use tile::{CodeTile, Tile, numbers};
 
 /// As many `f32` as the machine handles at once.
