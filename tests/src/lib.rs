@@ -1,1 +1,15 @@
-//! Shared helpers of the end-to-end tests.
+//! What the end-to-end tests share: the binary under test, folders to run it in, and the fixtures.
+//!
+//! Each file in `tests/` holds one promise of the project. Nothing here judges; the tests do.
+
+// What fails in here is a test that fails.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod binary;
+pub mod fixtures;
+mod folder;
+mod safetensors;
+
+pub use binary::briq;
+pub use folder::{Folder, Run};
+pub use safetensors::{safetensors, two_rows};

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use briq_convert::recipe::Recipe;
+use briq_convert::recipe::{self, Recipe};
 use briq_format::TensorType;
 use clap::{Parser, Subcommand};
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 
 /// Turn checkpoints into compact GGUF files; check, compare and snapshot them.
 #[derive(Debug, Parser)]
@@ -31,6 +31,9 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Print a stable text of a GGUF file, or compare it with one
     Snapshot(Snapshot),
+    /// Look at importance matrices, merge them, or change their format
+    #[command(subcommand)]
+    Imatrix(Imatrix),
     /// List the tensor types and recipes
     Types(Types),
     /// Print a completion script for a shell
@@ -41,6 +44,8 @@ pub(crate) enum Command {
 #[command(after_help = "Examples:
   briq convert Llama-3.2-1B --type Q4_K_M
   briq convert Llama-3.2-1B --type Q4_K_M --tensor-type 'attn_v=Q8_0' --out small.gguf
+  briq convert Llama-3.2-1B --type IQ3_XXS --imatrix imatrix.gguf
+  briq convert Llama-3.2-1B --recipe mixture.toml
   briq convert model-f16.gguf --type Q5_K_S --dry-run
   briq convert weights.safetensors --arch mymodel --type F16")]
 pub(crate) struct Convert {
@@ -48,14 +53,35 @@ pub(crate) struct Convert {
     #[arg(value_name = "SRC")]
     pub(crate) source: PathBuf,
     /// The recipe, such as Q4_K_M, Q8_0, BF16, or auto for the precision of the source; `briq types` lists all
-    #[arg(long = "type", value_name = "TYPE")]
-    pub(crate) recipe: Recipe,
+    #[arg(long = "type", value_name = "TYPE", required_unless_present = "recipe_file")]
+    pub(crate) recipe: Option<Recipe>,
+    /// A recipe of your own, instead of --type; the options below go before what it says
+    #[arg(long = "recipe", value_name = "FILE.toml", conflicts_with = "recipe")]
+    pub(crate) recipe_file: Option<PathBuf>,
     /// Where to write; without it a name is made from the model's, in the current directory
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Give the tensors whose name matches a type of their own; may be repeated, the first match decides
     #[arg(long, value_name = "REGEX=TYPE", value_parser = parse_override)]
     pub(crate) tensor_type: Vec<(Regex, TensorType)>,
+    /// The type of the output projection, or of the token embedding where that serves as one
+    #[arg(long, value_name = "TYPE", value_parser = parse_type)]
+    pub(crate) output_tensor_type: Option<TensorType>,
+    /// The type of the token embedding
+    #[arg(long, value_name = "TYPE", value_parser = parse_type)]
+    pub(crate) token_embedding_type: Option<TensorType>,
+    /// Leave the tensors whose name matches in the type of their source; may be repeated
+    #[arg(long, value_name = "TENSOR-REGEX", value_parser = recipe::pattern)]
+    pub(crate) keep: Vec<Regex>,
+    /// Give every tensor that is quantized the recipe's own type, sensitive or not
+    #[arg(long)]
+    pub(crate) pure: bool,
+    /// Fail where a row does not fit its type, instead of taking another
+    #[arg(long)]
+    pub(crate) no_fallback: bool,
+    /// How much each column matters, measured by llama.cpp: a GGUF importance matrix or a legacy .dat file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) imatrix: Option<PathBuf>,
     /// The architecture: of a single safetensors file, or instead of the one config.json names
     #[arg(long, value_name = "NAME")]
     pub(crate) arch: Option<String>,
@@ -139,6 +165,63 @@ pub(crate) struct Snapshot {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum Imatrix {
+    /// Show which tensors a matrix speaks of
+    Info(ImatrixInfo),
+    /// Bring matrices together, as if their texts had been measured in one go
+    Merge(ImatrixMerge),
+    /// Change the format: what --out ends in decides
+    Convert(ImatrixConvert),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  briq imatrix info imatrix.gguf
+  briq imatrix info imatrix.dat --json")]
+pub(crate) struct ImatrixInfo {
+    /// An importance matrix, GGUF or legacy
+    pub(crate) file: PathBuf,
+    /// Report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  briq imatrix merge english.gguf code.gguf --out both.gguf")]
+pub(crate) struct ImatrixMerge {
+    /// Importance matrices, GGUF or legacy
+    #[arg(value_name = "FILE", required = true, num_args = 2..)]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: ImatrixOutput,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  briq imatrix convert imatrix.dat --out imatrix.gguf
+  briq imatrix convert imatrix.gguf --out imatrix.dat")]
+pub(crate) struct ImatrixConvert {
+    /// An importance matrix, GGUF or legacy
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) output: ImatrixOutput,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ImatrixOutput {
+    /// Where to write: FILE.gguf for the GGUF format, FILE.dat for the legacy one
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Tokens in a chunk of a legacy file, which does not say [default: as a GGUF file here says, or else 512]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) chunk_size: Option<u32>,
+    /// Replace the output if it exists
+    #[arg(long, short)]
+    pub(crate) force: bool,
+}
+
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   briq types
@@ -161,12 +244,15 @@ pub(crate) struct Completions {
 fn parse_override(text: &str) -> Result<(Regex, TensorType), String> {
     // The type has no `=`, a pattern may.
     let (pattern, ty) = text.rsplit_once('=').ok_or("expected REGEX=TYPE, as in attn_v=Q8_0")?;
-    let ty: TensorType = ty.parse().map_err(|error| format!("{error}"))?;
-    if !briq_codec::can_encode(ty) {
-        return Err(format!("{ty} cannot be encoded yet; `briq types` shows which can"));
+    Ok((recipe::pattern(pattern)?, parse_type(ty)?))
+}
+
+fn parse_type(text: &str) -> Result<TensorType, String> {
+    let ty: TensorType = text.parse().map_err(|error| format!("{error}"))?;
+    match briq_codec::can_encode(ty) {
+        true => Ok(ty),
+        false => Err(format!("{ty} cannot be encoded; `briq types` shows which can")),
     }
-    let regex = RegexBuilder::new(pattern).size_limit(1 << 20).build().map_err(|error| error.to_string())?;
-    Ok((regex, ty))
 }
 
 /// The smallest memory that still holds a chunk of every type.
@@ -216,7 +302,7 @@ mod tests {
     fn an_override_splits_at_the_last_equals_sign() {
         let (regex, ty) = parse_override("a=b.*=q8_0").unwrap();
         assert_eq!((regex.as_str(), ty), ("a=b.*", TensorType::Q8_0));
-        for bad in ["attn_v", "attn_v=Q9", "(=Q8_0", "attn_v=IQ2_XXS"] {
+        for bad in ["attn_v", "attn_v=Q9", "(=Q8_0", "attn_v=Q8_K"] {
             assert!(parse_override(bad).is_err(), "{bad}");
         }
     }

@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => commands::inspect::run(&args),
         Command::Verify(args) => commands::verify::run(&args),
         Command::Snapshot(args) => commands::snapshot::run(&args),
+        Command::Imatrix(args) => commands::imatrix::run(&args),
         Command::Types(args) => commands::types::run(&args),
         Command::Completions(args) => commands::completions::run(&args),
     };

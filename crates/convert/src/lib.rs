@@ -1,7 +1,7 @@
 //! From a checkpoint to a GGUF file.
 //!
 //! * [`source`]: where weights come from; [`model`] and [`tokenizer`]: what a checkpoint's names and files
-//!   mean; [`recipe`]: which type each tensor gets.
+//!   mean; [`recipe`]: which type each tensor gets; [`imatrix`]: which of its columns matter most.
 //! * [`plan`] puts them together from headers alone; [`run`] carries a plan out.
 //! * [`verify`] proves that a file is right.
 //!
@@ -20,10 +20,12 @@
 //! ```
 
 mod error;
+pub mod imatrix;
 pub mod json;
 mod mapping;
 pub mod model;
 mod output;
+mod pipeline;
 pub mod plan;
 pub mod recipe;
 pub mod run;

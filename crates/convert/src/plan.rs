@@ -129,14 +129,13 @@ impl Plan {
         self.tensors.iter().filter(|_| self.imatrix.is_some()).filter(missing)
     }
 
-    /// The importance of a tensor's columns, matrix after matrix.
-    pub(crate) fn importance(&self, tensor: &Planned) -> Result<Option<Vec<f32>>> {
-        match (&self.imatrix, tensor.importance) {
-            (Some(imatrix), Importance::Entry(index)) => {
-                imatrix.importance(&imatrix.entries()[index]).map(Some)
-            }
-            _ => Ok(None),
-        }
+    /// The importance of every column of a tensor's matrix, by its number among the experts.
+    pub(crate) fn importance(&self, tensor: &Planned, matrix: u64) -> Result<Option<Vec<f32>>> {
+        let (Some(imatrix), Importance::Entry(index)) = (&self.imatrix, tensor.importance) else {
+            return Ok(None);
+        };
+        let columns = tensor.spec.shape().row_elements();
+        imatrix.importance(&imatrix.entries()[index], matrix * columns..(matrix + 1) * columns).map(Some)
     }
 }
 

@@ -1,18 +1,19 @@
-//! Carrying out a plan: read, decode, encode, write, chunk by chunk.
+//! Carrying out a plan: read, decode, encode, write, piece by piece.
 //!
 //! Memory is bounded by [`RunOptions::max_memory`], not by the model: a tensor is never whole in memory. The
-//! bytes written depend on the plan alone, not on chunks or threads, because every block is encoded by
-//! itself.
+//! bytes written depend on the plan alone, not on pieces or threads, because every block is encoded by itself.
 
-use std::io::Write;
+use std::num::NonZero;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use briq_format::{AtomicFile, Existing, Head, Limits, TensorType, TensorWriter};
-use rayon::prelude::*;
 
 use crate::imatrix::matrices;
+use crate::pipeline::{BUFFERS_PER_THREAD, in_order};
 use crate::plan::{Plan, Planned};
+use crate::recipe::Importance;
 use crate::weights::{UNIT, Weights};
 use crate::{Error, Result};
 
@@ -47,8 +48,9 @@ impl Progress for () {
 
 /// Writes the file of `plan` at `output`.
 ///
-/// The file appears complete, synced and read back, or not at all. Set `stop` from another thread or a
-/// signal handler to end early with nothing written.
+/// Threads read, decode and encode pieces of tensors, this one writes them in order. The file appears complete,
+/// synced and read back, or not at all. Set `stop` from another thread or a signal handler to end early with
+/// nothing written.
 ///
 /// # Errors
 /// When a source cannot be read or has changed, a weight is not finite, the output cannot be written, or
@@ -60,33 +62,60 @@ pub fn run(
     progress: &dyn Progress,
     stop: &AtomicBool,
 ) -> Result<()> {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(options.threads)
-        .build()
-        .map_err(|error| Error::usage(format!("cannot start {} threads: {error}", options.threads)))?;
+    let threads = match options.threads {
+        0 => std::thread::available_parallelism().map_or(1, NonZero::get),
+        threads => threads,
+    };
     let mut file = AtomicFile::create(output, options.existing)?;
     let mut writer = TensorWriter::new(&plan.file, &mut file).map_err(|error| error.in_file(output))?;
-    let mut buffers = Buffers::default();
-    for tensor in &plan.tensors {
-        let weights = Weights { source: &plan.source, origin: &tensor.origin, shape: tensor.spec.shape() };
-        let importance = plan.importance(tensor)?;
-        let work = Work { plan, tensor, weights, importance: importance.as_deref(), options };
-        work.write(&mut writer, &mut buffers, &pool, progress, stop).map_err(|error| named(error, output))?;
-    }
+    let work: Vec<Work<'_>> = plan.tensors.iter().map(|tensor| Work::new(plan, tensor, options)).collect();
+    let pieces = pieces(&work, piece_elements(options.max_memory, threads));
+    in_order(
+        threads,
+        pieces.len(),
+        |number, buffers: &mut Buffers| {
+            let Piece { tensor, range } = &pieces[number];
+            match stop.load(Ordering::Relaxed) {
+                true => Err(Error::Interrupted),
+                false => work[*tensor].make(range.clone(), buffers),
+            }
+        },
+        |number, buffers| {
+            let work = &work[pieces[number].tensor];
+            writer
+                .write(work.tensor.spec.name(), work.made(buffers))
+                .map_err(|error| error.in_file(output))?;
+            progress.advance(buffers.stored.len() as u64);
+            Ok(())
+        },
+    )?;
     writer.finish().map_err(|error| error.in_file(output))?;
     plan.source.check_unchanged()?;
     check_written(plan, &mut file).map_err(|error| error.in_file(output))?;
     Ok(file.commit()?)
 }
 
-fn named(error: Error, output: &Path) -> Error {
-    match error {
-        Error::Format(error) => error.in_file(output).into(),
-        other => other,
-    }
+/// A part of a tensor: a range of its elements, or of its bytes where it is carried as it is.
+struct Piece {
+    tensor: usize,
+    range: Range<u64>,
 }
 
-/// Buffers that live as long as a run.
+fn pieces(work: &[Work<'_>], elements: u64) -> Vec<Piece> {
+    let of = |(tensor, work): (usize, &Work<'_>)| {
+        work.ranges(elements).map(move |range| Piece { tensor, range }).collect::<Vec<_>>()
+    };
+    work.iter().enumerate().flat_map(of).collect()
+}
+
+/// Elements of a piece. Each takes up to 16 bytes in the buffers of its thread; the most is what the caches
+/// next to a core hold, so that what is read is still there when it is encoded.
+fn piece_elements(max_memory: u64, threads: usize) -> u64 {
+    let buffers = (threads * BUFFERS_PER_THREAD) as u64;
+    (max_memory / 2 / buffers / 16).clamp(UNIT, 1 << 16)
+}
+
+/// Buffers of a piece.
 #[derive(Default)]
 struct Buffers {
     stored: Vec<u8>,
@@ -99,148 +128,104 @@ struct Work<'a> {
     plan: &'a Plan,
     tensor: &'a Planned,
     weights: Weights<'a>,
-    /// Of every column, matrix after matrix.
-    importance: Option<&'a [f32]>,
     options: &'a RunOptions,
 }
 
-impl Work<'_> {
-    fn write<W: Write>(
-        &self,
-        writer: &mut TensorWriter<'_, W>,
-        buffers: &mut Buffers,
-        pool: &rayon::ThreadPool,
-        progress: &dyn Progress,
-        stop: &AtomicBool,
-    ) -> Result<()> {
-        let name = self.tensor.spec.name();
+impl<'a> Work<'a> {
+    fn new(plan: &'a Plan, tensor: &'a Planned, options: &'a RunOptions) -> Self {
+        let weights = Weights { source: &plan.source, origin: &tensor.origin, shape: tensor.spec.shape() };
+        Self { plan, tensor, weights, options }
+    }
+
+    /// Whether the matrices of the tensor are encoded row by row, with an importance per column.
+    fn has_importance(&self) -> bool {
+        matches!(self.tensor.importance, Importance::Entry(_))
+    }
+
+    /// Whether the blocks are written as they are stored.
+    fn is_copy(&self) -> bool {
+        self.tensor.ty.is_none_or(|ty| self.weights.stored_type().is_ok_and(|stored| stored == ty))
+    }
+
+    fn ranges(&self, elements: u64) -> Box<dyn Iterator<Item = Range<u64>>> {
+        match self.tensor.ty {
+            Some(_) => Box::new(self.weights.chunks(elements, self.has_importance())),
+            None => {
+                let bytes = self.tensor.spec.bytes();
+                Box::new(
+                    (0..bytes.div_ceil(elements)).map(move |n| n * elements..((n + 1) * elements).min(bytes)),
+                )
+            }
+        }
+    }
+
+    /// Fills the buffers with a range of the tensor.
+    fn make(&self, range: Range<u64>, buffers: &mut Buffers) -> Result<()> {
         let Some(target) = self.tensor.ty else {
-            return self.carry(writer, buffers, progress, stop);
+            return self.weights.read_bytes(range, &mut buffers.stored);
         };
-        let stored = self.weights.stored_type()?;
-        for range in self.weights.chunks(self.chunk_elements(), self.importance.is_some()) {
-            if stop.load(Ordering::Relaxed) {
-                return Err(Error::Interrupted);
-            }
-            let start = range.start;
-            self.weights.read(range, &mut buffers.stored)?;
-            let read = buffers.stored.len() as u64;
-            let blocks = if stored == target {
-                pool.install(|| self.check(stored, start, &buffers.stored))?;
-                &buffers.stored
-            } else {
-                pool.install(|| self.encode(stored, target, start, buffers))?;
-                &buffers.blocks
-            };
-            writer.write(name, blocks)?;
-            progress.advance(read);
+        let start = range.start;
+        self.weights.read(range, &mut buffers.stored)?;
+        match self.is_copy() {
+            true => self.check_blocks(target, start, &buffers.stored),
+            false => self.encode(target, start, buffers),
         }
-        Ok(())
     }
 
-    /// Copies a tensor of a type that nobody here knows.
-    fn carry<W: Write>(
-        &self,
-        writer: &mut TensorWriter<'_, W>,
-        buffers: &mut Buffers,
-        progress: &dyn Progress,
-        stop: &AtomicBool,
-    ) -> Result<()> {
-        let crate::weights::Origin::Source { index, .. } = self.tensor.origin else {
-            return Ok(());
-        };
-        let source = &self.plan.source.tensors[index];
-        let step = self.options.max_memory / 4;
-        let mut at = 0;
-        while at < source.bytes {
-            if stop.load(Ordering::Relaxed) {
-                return Err(Error::Interrupted);
-            }
-            let bytes = step.clamp(1, 8 << 20).min(source.bytes - at);
-            buffers.stored.resize(bytes as usize, 0);
-            self.plan.source.read(source, at, &mut buffers.stored)?;
-            writer.write(self.tensor.spec.name(), &buffers.stored)?;
-            progress.advance(bytes);
-            at += bytes;
+    /// What is to be written of the buffers.
+    fn made<'b>(&self, buffers: &'b Buffers) -> &'b [u8] {
+        if self.is_copy() { &buffers.stored } else { &buffers.blocks }
+    }
+
+    /// Decodes and encodes the elements from `start` on.
+    fn encode(&self, target: TensorType, start: u64, buffers: &mut Buffers) -> Result<()> {
+        let Buffers { stored, weights, blocks } = buffers;
+        let stored_type = self.weights.stored_type()?;
+        // What was just read fits memory, and so does what becomes of it.
+        let elements = stored.len() as u64 / stored_type.block_bytes() * stored_type.block_elements();
+        weights.resize(elements as usize, 0.0);
+        blocks.resize((elements / target.block_elements() * target.block_bytes()) as usize, 0);
+        briq_codec::decode(stored_type, stored, weights).map_err(|error| self.wrong(error))?;
+        self.check_weights(start, weights)?;
+        match self.has_importance() {
+            true => self.encode_rows(target, start, weights, blocks)?,
+            // The rows do not matter then: blocks are encoded each by itself.
+            false => self.encode_blocks(target, weights, weights.len(), None, blocks)?,
         }
-        Ok(())
+        self.check_blocks(target, start, blocks)
     }
 
-    /// Elements of a chunk: at most 12 bytes each lie in buffers, and a few megabytes are enough for speed.
-    fn chunk_elements(&self) -> u64 {
-        (self.options.max_memory / 32).clamp(UNIT, 2 << 20)
-    }
-
-    /// Decodes and encodes the chunk that begins at element `start`, a piece per turn of a thread.
-    fn encode(
-        &self,
-        stored: TensorType,
-        target: TensorType,
-        start: u64,
-        buffers: &mut Buffers,
-    ) -> Result<()> {
-        // The chunk was just read: its size fits memory.
-        let elements = buffers.stored.len() as u64 / stored.block_bytes() * stored.block_elements();
-        let bytes =
-            |ty: TensorType, elements: u64| (elements / ty.block_elements() * ty.block_bytes()) as usize;
-        let unit = if self.importance.is_some() { self.weights.shape.row_elements() } else { UNIT };
-        let piece = (elements / 8).next_multiple_of(unit).max(unit);
-        buffers.weights.resize(elements as usize, 0.0);
-        buffers.blocks.resize(bytes(target, elements), 0);
-        let pieces = buffers
-            .stored
-            .par_chunks(bytes(stored, piece))
-            .zip(buffers.weights.par_chunks_mut(piece as usize))
-            .zip(buffers.blocks.par_chunks_mut(bytes(target, piece)));
-        pieces.enumerate().try_for_each(|(number, ((stored_bytes, weights), blocks))| {
-            let start = start + number as u64 * piece;
-            briq_codec::decode(stored, stored_bytes, weights).map_err(|error| self.wrong(error))?;
-            self.check_weights(start, weights)?;
-            self.encode_piece(target, start, weights, blocks).map_err(|error| self.wrong(error))?;
-            self.check_blocks(target, start, blocks)
-        })
-    }
-
-    /// Encodes weights from element `start` on. With importance they are whole rows, and those of a matrix of a
-    /// tensor of experts go by the part of the importance that is its own.
-    fn encode_piece(
-        &self,
-        target: TensorType,
-        start: u64,
-        mut weights: &[f32],
-        mut blocks: &mut [u8],
-    ) -> Result<(), briq_codec::Error> {
-        let Some(importance) = self.importance else {
-            // Without importance the rows do not matter, and blocks are encoded each by itself.
-            return briq_codec::encode(target, weights, weights.len(), None, blocks);
-        };
+    /// Encodes whole rows from element `start` on, those of each matrix by its own importance. That is read for
+    /// every piece anew: a row of it for many rows of weights, from memory where the system has just read it.
+    fn encode_rows(&self, target: TensorType, start: u64, weights: &[f32], blocks: &mut [u8]) -> Result<()> {
         let shape = self.weights.shape;
-        // Rows and matrices fit memory: their importance does, and chunks do.
-        let row = shape.row_elements() as usize;
-        let rows_per_matrix = shape.dims().get(1).copied().unwrap_or(1).max(1);
-        let mut at = start / shape.row_elements().max(1);
+        let row = shape.row_elements();
+        let matrix_rows = shape.dims().get(1).copied().unwrap_or(1);
+        let matrix_elements = row * matrix_rows;
+        let (mut at, mut weights, mut blocks) = (start, weights, blocks);
         while !weights.is_empty() {
-            let rows = (rows_per_matrix - at % rows_per_matrix).min((weights.len() / row) as u64);
-            let elements = rows as usize * row;
-            let bytes = elements / target.block_elements() as usize * target.block_bytes() as usize;
-            let (matrix_weights, matrix_blocks);
-            (matrix_weights, weights) = weights.split_at(elements);
-            (matrix_blocks, blocks) = blocks.split_at_mut(bytes);
-            let matrix = (at / rows_per_matrix % matrices(shape)) as usize;
-            let importance = &importance[matrix * row..][..row];
-            briq_codec::encode(target, matrix_weights, row, Some(importance), matrix_blocks)?;
-            at += rows;
+            // What is left of the matrix, or of the weights; neither is more than what is in memory.
+            let elements = (matrix_elements - at % matrix_elements).min(weights.len() as u64);
+            let bytes = elements / target.block_elements() * target.block_bytes();
+            let (now, later) = weights.split_at(elements as usize);
+            let (made, empty) = blocks.split_at_mut(bytes as usize);
+            let importance = self.plan.importance(self.tensor, at / matrix_elements % matrices(shape))?;
+            self.encode_blocks(target, now, row as usize, importance.as_deref(), made)?;
+            (at, weights, blocks) = (at + elements, later, empty);
         }
         Ok(())
     }
 
-    /// Looks for values that are not finite in blocks that are copied.
-    fn check(&self, ty: TensorType, start: u64, blocks: &[u8]) -> Result<()> {
-        let piece = (blocks.len() as u64 / ty.block_bytes() / 8).max(1);
-        let pieces = blocks.par_chunks((piece * ty.block_bytes()) as usize);
-        pieces.enumerate().try_for_each(|(number, blocks)| {
-            self.check_blocks(ty, start + number as u64 * piece * ty.block_elements(), blocks)
-        })
+    fn encode_blocks(
+        &self,
+        target: TensorType,
+        weights: &[f32],
+        row_elements: usize,
+        importance: Option<&[f32]>,
+        blocks: &mut [u8],
+    ) -> Result<()> {
+        briq_codec::encode(target, weights, row_elements, importance, blocks)
+            .map_err(|error| self.wrong(error))
     }
 
     fn check_weights(&self, start: u64, weights: &[f32]) -> Result<()> {

@@ -101,6 +101,18 @@ impl<'a> Weights<'a> {
         Ok(())
     }
 
+    /// Reads a range of bytes of the source tensor into `bytes`, whatever its type.
+    pub(crate) fn read_bytes(&self, range: Range<u64>, bytes: &mut Vec<u8>) -> Result<()> {
+        // A range is far smaller than the address space.
+        bytes.resize((range.end - range.start) as usize, 0);
+        match self.origin {
+            Origin::Source { index, .. } => {
+                self.source.read(&self.source.tensors[*index], range.start, bytes)
+            }
+            Origin::Values(_) => Ok(()),
+        }
+    }
+
     /// Elements per row and rows, as a rearrangement counts them: each number of a vector is a row.
     fn rows(&self) -> (u64, u64) {
         match self.shape.rank() {

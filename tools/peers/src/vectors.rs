@@ -15,7 +15,11 @@ use briq_format::TensorType::{self, *};
 use crate::data::{DISTRIBUTIONS, Random};
 use crate::ggml::Ggml;
 
-const TYPES: [TensorType; 10] = [F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K];
+/// New types go last: the arbitrary blocks of the others then stay what they are.
+const TYPES: [TensorType; 18] = [
+    F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K, Q2_K, Q3_K, IQ4_NL, IQ4_XS, TQ1_0, TQ2_0,
+    MXFP4, NVFP4,
+];
 const ROW: usize = 512;
 /// Rows of arbitrary blocks that are decoded.
 const DECODED_ROWS: usize = 2;

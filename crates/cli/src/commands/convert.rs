@@ -2,11 +2,14 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
+use briq_convert::imatrix::Imatrix;
 use briq_convert::plan::{Plan, PlanOptions};
+use briq_convert::recipe::{Importance, Options};
 use briq_convert::run::{RunOptions, run as run_plan};
-use briq_convert::{check_output, default_file_name};
+use briq_convert::{Error, check_output, default_file_name};
 use briq_format::{Escaped, Existing};
 use serde_json::json;
 
@@ -19,7 +22,7 @@ use crate::words;
 
 pub(crate) fn run(args: &Convert) -> anyhow::Result<Outcome> {
     let started = Instant::now();
-    let plan = Plan::new(&args.source, &plan_options(args))?;
+    let plan = Plan::new(&args.source, &plan_options(args)?)?;
     let output =
         args.out.clone().unwrap_or_else(|| PathBuf::from(default_file_name(&plan.metadata, plan.recipe)));
     if args.dry_run {
@@ -30,6 +33,7 @@ pub(crate) fn run(args: &Convert) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Done);
     }
     check_output(&plan.source, &output)?;
+    warn_of_missing_importance(&plan);
     let stop = interrupt::flag()?;
     let bar = Bar::new(plan.source.bytes());
     let done = run_plan(&plan, &output, &run_options(args), &bar, &stop);
@@ -43,13 +47,29 @@ pub(crate) fn run(args: &Convert) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn plan_options(args: &Convert) -> PlanOptions {
-    PlanOptions {
-        overrides: args.tensor_type.clone(),
+fn plan_options(args: &Convert) -> anyhow::Result<PlanOptions> {
+    let imatrix = args.imatrix.as_deref().map(Imatrix::open).transpose()?;
+    Ok(PlanOptions {
+        types: type_options(args)?,
+        imatrix: imatrix.map(Arc::new),
         arch: args.arch.clone(),
         pre: args.pre.clone(),
-        ..PlanOptions::new(args.recipe)
-    }
+    })
+}
+
+/// The recipe, from a file or by name, and before it what else is said on the command line.
+fn type_options(args: &Convert) -> anyhow::Result<Options> {
+    let from_file = args.recipe_file.as_deref().map(Options::read).transpose()?;
+    let by_name =
+        || args.recipe.map(Options::new).ok_or_else(|| Error::usage("--type or --recipe is required"));
+    let mut options = from_file.map_or_else(by_name, Ok)?;
+    options.overrides.splice(0..0, args.tensor_type.iter().cloned());
+    options.keep.extend_from_slice(&args.keep);
+    options.output = args.output_tensor_type.or(options.output);
+    options.token_embedding = args.token_embedding_type.or(options.token_embedding);
+    options.pure |= args.pure;
+    options.fallback &= !args.no_fallback;
+    Ok(options)
 }
 
 fn run_options(args: &Convert) -> RunOptions {
@@ -79,14 +99,22 @@ fn print_plan(plan: &Plan, output: &Path) -> anyhow::Result<()> {
     for (name, reason) in &plan.dropped {
         writeln!(out, "left out: {} ({reason})", Escaped(name.as_bytes()))?;
     }
+    for tensor in plan.without_importance() {
+        writeln!(
+            out,
+            "no importance: {} (quantized as if all columns mattered alike)",
+            escaped(tensor.spec.name())
+        )?;
+    }
     writeln!(
         out,
-        "{}: {} tensors, {} bytes, {:.2} bits per weight{}",
+        "{}: {} tensors, {} bytes, {:.2} bits per weight{}{}",
         output.display(),
         plan.tensors.len(),
         plan.file.file_bytes(),
         plan.bits_per_weight(),
-        fallbacks(plan)
+        fallbacks(plan),
+        missing_importance(plan)
     )?;
     out.flush()?;
     Ok(())
@@ -96,12 +124,13 @@ fn print_closing_line(plan: &Plan, output: &Path, seconds: f64) -> anyhow::Resul
     let mut out = stdout();
     writeln!(
         out,
-        "{}: {} from {}, {:.2} bits per weight{}, {}",
+        "{}: {} from {}, {:.2} bits per weight{}{}, {}",
         output.display(),
         words::bytes(plan.file.file_bytes()),
         words::bytes(plan.source.bytes()),
         plan.bits_per_weight(),
         fallbacks(plan),
+        missing_importance(plan),
         words::seconds(seconds)
     )?;
     out.flush()?;
@@ -118,6 +147,30 @@ fn fallbacks(plan: &Plan) -> String {
     }
 }
 
+/// What the user should know who gave an importance matrix.
+fn missing_importance(plan: &Plan) -> String {
+    match plan.without_importance().count() {
+        0 => String::new(),
+        1 => ", 1 tensor without importance".to_owned(),
+        tensors => format!(", {tensors} tensors without importance"),
+    }
+}
+
+/// Names the tensors that the importance matrix does not speak of, before the work starts.
+#[allow(clippy::print_stderr)]
+fn warn_of_missing_importance(plan: &Plan) {
+    let names: Vec<String> = plan.without_importance().map(|tensor| escaped(tensor.spec.name())).collect();
+    if let (Some(imatrix), false) = (&plan.imatrix, names.is_empty()) {
+        let path = escaped(&imatrix.path().to_string_lossy());
+        let names = names.join(", ");
+        eprintln!("briq: {path} has no entry for {names}: quantized as if all columns mattered alike");
+    }
+}
+
+fn escaped(text: &str) -> String {
+    Escaped(text.as_bytes()).to_string()
+}
+
 fn as_json(plan: &Plan, output: &Path, seconds: Option<f64>) -> serde_json::Value {
     let tensors = plan.tensors.iter().zip(plan.file.infos()).map(|(tensor, info)| {
         json!({
@@ -128,6 +181,11 @@ fn as_json(plan: &Plan, output: &Path, seconds: Option<f64>) -> serde_json::Valu
             "type": info.type_id.to_string(),
             "reason": tensor.reason,
             "fallback": tensor.is_fallback,
+            "importance": match tensor.importance {
+                Importance::Unused => "unused",
+                Importance::Entry(_) => "used",
+                Importance::Missing => "missing",
+            },
             "offset": info.offset_in_file,
             "bytes": info.bytes,
         })
@@ -136,6 +194,7 @@ fn as_json(plan: &Plan, output: &Path, seconds: Option<f64>) -> serde_json::Valu
     json!({
         "output": output.to_string_lossy(),
         "recipe": plan.recipe.name(),
+        "imatrix": plan.imatrix.as_ref().map(|imatrix| imatrix.path().to_string_lossy().into_owned()),
         "source_bytes": plan.source.bytes(),
         "bytes": plan.file.file_bytes(),
         "bits_per_weight": plan.bits_per_weight(),

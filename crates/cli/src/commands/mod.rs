@@ -2,6 +2,7 @@
 
 pub(crate) mod completions;
 pub(crate) mod convert;
+pub(crate) mod imatrix;
 pub(crate) mod inspect;
 pub(crate) mod snapshot;
 pub(crate) mod types;

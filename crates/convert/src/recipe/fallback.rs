@@ -2,6 +2,7 @@
 
 use briq_format::TensorType;
 
+use super::{Choice, Reason, TensorFacts};
 use crate::{Error, Result};
 
 /// Types with large blocks, each with the type of 32-weight blocks that stands in for it.
@@ -39,4 +40,23 @@ pub(super) fn fit(name: &str, wanted: TensorType, row: u64) -> Result<TensorType
             wanted.block_elements()
         ))),
     }
+}
+
+/// Fails when a choice is a fallback, and names the tensors.
+pub(super) fn refuse(tensors: &[TensorFacts<'_>], choices: &[Choice]) -> Result<()> {
+    const SHOWN: usize = 5;
+    let fallbacks = tensors.iter().zip(choices).filter_map(|(tensor, choice)| match choice.reason {
+        Reason::Fallback { row, wanted, .. } => Some(format!("{:?} (row of {row}, {wanted})", tensor.name)),
+        _ => None,
+    });
+    let fallbacks: Vec<String> = fallbacks.collect();
+    if fallbacks.is_empty() {
+        return Ok(());
+    }
+    let more = match fallbacks.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let shown = fallbacks[..fallbacks.len().min(SHOWN)].join(", ");
+    Err(Error::usage(format!("no fallback is allowed, but rows do not fit their type: {shown}{more}")))
 }

@@ -35,6 +35,11 @@ impl ModelFacts {
         }
     }
 
+    /// Query heads that share a value head; 0 in a model without.
+    pub(super) fn heads_per_value(&self) -> u64 {
+        self.heads.checked_div(self.key_value_heads).unwrap_or(0)
+    }
+
     /// Whether this is a model of about 70 billion weights, whose value projections are so small a part that
     /// one bit more for each costs next to nothing.
     pub(super) fn is_large(&self) -> bool {

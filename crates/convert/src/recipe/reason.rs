@@ -11,7 +11,19 @@ use super::{Condition, Role, Untouched};
 pub enum Reason {
     /// The tensor is never quantized.
     Untouched(Untouched),
-    /// The user named it.
+    /// The user wants it kept.
+    Kept {
+        /// The pattern that matched the tensor's name.
+        pattern: String,
+    },
+    /// The user named a type for all tensors of this role.
+    NamedRole {
+        /// Output or token embedding.
+        role: Role,
+        /// The type asked for.
+        ty: TensorType,
+    },
+    /// The user named it by a pattern.
     Override {
         /// The pattern that matched the tensor's name.
         pattern: String,
@@ -28,6 +40,8 @@ pub enum Reason {
         role: Role,
         /// What made the line apply.
         conditions: &'static [Condition],
+        /// Whether the type has fewer bits than the recipe's own.
+        fewer: bool,
     },
     /// The row is no whole number of blocks of the type that was wanted.
     Fallback {
@@ -40,15 +54,24 @@ pub enum Reason {
     },
 }
 
+impl Reason {
+    /// Whether the user named the type of this very tensor, rather than a recipe.
+    pub fn is_named(&self) -> bool {
+        matches!(self, Self::Override { .. } | Self::NamedRole { .. })
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Untouched(why) => write!(f, "{why}"),
-            Self::Override { pattern, ty } => write!(f, "named by --tensor-type {pattern}={ty}"),
+            Self::Kept { pattern } => write!(f, "kept by the pattern {pattern}"),
+            Self::NamedRole { role, ty } => write!(f, "{ty} is named for {}", role.words()),
+            Self::Override { pattern, ty } => write!(f, "{ty} is named for the pattern {pattern}"),
             Self::SourcePrecision => f.write_str("the precision of the source"),
             Self::Default => f.write_str("recipe default"),
-            Self::Mixture { role, conditions } => {
-                write!(f, "more bits for {}", role.words())?;
+            Self::Mixture { role, conditions, fewer } => {
+                write!(f, "{} bits for {}", if *fewer { "fewer" } else { "more" }, role.words())?;
                 for (index, condition) in
                     conditions.iter().filter(|condition| condition.is_news()).enumerate()
                 {

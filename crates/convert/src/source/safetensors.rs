@@ -180,3 +180,91 @@ fn check_packing(tensors: &mut [(u64, SourceTensor)], data_bytes: u64) -> Result
         extra => Err(format!("{extra} bytes behind the last tensor belong to none")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use safetensors::tensor::{Dtype, TensorView, serialize};
+
+    use super::*;
+
+    const DTYPES: [(Dtype, usize); 8] = [
+        (Dtype::F64, 8),
+        (Dtype::F32, 4),
+        (Dtype::F16, 2),
+        (Dtype::BF16, 2),
+        (Dtype::I8, 1),
+        (Dtype::BOOL, 1),
+        (Dtype::U64, 8),
+        (Dtype::F8_E4M3, 1),
+    ];
+
+    /// A file written by the reference: names of any characters but NUL, up to four dimensions.
+    fn reference_file() -> impl Strategy<Value = Vec<u8>> {
+        let tensor =
+            (proptest::sample::select(&DTYPES), proptest::collection::vec(0_usize..5, 0..5), any::<u8>());
+        proptest::collection::btree_map("[^\0]{0,12}", tensor, 0..6).prop_map(|tensors| {
+            let data: Vec<_> = tensors
+                .into_iter()
+                .filter(|(name, _)| name != "__metadata__")
+                .map(|(name, ((dtype, bytes), shape, fill))| {
+                    let length = shape.iter().product::<usize>() * bytes;
+                    (
+                        name,
+                        dtype,
+                        shape,
+                        (0..length).map(|at| fill.wrapping_add(at as u8)).collect::<Vec<u8>>(),
+                    )
+                })
+                .collect();
+            let views = data.iter().map(|(name, dtype, shape, bytes)| {
+                (name.as_str(), TensorView::new(*dtype, shape.clone(), bytes).unwrap())
+            });
+            serialize(views, None).unwrap()
+        })
+    }
+
+    fn open_bytes(bytes: &[u8]) -> Result<Source> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file.safetensors");
+        std::fs::write(&path, bytes).unwrap();
+        open(&path)
+    }
+
+    /// Holds what was read against what the reference reads.
+    fn check(source: &Source, bytes: &[u8]) {
+        let reference = safetensors::SafeTensors::deserialize(bytes).unwrap();
+        assert_eq!(source.tensors.len(), reference.len());
+        assert!(source.tensors.is_sorted_by(|a, b| a.name.as_bytes() < b.name.as_bytes()));
+        for tensor in &source.tensors {
+            let view = reference.tensor(&tensor.name).unwrap();
+            let shape: Vec<u64> = view.shape().iter().rev().map(|&dim| dim as u64).collect();
+            assert_eq!(tensor.shape.dims(), shape);
+            assert_eq!(tensor.element.to_string(), view.dtype().to_string());
+            let mut data = vec![0; usize::try_from(tensor.bytes).unwrap()];
+            source.read(tensor, 0, &mut data).unwrap();
+            assert_eq!(data, view.data(), "{:?}", tensor.name);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_reference_writes_is_read_as_the_reference_reads_it(bytes in reference_file()) {
+            check(&open_bytes(&bytes).unwrap(), &bytes);
+        }
+
+        #[test]
+        fn what_is_accepted_is_accepted_by_the_reference_too_and_reads_the_same(
+            bytes in reference_file(),
+            at in any::<prop::sample::Index>(),
+            byte in prop_oneof![any::<u8>(), proptest::sample::select(&b"0123456789,:[]{}\" -"[..])],
+        ) {
+            let mut bytes = bytes;
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            if let Ok(source) = open_bytes(&bytes) {
+                check(&source, &bytes);
+            }
+        }
+    }
+}

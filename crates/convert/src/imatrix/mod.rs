@@ -1,0 +1,239 @@
+//! Importance matrices: how much each column of a tensor matters, measured by running the model on text.
+//!
+//! An [`Imatrix`] holds, for each tensor by name, the sum of squares of what was multiplied with every column,
+//! and how often. Their quotient is the column's importance, by which encoders weigh the error of a weight.
+//! A tensor of experts has a count per expert, since each sees only what is routed to it. Spec: imatrix.md.
+//!
+//! [`Imatrix::open`] proves a file as a whole: structure, lengths, every number. The values stay on disk and
+//! are read a tensor at a time, so memory does not depend on the model. Left out: measuring one, which takes
+//! a running model.
+
+mod coverage;
+mod gguf;
+mod legacy;
+mod write;
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use briq_format::{Endian, Escaped, open_regular};
+
+pub(crate) use coverage::{cover, matrices};
+pub use write::{MergeOptions, Merged, merge};
+
+use crate::source::read_exact_at;
+use crate::{Error, Result};
+
+/// How an importance matrix is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A GGUF file of the type `imatrix`.
+    Gguf,
+    /// The older format, a bare list of entries, usually called `.dat`.
+    Legacy,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gguf => "GGUF",
+            Self::Legacy => "legacy",
+        })
+    }
+}
+
+/// An importance matrix on disk, every number of it checked.
+#[derive(Debug)]
+pub struct Imatrix {
+    path: PathBuf,
+    file: File,
+    contents: Contents,
+}
+
+/// What the file says, without the sums.
+#[derive(Debug)]
+struct Contents {
+    format: Format,
+    endian: Endian,
+    datasets: Vec<String>,
+    chunk_count: Option<u32>,
+    chunk_size: Option<u32>,
+    /// By name.
+    entries: Vec<Entry>,
+}
+
+/// The importance of one tensor's columns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    name: String,
+    values: u64,
+    counts: Vec<f32>,
+    /// Where the sums begin in the file.
+    offset: u64,
+}
+
+impl Entry {
+    /// The name of the tensor in the model.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Columns of all matrices together.
+    pub fn values(&self) -> u64 {
+        self.values
+    }
+
+    /// Columns of one matrix.
+    pub fn columns(&self) -> u64 {
+        self.values / (self.counts.len() as u64).max(1)
+    }
+
+    /// For each matrix, of which a tensor of experts has many, how often it was multiplied with: per token in
+    /// the GGUF format, per chunk of tokens in the legacy one. 0 means that nothing is known of it.
+    pub fn counts(&self) -> &[f32] {
+        &self.counts
+    }
+}
+
+impl Imatrix {
+    /// Opens the importance matrix at `path`, GGUF or legacy, and checks all of it.
+    ///
+    /// # Errors
+    /// When the file cannot be read, breaks a rule of its format, names a tensor twice, holds none, or holds a
+    /// number that no measurement gives: sums are finite and at least 0, counts are 0 or from 1 to 2^63.
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut file = open_regular(path)?;
+        let length = file.metadata().map_err(|error| Error::io(path, "read the size", error))?.len();
+        let mut magic = [0; 4];
+        let is_gguf = length >= 4 && {
+            read_at(path, &file, &mut magic, 0)?;
+            magic == briq_format::wire::MAGIC
+        };
+        let contents = match is_gguf {
+            true => gguf::read(path, &mut file)?,
+            false => legacy::read(path, &file, length)?,
+        };
+        let imatrix = Self { path: path.to_owned(), file, contents };
+        imatrix.check()?;
+        Ok(imatrix)
+    }
+
+    /// Where the file is, as it was named.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How the file is stored.
+    pub fn format(&self) -> Format {
+        self.contents.format
+    }
+
+    /// The texts it was measured on, as far as the file says.
+    pub fn datasets(&self) -> &[String] {
+        &self.contents.datasets
+    }
+
+    /// Chunks of text it was measured on, as far as the file says.
+    pub fn chunk_count(&self) -> Option<u32> {
+        self.contents.chunk_count
+    }
+
+    /// Tokens of a chunk; the legacy format does not say.
+    pub fn chunk_size(&self) -> Option<u32> {
+        self.contents.chunk_size
+    }
+
+    /// The entries in the order of their names.
+    pub fn entries(&self) -> &[Entry] {
+        &self.contents.entries
+    }
+
+    /// The place in [`entries`](Self::entries) of the tensor called `name`.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.entries().binary_search_by(|entry| entry.name.as_str().cmp(name)).ok()
+    }
+
+    /// The importance of the columns in `range`, which counts through matrix after matrix: sums by counts. A
+    /// matrix that nothing is known of has ones.
+    ///
+    /// # Errors
+    /// When reading fails or the file has become shorter.
+    ///
+    /// # Panics
+    /// When `range` is not inside the entry.
+    pub fn importance(&self, entry: &Entry, range: Range<u64>) -> Result<Vec<f32>> {
+        assert!(range.start <= range.end && range.end <= entry.values);
+        let mut values = self.sums(entry, range.clone())?;
+        for (value, index) in values.iter_mut().zip(range) {
+            match entry.counts[(index / entry.columns()) as usize] {
+                0.0 => *value = 1.0,
+                count => *value /= count,
+            }
+        }
+        Ok(values)
+    }
+
+    /// The sums in `range` as stored.
+    fn sums(&self, entry: &Entry, range: Range<u64>) -> Result<Vec<f32>> {
+        let offset = entry.offset + 4 * range.start;
+        floats_at(&self.path, &self.file, self.contents.endian, offset, range.end - range.start)
+    }
+
+    /// Looks at every number, a megabyte at a time.
+    fn check(&self) -> Result<()> {
+        const PIECE: usize = 1 << 18;
+        for entry in self.entries() {
+            let bad = |what: &str, index: u64, value: f32, allowed: &str| {
+                let name = Escaped(entry.name.as_bytes());
+                let problem = format!("entry \"{name}\": {what} {index} is {value:?}; allowed are {allowed}");
+                Err(Error::bad(&self.path, problem))
+            };
+            for (index, &count) in entry.counts.iter().enumerate() {
+                if !is_count(count) {
+                    return bad("count", index as u64, count, "0 and numbers from 1 to 2^63");
+                }
+            }
+            for start in (0..entry.values).step_by(PIECE) {
+                let sums = self.sums(entry, start..entry.values.min(start + PIECE as u64))?;
+                if let Some(index) = sums.iter().position(|sum| !(sum.is_finite() && *sum >= 0.0)) {
+                    return bad("sum", start + index as u64, sums[index], "finite numbers of at least 0");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a count may come from counting. It keeps every quotient finite as well.
+fn is_count(count: f32) -> bool {
+    const MOST: f32 = (1_u64 << 63) as f32;
+    count == 0.0 || (1.0..=MOST).contains(&count)
+}
+
+/// `length` floats from byte `offset` on.
+fn floats_at(path: &Path, file: &File, endian: Endian, offset: u64, length: u64) -> Result<Vec<f32>> {
+    // The length was held against the size of the file.
+    let mut bytes = vec![0; length as usize * 4];
+    read_at(path, file, &mut bytes, offset)?;
+    let (numbers, _) = bytes.as_chunks::<4>();
+    Ok(numbers
+        .iter()
+        .map(|&number| match endian {
+            Endian::Little => f32::from_le_bytes(number),
+            Endian::Big => f32::from_be_bytes(number),
+        })
+        .collect())
+}
+
+fn read_at(path: &Path, file: &File, bytes: &mut [u8], offset: u64) -> Result<()> {
+    read_exact_at(file, bytes, offset).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => Error::bad(path, "the file became shorter while it was read"),
+        _ => Error::io(path, "read", error),
+    })
+}
+
+#[cfg(test)]
+mod tests;

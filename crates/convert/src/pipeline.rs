@@ -1,0 +1,132 @@
+//! Work on several threads, results in order.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
+
+/// Buffers per thread: one that is worked on, one that waits to be handed on.
+pub(crate) const BUFFERS_PER_THREAD: usize = 2;
+
+/// Calls `work` for every number below `count`, on `threads` threads, and `finish` for each in order, on this one.
+///
+/// Results travel in buffers that are used again; there are [`BUFFERS_PER_THREAD`] for each thread, so work runs
+/// no further ahead of `finish` than that. The first error in the order of the numbers ends everything and is
+/// returned, whatever the threads were doing.
+pub(crate) fn in_order<B: Default + Send, E: Send>(
+    threads: usize,
+    count: usize,
+    work: impl Fn(usize, &mut B) -> Result<(), E> + Sync,
+    mut finish: impl FnMut(usize, &B) -> Result<(), E>,
+) -> Result<(), E> {
+    let next = AtomicUsize::new(0);
+    let (give_back, idle) = mpsc::channel();
+    let idle = Mutex::new(idle);
+    let (done, arrived) = mpsc::channel();
+    for _ in 0..threads * BUFFERS_PER_THREAD {
+        // The other end lives as long as this function.
+        let _ = give_back.send(B::default());
+    }
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            let (work, next, idle, done) = (&work, &next, &idle, done.clone());
+            scope.spawn(move || {
+                // A buffer first, then a number: whoever has the lowest number can always go on.
+                while let Ok(mut buffer) = lock(idle).recv() {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= count {
+                        break;
+                    }
+                    let result = work(number, &mut buffer);
+                    if done.send((number, result.map(|()| buffer))).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(done);
+        let finished = finish_in_order(arrived, &give_back, &mut finish);
+        // Threads that wait for a buffer end when no more can come; `next` stops those that have one.
+        next.store(count, Ordering::Relaxed);
+        drop(give_back);
+        finished
+    })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // Nothing is left half done under this lock.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Hands results on in order; ends when all threads have ended or one result is an error.
+fn finish_in_order<B, E>(
+    arrived: mpsc::Receiver<(usize, Result<B, E>)>,
+    give_back: &mpsc::Sender<B>,
+    finish: &mut impl FnMut(usize, &B) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut waiting = BTreeMap::new();
+    let mut turn = 0;
+    for (number, result) in arrived {
+        waiting.insert(number, result);
+        while let Some(result) = waiting.remove(&turn) {
+            let buffer = result?;
+            finish(turn, &buffer)?;
+            // Threads that have ended need no buffers.
+            let _ = give_back.send(buffer);
+            turn += 1;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_in_order_whatever_finishes_first() {
+        for threads in [1, 2, 7] {
+            let mut seen = Vec::new();
+            let work = |number: usize, buffer: &mut Vec<usize>| {
+                // Early numbers take longest.
+                std::thread::sleep(std::time::Duration::from_micros(300 / (number as u64 + 1)));
+                buffer.clear();
+                buffer.push(number * number);
+                Ok::<(), ()>(())
+            };
+            in_order(threads, 50, work, |number, buffer| {
+                seen.push((number, buffer[0]));
+                Ok(())
+            })
+            .unwrap();
+            assert_eq!(seen, (0..50).map(|n| (n, n * n)).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn the_first_error_in_order_is_the_one_reported() {
+        for threads in [1, 2, 5] {
+            let mut finished = 0;
+            let work = |number: usize, _: &mut ()| if number >= 3 { Err(number) } else { Ok(()) };
+            let result = in_order(threads, 1000, work, |_, ()| {
+                finished += 1;
+                Ok(())
+            });
+            assert_eq!((result, finished), (Err(3), 3));
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_last_step_ends_the_work() {
+        let work = |_: usize, _: &mut ()| Ok(());
+        assert_eq!(
+            in_order(3, usize::MAX, work, |number, ()| if number == 10 { Err("full") } else { Ok(()) }),
+            Err("full")
+        );
+    }
+
+    #[test]
+    fn nothing_to_do_is_done_at_once() {
+        assert_eq!(in_order(2, 0, |_, _: &mut ()| Err("worked"), |_, ()| Ok(())), Ok(()));
+    }
+}

@@ -1,0 +1,44 @@
+//! Finds the binary under test, and builds it when it is missing or older than its sources.
+
+use std::env::consts::EXE_SUFFIX;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+/// The path of the `briq` that belongs to this build.
+///
+/// Cargo hands a test the binaries of its own package only, so the first call asks cargo for the other one, in
+/// the profile and the target directory of the running test. When nothing has changed that takes a moment.
+///
+/// # Panics
+/// When the binary cannot be built.
+pub fn briq() -> &'static Path {
+    static BRIQ: LazyLock<PathBuf> = LazyLock::new(build);
+    &BRIQ
+}
+
+fn build() -> PathBuf {
+    // target/PROFILE/deps/TEST
+    let test = std::env::current_exe().expect("a running program has a path");
+    let [_, deps, profile_folder, target, ..] = test.ancestors().collect::<Vec<_>>()[..] else {
+        panic!("{} does not lie where cargo puts tests", test.display());
+    };
+    assert!(deps.ends_with("deps"), "{} does not lie where cargo puts tests", test.display());
+    let profile = match profile_folder.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(name) => name,
+    };
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--package", "briq", "--profile", profile, "--target-dir"])
+        .arg(target)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .expect("cargo starts");
+    let binary = profile_folder.join(format!("briq{EXE_SUFFIX}"));
+    assert!(
+        status.success() && binary.is_file(),
+        "`cargo build --package briq` made no {}",
+        binary.display()
+    );
+    binary
+}

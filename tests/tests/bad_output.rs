@@ -1,0 +1,194 @@
+//! Whatever happens to the output, nothing half-written is left, and no input or earlier output is harmed.
+
+#![allow(clippy::unwrap_used)]
+#![cfg(unix)]
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use briq_tests::{Folder, Run, safetensors, two_rows};
+
+const MODEL: &str = "checkpoints/tiny-llama";
+const WRONG_USAGE: i32 = 2;
+const BAD_INPUT: i32 = 3;
+const SYSTEM_FAILED: i32 = 4;
+
+const CONVERT: [&str; 6] = ["convert", "model", "--type", "Q8_0", "--out", "out.gguf"];
+
+#[test]
+fn an_existing_output_is_kept_without_force_and_replaced_with_it() {
+    let folder = Folder::with(MODEL, "model");
+    folder.write("out.gguf", "old");
+    folder.refuses(&CONVERT, WRONG_USAGE, "out.gguf: the output exists; pass --force to replace it");
+    folder.succeeds(&[&CONVERT[..], &["--force"]].concat());
+    assert!(folder.read("out.gguf").starts_with(b"GGUF"));
+}
+
+#[test]
+fn an_output_that_is_the_input_under_any_name_is_refused_even_with_force() {
+    let folder = Folder::new();
+    folder.copy("golden/tiny-llama-f32.gguf", "in/model.gguf");
+    fs::create_dir(folder.path("other")).unwrap();
+    fs::hard_link(folder.path("in/model.gguf"), folder.path("hard.gguf")).unwrap();
+    symlink("in/model.gguf", folder.path("soft.gguf")).unwrap();
+    for name in ["in/model.gguf", "./other/../in/model.gguf", "hard.gguf", "soft.gguf"] {
+        let arguments = ["convert", "in/model.gguf", "--type", "Q8_0", "--force", "--out", name];
+        let message =
+            format!("{name}: the output is a file of the source (in/model.gguf); write to another name");
+        folder.refuses(&arguments, WRONG_USAGE, &message);
+    }
+}
+
+#[test]
+fn an_output_that_is_a_file_of_the_model_directory_is_refused() {
+    let folder = Folder::with(MODEL, "model");
+    for name in ["model/model.safetensors", "model/tokenizer.json"] {
+        let arguments = ["convert", "model", "--type", "Q8_0", "--force", "--out", name];
+        folder.refuses(
+            &arguments,
+            WRONG_USAGE,
+            &format!("{name}: the output is a file of the source ({name}); write to another name"),
+        );
+    }
+}
+
+#[test]
+fn an_output_that_is_no_file_is_refused() {
+    let folder = Folder::with(MODEL, "model");
+    fs::create_dir(folder.path("folder")).unwrap();
+    let convert = |out| ["convert", "model", "--type", "Q8_0", "--force", "--out", out];
+    folder.refuses(&convert("folder"), WRONG_USAGE, "folder: the output is there and is no regular file");
+    folder.refuses(&convert("missing/out.gguf"), WRONG_USAGE, "missing/out.gguf: there is no folder missing");
+    folder.refuses(
+        &convert("/dev/full"),
+        WRONG_USAGE,
+        "/dev/full: the output is there and is no regular file",
+    );
+}
+
+#[test]
+fn a_read_only_directory_is_named() {
+    let folder = Folder::with(MODEL, "model");
+    fs::create_dir(folder.path("locked")).unwrap();
+    fs::set_permissions(folder.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(folder.path("locked"), fs::Permissions::from_mode(0o555)).unwrap();
+    let mut command = folder.command(&["convert", "model", "--type", "Q8_0", "--out", "locked/out.gguf"]);
+    if fs::write(folder.path("locked/probe"), "").is_ok() {
+        // Permissions do not bind root; nobody is bound.
+        fs::remove_file(folder.path("locked/probe")).unwrap();
+        command.uid(65_534).gid(65_534);
+    }
+    let Ok(output) = command.output() else {
+        eprintln!("not tested: the binary cannot be run as another user here");
+        return;
+    };
+    let message = "locked/out.gguf: cannot create a temporary file beside it: permission denied";
+    assert_eq!(Run::from(output), failed(SYSTEM_FAILED, message));
+    assert_eq!(fs::read_dir(folder.path("locked")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_disk_that_fills_in_the_middle_leaves_nothing() {
+    let folder = Folder::with(MODEL, "model");
+    let before = folder.files();
+    // A limit of 64 blocks on any file stands for the full disk: the write past it fails.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -f 64; exec \"$@\"", "sh"]).arg(briq_tests::briq()).args(CONVERT);
+    let run: Run = shell.current_dir(folder.path("")).stdin(Stdio::null()).output().unwrap().into();
+    assert_eq!(run, failed(SYSTEM_FAILED, "out.gguf: cannot write: File too large (os error 27)"));
+    assert_eq!(folder.files(), before);
+}
+
+#[test]
+fn an_old_output_survives_a_failed_replacement() {
+    let folder = Folder::new();
+    folder.write("w.safetensors", two_rows(&[f32::NAN; 64]));
+    folder.write("out.gguf", "old");
+    let arguments =
+        ["convert", "w.safetensors", "--arch", "x", "--type", "Q8_0", "--out", "out.gguf", "--force"];
+    folder.refuses(
+        &arguments,
+        BAD_INPUT,
+        "w.safetensors: tensor \"w.weight\": weight 0 is NaN; --allow-non-finite takes it as it is",
+    );
+}
+
+#[test]
+fn an_interrupt_in_the_middle_leaves_nothing_and_ends_with_the_code_of_the_signal() {
+    let folder = large_source();
+    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+        let child = start_converting(&folder);
+        signal_child(&child, signal);
+        let run: Run = child.wait_with_output().unwrap().into();
+        assert_eq!(run, failed(code, "interrupted; nothing was written"), "SIG{signal}");
+        assert_eq!(names(&folder), ["w.safetensors"], "SIG{signal}");
+    }
+}
+
+#[test]
+fn a_source_that_shrinks_in_the_middle_is_an_error_and_leaves_nothing() {
+    let folder = large_source();
+    let child = start_converting(&folder);
+    let source = fs::File::options().write(true).open(folder.path("w.safetensors")).unwrap();
+    source.set_len(4096).unwrap();
+    let run: Run = child.wait_with_output().unwrap().into();
+    let message = "w.safetensors: tensor \"w.weight\" is cut short: the file changed while it was read";
+    assert_eq!(run, failed(BAD_INPUT, message));
+    assert_eq!(names(&folder), ["w.safetensors"]);
+}
+
+/// A folder with half a gigabyte of weights, which takes seconds to convert.
+fn large_source() -> Folder {
+    let folder = Folder::new();
+    let rows = 1 << 20;
+    let bytes = rows * 256 * 2;
+    let header =
+        format!(r#"{{"w.weight":{{"dtype":"F16","shape":[{rows},256],"data_offsets":[0,{bytes}]}}}}"#);
+    let mut file = fs::File::create(folder.path("w.safetensors")).unwrap();
+    file.write_all(&safetensors(&header, &[])).unwrap();
+    // A hole stands for zeros and takes no room on the disk.
+    file.set_len(8 + header.len() as u64 + bytes).unwrap();
+    folder
+}
+
+/// Starts to convert the large source, and returns when the output is begun.
+fn start_converting(folder: &Folder) -> Child {
+    let arguments = [
+        "convert",
+        "w.safetensors",
+        "--arch",
+        "x",
+        "--type",
+        "Q4_K_M",
+        "--threads",
+        "1",
+        "--out",
+        "out.gguf",
+    ];
+    let child = folder.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let begin = Instant::now();
+    while !names(folder).iter().any(|name| name.ends_with(".tmp")) {
+        assert!(begin.elapsed() < Duration::from_secs(60), "the conversion never began");
+        sleep(Duration::from_millis(1));
+    }
+    child
+}
+
+fn failed(code: i32, message: &str) -> Run {
+    Run { code: Some(code), stdout: String::new(), stderr: format!("briq: {message}\n") }
+}
+
+fn names(folder: &Folder) -> Vec<String> {
+    let entries = fs::read_dir(folder.path("")).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+fn signal_child(child: &Child, signal: &str) {
+    let status = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}

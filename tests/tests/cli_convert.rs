@@ -1,0 +1,134 @@
+//! `briq convert` does what its help says.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+
+use briq_format::Gguf;
+use briq_tests::Folder;
+
+const MODEL: &str = "checkpoints/tiny-llama";
+const WRONG_USAGE: i32 = 2;
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn without_out_the_file_gets_the_name_of_the_convention_in_the_current_directory() {
+    let folder = Folder::with(MODEL, "Parrot-Instruct-v2");
+    folder.succeeds(&["convert", "Parrot-Instruct-v2", "--type", "Q8_0"]);
+    assert!(folder.path("Parrot-657K-Instruct-v2-Q8_0.gguf").exists(), "{:?}", folder.files().keys());
+}
+
+#[test]
+fn the_plan_shows_every_tensor_with_its_type_and_the_reason() {
+    let folder = Folder::with(MODEL, "model");
+    insta::assert_snapshot!(folder.succeeds(&["convert", "model", "--type", "Q4_K_M", "--dry-run"]));
+}
+
+#[test]
+fn a_dry_run_writes_nothing_and_its_sizes_are_those_of_the_file() {
+    let folder = Folder::with(MODEL, "model");
+    let before = folder.files();
+    let convert = ["convert", "model", "--type", "Q4_K_M", "--out", "out.gguf", "--json"];
+    let plan = json(&folder.succeeds(&[&convert[..], &["--dry-run"]].concat()));
+    assert_eq!(folder.files(), before);
+    assert_eq!((&plan["written"], &plan["seconds"]), (&false.into(), &serde_json::Value::Null));
+
+    let report = json(&folder.succeeds(&convert));
+    assert_eq!((&report["written"], &report["tensors"]), (&true.into(), &plan["tensors"]));
+    assert_eq!(plan["bytes"], fs::metadata(folder.path("out.gguf")).unwrap().len());
+    let model = Gguf::open(folder.path("out.gguf")).unwrap();
+    let planned = plan["tensors"].as_array().unwrap();
+    assert_eq!(planned.len(), model.tensors().count());
+    for (planned, tensor) in planned.iter().zip(model.tensors()) {
+        let info = tensor.info;
+        assert_eq!(planned["name"], info.name);
+        assert_eq!(planned["type"], info.type_id.to_string());
+        assert_eq!(planned["offset"], info.offset_in_file, "{}", info.name);
+        assert_eq!(planned["bytes"], info.bytes, "{}", info.name);
+    }
+}
+
+#[test]
+fn a_run_prints_one_line_with_sizes_bits_and_time_and_nothing_on_standard_error() {
+    let folder = Folder::with(MODEL, "model");
+    let printed = folder.succeeds(&["convert", "model", "--type", "Q4_0", "--out", "out.gguf"]);
+    let (facts, time) = printed.rsplit_once(", ").unwrap();
+    let bytes = fs::metadata(folder.path("out.gguf")).unwrap().len();
+    assert_eq!(facts, format!("out.gguf: {:.1} kB from 1.3 MB, 4.86 bits per weight", bytes as f64 / 1000.0));
+    assert!(time.ends_with(" s\n") && time.trim_end_matches(" s\n").parse::<f64>().is_ok(), "{time:?}");
+}
+
+#[test]
+fn tensor_types_can_be_chosen_by_pattern_and_the_first_match_decides() {
+    let folder = Folder::with(MODEL, "model");
+    folder.succeeds(&[
+        "convert",
+        "model",
+        "--type",
+        "Q4_K_M",
+        "--out",
+        "out.gguf",
+        "--tensor-type",
+        r"blk\.0\.ffn_up=Q8_0",
+        "--tensor-type",
+        "ffn_up=F16",
+    ]);
+    let model = Gguf::open(folder.path("out.gguf")).unwrap();
+    let ty = |name: &str| model.tensor(name).unwrap().info.type_id.to_string();
+    assert_eq!(ty("blk.0.ffn_up.weight"), "Q8_0");
+    assert_eq!(ty("blk.1.ffn_up.weight"), "F16");
+    assert_eq!(ty("blk.1.ffn_gate.weight"), "Q4_K");
+}
+
+#[test]
+fn a_gguf_file_converts_again_and_keys_that_nobody_knows_are_kept() {
+    let folder = Folder::new();
+    folder.copy("container/every-value-type.gguf", "in.gguf");
+    folder.succeeds(&["convert", "in.gguf", "--type", "auto", "--out", "out.gguf"]);
+    assert!(folder.read("out.gguf").starts_with(&folder.read("in.gguf")));
+}
+
+#[test]
+fn tensors_of_a_type_that_nobody_knows_are_carried_unchanged() {
+    let folder = Folder::with("container/type-43-unknown.gguf", "in.gguf");
+    folder.succeeds(&["convert", "in.gguf", "--type", "Q8_0", "--out", "out.gguf"]);
+    let tensor = |file: &str| {
+        let model = Gguf::open(folder.path(file)).unwrap();
+        let tensor = model.tensor("a").unwrap();
+        (tensor.info.type_id, tensor.shape(), tensor.bytes().to_vec())
+    };
+    assert_eq!(tensor("out.gguf"), tensor("in.gguf"));
+}
+
+#[test]
+fn a_single_safetensors_file_keeps_its_names_and_needs_an_architecture() {
+    let folder = Folder::new();
+    folder.write("w.safetensors", briq_tests::two_rows(&[0.5; 64]));
+    let convert = ["convert", "w.safetensors", "--type", "Q8_0", "--out", "out.gguf"];
+    folder.refuses(&convert, WRONG_USAGE, "w.safetensors: a single safetensors file does not say what architecture it is; name it with --arch NAME");
+    folder.succeeds(&[&convert[..], &["--arch", "parrot"]].concat());
+    let model = Gguf::open(folder.path("out.gguf")).unwrap();
+    assert_eq!(model.metadata().architecture(), Some("parrot"));
+    assert!(model.tensor("w.weight").is_some());
+}
+
+#[test]
+fn wrong_usage_ends_with_its_code_and_says_what_is_allowed() {
+    let folder = Folder::with(MODEL, "model");
+    let cases: [(&[&str], &str); 6] = [
+        (&[], "--type <TYPE>"),
+        (&["--type", "Q9_9"], "Q4_K_M"),
+        (&["--type", "Q8_0", "--threads", "0"], "0 is not in 1..=1024"),
+        (&["--type", "Q8_0", "--max-memory", "1KiB"], "must be from 1 MiB"),
+        (&["--type", "Q8_0", "--tensor-type", "attn_v"], "expected REGEX=TYPE"),
+        (&["--type", "Q8_0", "--tensor-type", "(=Q8_0"], "unclosed group"),
+    ];
+    for (more, said) in cases {
+        let run = folder.briq(&[&["convert", "model"], more].concat());
+        assert_eq!((run.code, run.stdout.as_str()), (Some(WRONG_USAGE), ""), "{more:?}");
+        assert!(run.stderr.contains(said), "{more:?}: {}", run.stderr);
+    }
+}

@@ -1,0 +1,80 @@
+//! `briq types`, the help and the completions tell what there is.
+
+use std::process::Stdio;
+
+use briq_format::TensorType;
+use briq_tests::Folder;
+
+#[test]
+fn every_type_is_listed_with_its_size_and_what_can_be_done_with_it() {
+    let folder = Folder::new();
+    let text = folder.succeeds(&["types"]);
+    let report: serde_json::Value = serde_json::from_str(&folder.succeeds(&["types", "--json"])).unwrap();
+    let listed = report["types"].as_array().unwrap();
+    assert_eq!(listed.len(), TensorType::ALL.len());
+    for (listed, &ty) in listed.iter().zip(TensorType::ALL) {
+        assert_eq!(listed["name"], ty.name());
+        assert_eq!(listed["id"], ty.id().0);
+        assert_eq!(listed["block_bytes"], ty.block_bytes());
+        assert_eq!(listed["encode"], briq_codec::can_encode(ty));
+        assert_eq!(listed["decode"], briq_codec::can_decode(ty));
+        let line = text.lines().find(|line| line.split_whitespace().nth(1) == Some(ty.name())).unwrap();
+        assert!(line.contains(&ty.block_elements().to_string()) && line.contains(ty.description()), "{line}");
+    }
+}
+
+#[test]
+fn every_listed_recipe_converts_or_says_in_one_line_why_not() {
+    let folder = Folder::with("checkpoints/tiny-llama", "model");
+    let report: serde_json::Value = serde_json::from_str(&folder.succeeds(&["types", "--json"])).unwrap();
+    let mut converting = Vec::new();
+    for recipe in report["recipes"].as_array().unwrap() {
+        let name = recipe["name"].as_str().unwrap();
+        let run = folder.briq(&["convert", "model", "--dry-run", "--type", name]);
+        match run.code {
+            Some(0) => converting.push(name),
+            // Some types cannot be encoded without an importance matrix, or not yet.
+            code => {
+                assert!(matches!(code, Some(2 | 3)) && run.stdout.is_empty(), "{name}: {run:?}");
+                assert!(run.stderr.lines().count() == 1 && run.stderr.contains("cannot"), "{name}: {run:?}");
+            }
+        }
+    }
+    for name in ["auto", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K_S", "Q4_K_M", "Q5_K_S", "Q5_K_M", "Q6_K"] {
+        assert!(converting.contains(&name), "{name}");
+    }
+}
+
+#[test]
+fn every_command_has_help_and_those_with_options_have_examples() {
+    let folder = Folder::new();
+    let help = folder.succeeds(&["--help"]);
+    assert!(
+        help.contains(
+            "Exit codes: 0 done, 1 a check failed, 2 wrong usage, 3 bad input, 4 the system failed"
+        )
+    );
+    for command in ["convert", "inspect", "verify", "snapshot", "types", "completions"] {
+        assert!(help.contains(&format!("\n  {command} ")), "{command} is not in\n{help}");
+        let help = folder.succeeds(&[command, "--help"]);
+        assert!(help.contains(&format!("Examples:\n  briq {command}")), "{help}");
+    }
+    assert_eq!(folder.succeeds(&["--version"]), format!("briq {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn completions_are_printed_for_every_shell() {
+    let folder = Folder::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(folder.succeeds(&["completions", shell]).contains("briq"), "{shell}");
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_failure() {
+    let folder = Folder::new();
+    let mut child = folder.command(&["types"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}
