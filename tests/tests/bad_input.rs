@@ -55,7 +55,7 @@ fn an_unknown_architecture_is_told_which_are_known_and_what_else_there_is() {
     refused(
         &folder,
         "model",
-        "the architecture \"ParrotForCausalLM\" is not known; known are LlamaForCausalLM, LLaMAForCausalLM, MistralForCausalLM, BertModel, BertForMaskedLM, BertForSequenceClassification. A single .safetensors file converts with its tensor names unchanged under any --arch NAME, and a directory whose tensors are those of a known architecture converts with its name there",
+        "model/config.json: the architecture \"ParrotForCausalLM\" is not known; known are LlamaForCausalLM, LLaMAForCausalLM, MistralForCausalLM, BertModel, BertForMaskedLM, BertForSequenceClassification. A single .safetensors file converts with its tensor names unchanged under any --arch NAME, and a directory whose tensors are those of a known architecture converts with its name there",
     );
 }
 

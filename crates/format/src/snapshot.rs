@@ -118,7 +118,8 @@ fn write_scalar(f: &mut fmt::Formatter<'_>, value: Value<'_>) -> fmt::Result {
 
 fn write_text(f: &mut fmt::Formatter<'_>, text: Text<'_>) -> fmt::Result {
     match text.as_bytes() {
-        bytes if bytes.len() <= PRINTED_BYTES => write!(f, "\"{text}\""),
+        // A quote inside is escaped, so that two texts never look like one.
+        bytes if bytes.len() <= PRINTED_BYTES => write!(f, "\"{}\"", text.to_string().replace('"', "\\\"")),
         bytes => write!(f, "{} bytes #{}", bytes.len(), short(blake3::hash(bytes))),
     }
 }

@@ -116,7 +116,10 @@ impl Totals {
 /// A value on one line, shortened.
 fn shown(value: Value<'_>) -> String {
     match value {
-        Value::String(text) => format!("\"{}\"", words::shortened(&text.to_string(), SHOWN_CHARACTERS)),
+        Value::String(text) => {
+            let text = text.to_string().replace('"', "\\\"");
+            format!("\"{}\"", words::shortened(&text, SHOWN_CHARACTERS))
+        }
         Value::Array(array) => shown_array(array),
         Value::U8(n) => n.to_string(),
         Value::I8(n) => n.to_string(),

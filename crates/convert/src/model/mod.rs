@@ -115,7 +115,7 @@ impl Model {
         let mut config = Config::read(directory)?;
         let family = match architecture {
             Some(name) => find(name)?,
-            None => find(config.architecture()?)?,
+            None => find(config.architecture()?).map_err(|error| config.bad(error.to_string()))?,
         };
         if let Some(quantization) = config.get("quantization_config") {
             let method = quantization.get("quant_method").unwrap_or(&Json::Null);
