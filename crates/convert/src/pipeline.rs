@@ -31,8 +31,11 @@ pub(crate) fn in_order<B: Default + Send, E: Send>(
         for _ in 0..threads {
             let (work, next, idle, done) = (&work, &next, &idle, done.clone());
             scope.spawn(move || {
-                // A buffer first, then a number: whoever has the lowest number can always go on.
-                while let Ok(mut buffer) = lock(idle).recv() {
+                loop {
+                    // In a statement of its own, or the lock would be held while this thread works.
+                    let buffer = lock(idle).recv();
+                    // A buffer first, then a number: whoever has the lowest number can always go on.
+                    let Ok(mut buffer) = buffer else { break };
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     if number >= count {
                         break;
@@ -81,6 +84,8 @@ fn finish_in_order<B, E>(
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -89,7 +94,7 @@ mod tests {
             let mut seen = Vec::new();
             let work = |number: usize, buffer: &mut Vec<usize>| {
                 // Early numbers take longest.
-                std::thread::sleep(std::time::Duration::from_micros(300 / (number as u64 + 1)));
+                thread::sleep(Duration::from_micros(300 / (number as u64 + 1)));
                 buffer.clear();
                 buffer.push(number * number);
                 Ok::<(), ()>(())
@@ -101,6 +106,22 @@ mod tests {
             .unwrap();
             assert_eq!(seen, (0..50).map(|n| (n, n * n)).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn threads_work_at_the_same_time() {
+        let arrived = AtomicUsize::new(0);
+        let work = |_: usize, all_here: &mut bool| {
+            arrived.fetch_add(1, Ordering::Relaxed);
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while arrived.load(Ordering::Relaxed) < 3 && Instant::now() < deadline {
+                thread::yield_now();
+            }
+            *all_here = arrived.load(Ordering::Relaxed) >= 3;
+            Ok(())
+        };
+        let finish = |_: usize, all_here: &bool| if *all_here { Ok(()) } else { Err("worked alone") };
+        assert_eq!(in_order(3, 3, work, finish), Ok(()));
     }
 
     #[test]

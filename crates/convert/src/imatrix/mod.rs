@@ -160,12 +160,11 @@ impl Imatrix {
     /// matrix that nothing is known of has ones.
     ///
     /// # Errors
-    /// When reading fails or the file has become shorter.
-    ///
-    /// # Panics
-    /// When `range` is not inside the entry.
+    /// When `range` is not inside the entry, reading fails, or the file has become shorter.
     pub fn importance(&self, entry: &Entry, range: Range<u64>) -> Result<Vec<f32>> {
-        assert!(range.start <= range.end && range.end <= entry.values);
+        if range.start > range.end || range.end > entry.values {
+            return Err(Error::usage(format!("columns {range:?} of an entry with {} values", entry.values)));
+        }
         let mut values = self.sums(entry, range.clone())?;
         for (value, index) in values.iter_mut().zip(range) {
             match entry.counts[(index / entry.columns()) as usize] {
