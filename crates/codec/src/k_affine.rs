@@ -125,11 +125,11 @@ fn fit_with_importance<L: Lanes>(model: &Model, x: &Tile<256>, importance: &Tile
     let variance = L::splat(2.0) * sum_of_squares(&x.load::<L, 256>(0)) / L::splat(256.0);
     let mut sub_blocks = SubBlocks::new();
     let mut sums = [L::zero(); 8];
-    for group in 0..8 {
+    for (group, sum) in sums.iter_mut().enumerate() {
         let x = x.load::<L, 32>(group * 32);
         let w = importance_weights(&importance.load(group * 32), variance, &x);
         for &w in &w {
-            sums[group] = sums[group] + w;
+            *sum = *sum + w;
         }
         sub_blocks.set(group, &affine(&x, &w, model.largest_code, &Trials::WITH_IMPORTANCE));
     }
