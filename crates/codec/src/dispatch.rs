@@ -5,7 +5,7 @@ use briq_format::{TensorType, for_each_type};
 use zerocopy::FromBytes;
 
 use crate::error::{Error, Operation};
-use crate::row::{Decode, Encode, Rows};
+use crate::row::{Decode, Rows, TryEncode};
 
 macro_rules! for_each_encoder {
     ($callback:ident) => {
@@ -14,7 +14,7 @@ macro_rules! for_each_encoder {
             Q4_0 Q4_1 Q5_0 Q5_1 Q8_0
             Q1_0 Q2_0 TQ1_0 TQ2_0 MXFP4 NVFP4
             Q2_K Q3_K Q4_K Q5_K Q6_K
-            IQ4_NL IQ4_XS
+            IQ1_S IQ1_M IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S IQ4_NL IQ4_XS
         )
     };
 }
@@ -46,8 +46,10 @@ pub fn decode(ty: TensorType, bytes: &[u8], weights: &mut [f32]) -> Result<(), E
 /// the sign of a scale that is not a number.
 ///
 /// # Errors
-/// When a row is not whole blocks, `weights` not whole rows, `importance` not as long as a row, `blocks` not as
-/// long as the result, or `ty` has no encoder.
+/// When a row is not whole blocks, `weights` not whole rows, `importance` not as long as a row or missing though
+/// `ty` [needs it](needs_importance), `blocks` not as long as the result, or `ty` has no encoder. The types with grids
+/// (IQ1, IQ2, IQ3) also refuse weights that their search cannot place: some that are not finite, or whose squares
+/// overflow.
 pub fn encode(
     ty: TensorType,
     weights: &[f32],
@@ -79,6 +81,19 @@ pub fn can_encode(ty: TensorType) -> bool {
     for_each_encoder!(any)
 }
 
+/// Whether [`encode`] refuses this type without importance.
+pub fn needs_importance(ty: TensorType) -> bool {
+    macro_rules! dispatch {
+        ($($name:ident)*) => {
+            match ty {
+                $(TensorType::$name => <block::$name as TryEncode>::NEEDS_IMPORTANCE,)*
+                _ => false,
+            }
+        };
+    }
+    for_each_encoder!(dispatch)
+}
+
 fn decode_blocks<B: Decode>(bytes: &[u8], weights: &mut [f32]) -> Result<(), Error> {
     let blocks = view::<B>(bytes)?;
     same_length("weights", weights.len(), blocks.len().saturating_mul(B::ELEMENTS))?;
@@ -86,7 +101,7 @@ fn decode_blocks<B: Decode>(bytes: &[u8], weights: &mut [f32]) -> Result<(), Err
     Ok(())
 }
 
-fn encode_rows<B: Encode>(
+fn encode_rows<B: TryEncode>(
     weights: &[f32],
     row_elements: usize,
     importance: Option<&[f32]>,
@@ -105,11 +120,13 @@ fn encode_rows<B: Encode>(
     if let Some(importance) = importance {
         same_length("importance", importance.len(), row_elements)?;
     }
+    if B::NEEDS_IMPORTANCE && importance.is_none() {
+        return Err(Error::NeedsImportance { ty: B::TYPE });
+    }
     if rows == 0 {
         return Ok(());
     }
-    B::encode_rows(&Rows { weights, row_elements, importance }, view_mut::<B>(bytes)?);
-    Ok(())
+    B::try_encode_rows(&Rows { weights, row_elements, importance }, view_mut::<B>(bytes)?)
 }
 
 /// The bytes as blocks, in place.

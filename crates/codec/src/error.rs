@@ -35,6 +35,20 @@ pub enum Error {
         /// Elements of a row.
         row_elements: usize,
     },
+    /// A type whose encoder weighs by importance, and has no way without.
+    #[error("encoding {ty} needs importance: without, too much of a model is lost")]
+    NeedsImportance {
+        /// The type.
+        ty: TensorType,
+    },
+    /// Weights that a search cannot place. Those that are finite, and whose squares are, it can.
+    #[error("weights from {weight} on have no nearest point on the grid of {ty}: they, or their squares times importance, are not finite")]
+    NoNearestPoint {
+        /// The type.
+        ty: TensorType,
+        /// The first weight of their sub-block.
+        weight: usize,
+    },
     /// Two arguments that do not belong together.
     #[error("{what} has length {length}, but must have {needed}")]
     Length {

@@ -1,10 +1,16 @@
 //! IQ1_M: 256 weights, a ternary point of 2048 and a shift of its levels per 8; a 3-bit scale per 16.
 
 use briq_format::block::IQ1_M;
+use briq_format::scalar::F16;
+use zerocopy::little_endian::U16;
 
-use crate::grid::ternary::{DIGITS, levels};
-use crate::placement::nibble;
-use crate::row::Decode;
+use crate::error::Error;
+use crate::grid::split::{Best, Sorted};
+use crate::grid::ternary::{DIGITS, Fitted, TernaryBlock, digit, encode_rows, index, levels};
+use crate::lanes::Lanes;
+use crate::placement::{nibble, pack_nibbles};
+use crate::primitives::{largest_since_nan, round_even};
+use crate::row::{Decode, Rows, TryEncode};
 
 impl Decode for IQ1_M {
     fn decode(blocks: &[Self], weights: &mut [f32]) {
@@ -20,4 +26,71 @@ impl Decode for IQ1_M {
             }
         }
     }
+}
+
+impl TryEncode for IQ1_M {
+    fn try_encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
+        encode_rows(rows, blocks)
+    }
+}
+
+impl TernaryBlock<16> for IQ1_M {
+    const LAST_COMBINATION: u8 = 3;
+    const NEGLIGIBLE: f32 = 1e-7;
+
+    #[inline(always)]
+    fn cut<L: Lanes>(sorted: &Sorted<16>) -> Best<L> {
+        sorted.cut_in_halves()
+    }
+
+    #[inline(always)]
+    fn is_down(combination: u8, group: usize) -> bool {
+        combination >> (1 - group) & 1 == 1
+    }
+
+    fn pack(x: &[f32; 256], w: &[f32; 256], fitted: &Fitted) -> Self {
+        let indices = fitted.points.map(index);
+        let mut high = indices.map(|index| (index >> 8) as u8);
+        let largest = largest_since_nan(fitted.scales);
+        let (mut scale, mut scales) = (largest / 15.0, [0; 4]);
+        // Without a scale the other scales and shifts stay zero.
+        if largest != 0.0 {
+            let codes = fitted
+                .scales
+                .map(|group_scale| round_even(0.5 * (1.0 / scale * group_scale - 1.0)).clamp(0, 7) as u16);
+            for (i, scales) in scales.iter_mut().enumerate() {
+                *scales = (0..4).fold(0, |bits, j| bits | codes[4 * i + j] << (3 * j));
+            }
+            for (k, high) in high.iter_mut().enumerate() {
+                *high |= u8::from(Self::is_down(fitted.combinations[k / 2], k % 2)) << 3;
+            }
+            scale = fit_scale(x, w, fitted, &codes).unwrap_or(scale);
+        }
+        // The factor is the reference's, for what the search loses on average.
+        let bits = F16::from_f32(scale * 1.1125).to_bits();
+        for (i, scales) in scales.iter_mut().enumerate() {
+            *scales |= bits >> (4 * i) << 12;
+        }
+        Self {
+            grid_indices_low: indices.map(|index| index as u8),
+            grid_indices_high_and_shifts: pack_nibbles(&high),
+            scales: scales.map(U16::new),
+        }
+    }
+}
+
+/// The scale of a block that minimises the weighted squared error for all that is chosen otherwise.
+fn fit_scale(x: &[f32; 256], w: &[f32; 256], fitted: &Fitted, scales: &[u16; 16]) -> Option<f32> {
+    let (mut product, mut square) = (0.0, 0.0);
+    let groups = x.as_chunks::<8>().0.iter().zip(w.as_chunks::<8>().0).zip(fitted.points);
+    for (k, ((x, w), point)) in groups.enumerate() {
+        let levels = levels(IQ1_M::is_down(fitted.combinations[k / 2], k % 2));
+        let steps = f32::from(2 * scales[k / 2] + 1);
+        for (i, (x, w)) in x.iter().zip(w).enumerate() {
+            let level = levels[digit(point, i)] * steps;
+            product += w * level * x;
+            square += w * level * level;
+        }
+    }
+    (square > 0.0).then(|| product / square)
 }

@@ -1,9 +1,15 @@
 //! IQ1_S: 256 weights, a ternary point of 2048 per 8; a 3-bit scale and a shift of all levels per 32.
 
 use briq_format::block::IQ1_S;
+use briq_format::scalar::F16;
+use zerocopy::little_endian::U16;
 
-use crate::grid::ternary::{DIGITS, levels};
-use crate::row::Decode;
+use crate::error::Error;
+use crate::grid::split::{Best, Sorted};
+use crate::grid::ternary::{DIGITS, Fitted, TernaryBlock, encode_rows, index, levels};
+use crate::lanes::Lanes;
+use crate::primitives::{largest_since_nan, round_even};
+use crate::row::{Decode, Rows, TryEncode};
 
 impl Decode for IQ1_S {
     fn decode(blocks: &[Self], weights: &mut [f32]) {
@@ -20,6 +26,50 @@ impl Decode for IQ1_S {
                     *weights = DIGITS[index].map(|digit| step * levels[usize::from(digit)]);
                 }
             }
+        }
+    }
+}
+
+impl TryEncode for IQ1_S {
+    const NEEDS_IMPORTANCE: bool = true;
+
+    fn try_encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
+        encode_rows(rows, blocks)
+    }
+}
+
+impl TernaryBlock<32> for IQ1_S {
+    const LAST_COMBINATION: u8 = 1;
+    const NEGLIGIBLE: f32 = 1e-12;
+
+    #[inline(always)]
+    fn cut<L: Lanes>(sorted: &Sorted<32>) -> Best<L> {
+        sorted.cut_together()
+    }
+
+    #[inline(always)]
+    fn is_down(combination: u8, _: usize) -> bool {
+        combination == 1
+    }
+
+    fn pack(_: &[f32; 256], _: &[f32; 256], fitted: &Fitted) -> Self {
+        let indices = fitted.points.map(index);
+        let mut high: [u16; 8] =
+            std::array::from_fn(|b| (0..4).fold(0, |bits, l| bits | indices[4 * b + l] >> 8 << (3 * l)));
+        let largest = largest_since_nan(fitted.scales);
+        let scale = largest / 15.0;
+        // Without a scale the other scales and shifts stay zero.
+        if largest != 0.0 {
+            for (b, high) in high.iter_mut().enumerate() {
+                let code = round_even(0.5 * (1.0 / scale * fitted.scales[b] - 1.0)).clamp(0, 7) as u16;
+                *high |= code << 12 | u16::from(fitted.combinations[b]) << 15;
+            }
+        }
+        Self {
+            // The factor is the reference's, for what the search loses on average.
+            scale: F16::from_f32(scale * 1.125),
+            grid_indices_low: indices.map(|index| index as u8),
+            grid_indices_high_and_scales: high.map(U16::new),
         }
     }
 }

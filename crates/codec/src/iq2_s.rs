@@ -1,10 +1,14 @@
 //! IQ2_S: 256 weights, a point of 1024 per 8; a 4-bit scale per 16. Every sign is stored.
 
-use briq_format::block::IQ2_S;
+use std::sync::LazyLock;
 
-use crate::grid::{EIGHTHS, points, signed};
-use crate::placement::nibble;
-use crate::row::Decode;
+use briq_format::block::IQ2_S;
+use briq_format::scalar::F16;
+
+use crate::error::Error;
+use crate::grid::{EIGHTHS, Fitted, Grid, GridBlock, Model, Refined, Start, Trials, encode_rows, points, signed};
+use crate::placement::{nibble, pack_nibbles};
+use crate::row::{Decode, Rows, TryEncode};
 use crate::tables;
 
 static MAGNITUDES: [[u8; 8]; 1024] = points(&tables::IQ2_S, &EIGHTHS);
@@ -19,6 +23,43 @@ impl Decode for IQ2_S {
                 let index = usize::from(block.grid_indices_low[k]) | usize::from(high) << 8;
                 *weights = signed(step, &MAGNITUDES[index], block.signs[k]);
             }
+        }
+    }
+}
+
+impl TryEncode for IQ2_S {
+    fn try_encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
+        encode_rows(rows, blocks)
+    }
+}
+
+impl GridBlock<16, 8> for IQ2_S {
+    const MODEL: Model = Model {
+        variance: 2.0,
+        parity: false,
+        negligible: 1e-8,
+        start: Start::Largest,
+        trials: Trials { count: 9, step: 0.1, refined: Refined::OffGrid },
+    };
+
+    fn grid() -> &'static Grid<8> {
+        static GRID: LazyLock<Grid<8>> = LazyLock::new(|| Grid::new(&tables::IQ2_S, 1));
+        &GRID
+    }
+
+    fn own_importance(x: f32, variance: f32) -> f32 {
+        0.25 * variance + x * x
+    }
+
+    fn pack(fitted: &Fitted) -> Self {
+        let high = |k: usize| fitted.indices[k] >> 8 << (2 * (k % 4));
+        Self {
+            // The factor is the reference's, for what rounding the scales of sub-blocks adds on average.
+            scale: F16::from_f32(fitted.scale * 0.9875),
+            grid_indices_low: std::array::from_fn(|k| fitted.indices[k] as u8),
+            signs: fitted.signs,
+            grid_indices_high: std::array::from_fn(|i| (4 * i..4 * i + 4).fold(0, |byte, k| byte | high(k) as u8)),
+            scales: pack_nibbles(&fitted.scale_codes),
         }
     }
 }

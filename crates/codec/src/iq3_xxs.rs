@@ -1,9 +1,13 @@
 //! IQ3_XXS: 256 weights, a point of 256 per 4; a 4-bit scale per 32. Of 8 signs the last follows from parity.
 
-use briq_format::block::IQ3_XXS;
+use std::sync::LazyLock;
 
-use crate::grid::{pair, points, signed, with_parity};
-use crate::row::Decode;
+use briq_format::block::IQ3_XXS;
+use briq_format::scalar::F16;
+
+use crate::error::Error;
+use crate::grid::{Fitted, Grid, GridBlock, Model, Refined, Start, Trials, encode_rows, pair, points, signed, with_parity};
+use crate::row::{Decode, Rows, TryEncode};
 use crate::tables;
 
 /// In quarters of a step. The last breaks the rule of the others.
@@ -25,6 +29,36 @@ impl Decode for IQ3_XXS {
                     signs >>= 7;
                 }
             }
+        }
+    }
+}
+
+impl TryEncode for IQ3_XXS {
+    fn try_encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
+        encode_rows(rows, blocks)
+    }
+}
+
+impl GridBlock<32, 4> for IQ3_XXS {
+    const MODEL: Model = Model {
+        variance: 2.0,
+        parity: true,
+        negligible: 1e-8,
+        start: Start::Largest,
+        trials: Trials { count: 15, step: 0.2, refined: Refined::OffGrid },
+    };
+
+    fn grid() -> &'static Grid<4> {
+        static GRID: LazyLock<Grid<4>> = LazyLock::new(|| Grid::new(&tables::IQ3_XXS, 2));
+        &GRID
+    }
+
+    fn pack(fitted: &Fitted) -> Self {
+        Self {
+            // The factor is the reference's, for what rounding the scales of sub-blocks adds on average.
+            scale: F16::from_f32(fitted.scale * 1.0125),
+            grid_indices: fitted.indices.map(|index| index as u8),
+            signs_and_scales: std::array::from_fn(|b| fitted.signs_and_scale(b)),
         }
     }
 }

@@ -5,7 +5,8 @@
 //! single-precision operation rounded to nearest even, sums run in index order, nothing is contracted or
 //! reassociated, and no function of a math library takes part.
 //!
-//! * [`decode`] and [`encode`] take a type that is known at run time; [`Decode`] and [`Encode`] take typed blocks.
+//! * [`decode`] and [`encode`] take a type that is known at run time; [`Decode`], [`Encode`] and, for types whose
+//!   search can fail, [`TryEncode`] take typed blocks.
 //! * Q8_1 and Q8_K hold activations, not weights: [`encode`] leaves them to [`Encode`].
 //! * [`Quants`] and [`k_scales`] give the integers inside a block, for dot products.
 //! * [`first_non_finite`] and [`check_blocks`] find values that no encoder should be given, or should have made.
@@ -75,10 +76,10 @@ mod side_by_side;
 mod tables;
 
 pub use check::{check_blocks, first_non_finite};
-pub use dispatch::{can_decode, can_encode, decode, encode};
+pub use dispatch::{can_decode, can_encode, decode, encode, needs_importance};
 pub use error::{Error, Operation};
 pub use lanes::Isa;
-pub use row::{Decode, Encode, Quants, Rows};
+pub use row::{Decode, Encode, Quants, Rows, TryEncode};
 
 #[cfg(test)]
 mod tests;

@@ -29,6 +29,11 @@ pub(crate) fn nibble(bytes: &[u8], i: usize) -> u8 {
     bytes[i / 2] >> (4 * (i % 2)) & 15
 }
 
+/// Codes of 4 bits, two to a byte; [`nibble`] finds them again.
+pub(crate) fn pack_nibbles<const BYTES: usize>(codes: &[u8]) -> [u8; BYTES] {
+    std::array::from_fn(|i| codes[2 * i] | codes[2 * i + 1] << 4)
+}
+
 /// 256 codes in planes: runs of 32 elements share 32 bytes, each run `bits` higher than the one before, and begin
 /// new bytes when these are full. `BYTES` is `32 * bits`.
 pub(crate) fn pack_planes<const BYTES: usize>(codes: &[u8; 256]) -> [u8; BYTES] {

@@ -1,6 +1,8 @@
-//! The three things that a type's file provides.
+//! What a type's file provides.
 
 use briq_format::block::Block;
+
+use crate::error::Error;
 
 /// Blocks to weights.
 pub trait Decode: Block {
@@ -24,6 +26,26 @@ pub trait Encode: Block {
         let each_row =
             rows.weights.chunks_exact(rows.row_elements.max(1)).zip(blocks.chunks_exact_mut(row_blocks));
         each_row.for_each(|(weights, blocks)| Self::encode_row(weights, rows.importance, blocks));
+    }
+}
+
+/// Weights to blocks, where that can fail. All that implement [`Encode`] implement it too, and never fail.
+pub trait TryEncode: Block {
+    /// Whether there is no encoding without importance.
+    const NEEDS_IMPORTANCE: bool = false;
+
+    /// As [`Encode::encode_rows`].
+    ///
+    /// # Errors
+    /// When importance is needed and missing, or weights, or weights times importance, are too large for the search.
+    /// Blocks are then partly written.
+    fn try_encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error>;
+}
+
+impl<B: Encode> TryEncode for B {
+    fn try_encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
+        Self::encode_rows(rows, blocks);
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use briq_format::TensorType::{self, *};
 use proptest::prelude::*;
 
-use crate::{Error, can_encode, decode, encode};
+use crate::{Error, can_encode, decode, encode, needs_importance};
 
 fn encoded(ty: TensorType, weights: &[f32], importance: Option<&[f32]>) -> Vec<u8> {
     let mut blocks = vec![0xAA; ty.row_bytes(weights.len() as u64).unwrap() as usize];
@@ -51,6 +51,19 @@ proptest! {
         }
     }
 
+    /// The types with grids choose weights together: only the whole is near.
+    #[test]
+    fn rows_come_back_but_for_a_part_of_their_magnitude(row in row()) {
+        let squares = |row: &[f32]| row.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
+        for (ty, part) in
+            [(IQ1_S, 0.6), (IQ1_M, 0.55), (IQ2_XXS, 0.4), (IQ2_XS, 0.35), (IQ2_S, 0.3), (IQ3_XXS, 0.2), (IQ3_S, 0.15)]
+        {
+            let blocks = encoded(ty, &row, Some(&[1.0; 512]));
+            let errors: Vec<f32> = decoded(ty, &blocks).iter().zip(&row).map(|(a, b)| a - b).collect();
+            prop_assert!(squares(&errors) < part * part * squares(&row), "{ty}: {}", (squares(&errors) / squares(&row)).sqrt());
+        }
+    }
+
     #[test]
     fn numbers_that_fit_come_back_as_they_were(bits in proptest::collection::vec(any::<u16>(), 100)) {
         for (ty, widen) in [
@@ -70,6 +83,9 @@ proptest! {
     fn rows_do_not_know_of_each_other(row in row(), importance in proptest::collection::vec(0.0_f32..2.0, 256)) {
         for &ty in TensorType::ALL.iter().filter(|&&ty| can_encode(ty)) {
             for importance in [None, Some(&importance[..])] {
+                if importance.is_none() && needs_importance(ty) {
+                    continue;
+                }
                 let mut together = vec![0; ty.row_bytes(512).unwrap() as usize];
                 encode(ty, &row, 256, importance, &mut together).unwrap();
                 let apart = [encoded(ty, &row[..256], importance), encoded(ty, &row[256..], importance)];
@@ -98,6 +114,13 @@ fn zeros_have_the_bytes_of_the_reference() {
         (NVFP4, &[(0, 36)]),
         (Q1_0, &[(0, 2), (0xFF, 16)]),
         (Q2_0, &[(0, 2), (0x55, 16)]),
+        (IQ1_S, &[(0, 50)]),
+        (IQ1_M, &[(0, 56)]),
+        (IQ2_XXS, &[(0, 66)]),
+        (IQ2_XS, &[(0, 74)]),
+        (IQ2_S, &[(0, 82)]),
+        (IQ3_XXS, &[(0, 98)]),
+        (IQ3_S, &[(0, 110)]),
         (IQ4_NL, &[(0, 2), (0x88, 16)]),
         (IQ4_XS, &[(0, 1), (0x80, 1), (0xAA, 2), (0, 4), (0x88, 128)]),
     ];
@@ -105,7 +128,9 @@ fn zeros_have_the_bytes_of_the_reference() {
         let expected: Vec<u8> = runs.iter().flat_map(|&(byte, count)| vec![byte; count]).collect();
         let zeros = vec![0.0; ty.block_elements() as usize];
         let ones = vec![1.0; zeros.len()];
-        assert_eq!(encoded(ty, &zeros, None), expected, "{ty}");
+        if !needs_importance(ty) {
+            assert_eq!(encoded(ty, &zeros, None), expected, "{ty}");
+        }
         // With importance the search leaves a zero block zero, also where code 0 is not weight 0.
         let searched = if matches!(ty, Q4_0 | Q5_0) { vec![0; expected.len()] } else { expected };
         assert_eq!(encoded(ty, &zeros, Some(&ones)), searched, "{ty}");
@@ -140,6 +165,26 @@ fn a_nan_is_passed_over_except_where_it_decides_the_scale() {
         let blocks = encoded(ty, &weights, importance.as_ref().map(|ones| &ones[..]));
         assert_eq!(crate::check_blocks(ty, &blocks).unwrap().is_some(), refused, "{ty}, NaN at {at}");
     }
+}
+
+#[test]
+fn types_with_grids_refuse_what_their_search_cannot_place() {
+    let ordinary: Vec<f32> = (0..512).map(|i| (i as f32).sin()).collect();
+    let ones = [1.0; 256];
+    let mut blocks = [0; 220];
+    for (ty, unplaceable) in [(IQ2_XS, f32::NAN), (IQ2_S, f32::INFINITY), (IQ3_XXS, 1e19), (IQ3_S, f32::NAN)] {
+        let mut weights = ordinary.clone();
+        weights[300] = unplaceable;
+        let bytes = &mut blocks[..2 * ty.block_bytes() as usize];
+        let refused = encode(ty, &weights, 256, Some(&ones), bytes);
+        let Err(Error::NoNearestPoint { weight: 256..=300, .. }) = refused else { panic!("{ty}: {refused:?}") };
+        assert_eq!(encode(ty, &ordinary, 256, Some(&ones), bytes), Ok(()));
+    }
+    for ty in [IQ1_S, IQ2_XXS, IQ2_XS] {
+        let refused = encode(ty, &ordinary, 256, None, &mut blocks[..2 * ty.block_bytes() as usize]);
+        assert_eq!(refused, Err(Error::NeedsImportance { ty }));
+    }
+    assert!(!needs_importance(IQ1_M) && !needs_importance(Q4_K));
 }
 
 #[test]

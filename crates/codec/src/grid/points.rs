@@ -29,7 +29,8 @@ const fn digit<const N: usize>(packed: Packed, i: usize) -> usize {
     packed as usize >> (i * bits) & ((1 << bits) - 1)
 }
 
-const fn bits_per_digit<const N: usize>() -> usize {
+/// Bits of a digit of points that have `N`.
+pub(super) const fn bits_per_digit<const N: usize>() -> usize {
     if N == 8 { 2 } else { 3 }
 }
 

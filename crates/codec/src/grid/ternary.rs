@@ -1,7 +1,20 @@
-//! The grid of IQ1_S and IQ1_M, and the levels that its digits stand for.
+//! What IQ1_S and IQ1_M share: their grid, the levels of its digits, and what is done around the splits.
+//! Source: ggml's quantizers of these types.
 
+use std::sync::LazyLock;
+
+use briq_format::block::Block;
+
+use super::nearest::nearest;
+use super::neighbours::{Grid, Spelled};
 use super::points;
-use crate::tables;
+use super::split::{Best, Sorted, Split};
+use crate::error::Error;
+use crate::fit::importance_weights;
+use crate::lanes::{Isa, Kernel, Lanes, dispatch, squares};
+use crate::primitives::{largest_since_nan, sum_of_squares};
+use crate::row::Rows;
+use crate::tables::{self, Packed};
 
 /// The points, digits 0 to 2.
 pub(crate) static DIGITS: [[u8; 8]; 2048] = points(&tables::IQ1, &[0, 1, 2]);
@@ -10,3 +23,164 @@ pub(crate) static DIGITS: [[u8; 8]; 2048] = points(&tables::IQ1, &[0, 1, 2]);
 pub(crate) const fn levels(down: bool) -> [f32; 3] {
     if down { [-1.125, -0.125, 0.875] } else { [-0.875, 0.125, 1.125] }
 }
+
+/// A type with sub-blocks of `SUB` weights.
+pub(crate) trait TernaryBlock<const SUB: usize>: Block {
+    /// The highest of its combinations of shifts.
+    const LAST_COMBINATION: u8;
+    /// Sub-blocks whose largest weight is below this are left out.
+    const NEGLIGIBLE: f32;
+
+    /// Finds the best cuts.
+    fn cut<L: Lanes>(sorted: &Sorted<SUB>) -> Best<L>;
+
+    /// Which way a combination shifts the levels of group `group` of a sub-block.
+    fn is_down(combination: u8, group: usize) -> bool;
+
+    /// Makes the block.
+    fn pack(x: &[f32; 256], w: &[f32; 256], fitted: &Fitted) -> Self;
+}
+
+/// A block before its scales are quantized and its bits placed. Sub-blocks that are left out have zero everywhere.
+pub(crate) struct Fitted {
+    pub(crate) scales: [f32; 16],
+    pub(crate) combinations: [u8; 16],
+    /// Points per 8 weights.
+    pub(crate) points: [Packed; 32],
+}
+
+/// Encodes the blocks of rows.
+///
+/// # Errors
+/// When weights have no nearest point.
+pub(crate) fn encode_rows<B: TernaryBlock<SUB>, const SUB: usize>(
+    rows: &Rows<'_>,
+    blocks: &mut [B],
+) -> Result<(), Error> {
+    let mut failed = None;
+    dispatch(Isa::best(), EncodeRows { rows, blocks, failed: &mut failed });
+    failed.map_or(Ok(()), |weight| Err(Error::NoNearestPoint { ty: B::TYPE, weight }))
+}
+
+struct EncodeRows<'a, B, const SUB: usize> {
+    rows: &'a Rows<'a>,
+    blocks: &'a mut [B],
+    /// The first weight of the first sub-block that could not be encoded.
+    failed: &'a mut Option<usize>,
+}
+
+impl<B: TernaryBlock<SUB>, const SUB: usize> Kernel for EncodeRows<'_, B, SUB> {
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { rows, blocks, failed } = self;
+        let (mut w, mut splits) = (Vec::new(), Vec::new());
+        // As many blocks as there are lanes make whole vectors of sub-blocks.
+        let batches = blocks.chunks_mut(L::WIDTH).zip(rows.weights.chunks(L::WIDTH * 256));
+        for (batch, (blocks, x)) in batches.enumerate() {
+            let start = batch * L::WIDTH * 256;
+            w.clear();
+            for (number, x) in x.as_chunks::<256>().0.iter().enumerate() {
+                let start = (start + number * 256) % rows.row_elements;
+                let importance = rows.importance.and_then(|importance| importance[start..].first_chunk());
+                w.push(weigh(x, importance));
+            }
+            splits.clear();
+            for first in (0..x.len() / SUB).step_by(L::WIDTH) {
+                let starts = (first..x.len() / SUB).take(L::WIDTH).map(|number| number * SUB);
+                let sorted = Sorted::<SUB>::new::<L>(x, w.as_flattened(), starts.clone());
+                B::cut::<L>(&sorted).splits(&sorted, starts.count(), B::LAST_COMBINATION, &mut splits);
+            }
+            let each = blocks.iter_mut().zip(x.as_chunks::<256>().0).zip(&w).zip(splits.chunks(256 / SUB));
+            for (number, (((block, x), w), splits)) in each.enumerate() {
+                match fit::<L, B, SUB>(x, w, splits) {
+                    Ok(fitted) => *block = B::pack(x, w, &fitted),
+                    Err(weight) => {
+                        *failed = Some(start + number * 256 + weight);
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn weigh(x: &[f32; 256], importance: Option<&[f32; 256]>) -> [f32; 256] {
+    let variance = 2.0 * sum_of_squares(x) / 256.0;
+    importance.map_or_else(|| squares(x), |importance| importance_weights(importance, variance, x))
+}
+
+/// Chooses points for the digits of every sub-block. Where these are no points, the scale is fitted again.
+#[inline(always)]
+fn fit<L: Lanes, B: TernaryBlock<SUB>, const SUB: usize>(
+    x: &[f32; 256],
+    w: &[f32; 256],
+    splits: &[Option<Split<SUB>>],
+) -> Result<Fitted, usize> {
+    let mut fitted = Fitted { scales: [0.0; 16], combinations: [0; 16], points: [0; 32] };
+    let groups = x.as_chunks::<SUB>().0.iter().zip(w.as_chunks::<SUB>().0);
+    for (number, ((x, w), split)) in groups.zip(splits).enumerate() {
+        let Some(split) = split else { continue };
+        if largest_since_nan(x.iter().map(|x| x.abs())) < B::NEGLIGIBLE {
+            continue;
+        }
+        let points = &mut fitted.points[number * (SUB / 8)..][..SUB / 8];
+        let down = |group| B::is_down(split.combination, group);
+        fitted.combinations[number] = split.combination;
+        fitted.scales[number] = snap::<L, SUB>(x, w, split, down, points).ok_or(number * SUB)?;
+    }
+    Ok(fitted)
+}
+
+/// Chooses the points of a sub-block, and returns its scale.
+#[inline(always)]
+fn snap<L: Lanes, const SUB: usize>(
+    x: &[f32; SUB],
+    w: &[f32; SUB],
+    split: &Split<SUB>,
+    down: impl Fn(usize) -> bool,
+    points: &mut [Packed],
+) -> Option<f32> {
+    if split.scale.is_nan() {
+        return None;
+    }
+    let (x, w) = (x.as_chunks::<8>().0, w.as_chunks::<8>().0);
+    let mut on_grid = true;
+    for (group, (point, digits)) in points.iter_mut().zip(split.digits.as_chunks::<8>().0).enumerate() {
+        let number = digits.iter().rev().fold(0, |number, &digit| number * 3 + usize::from(digit));
+        *point = match GRID.at(number) {
+            Spelled::Point(point) => point,
+            Spelled::Between(list) => {
+                on_grid = false;
+                let [low, middle, high] = levels(down(group));
+                let levels = [low, middle, high, 0.0, low, middle, high, 0.0];
+                nearest::<L, 8>(list, &levels, split.scale, &x[group], &w[group])?
+            }
+        };
+    }
+    if on_grid {
+        return Some(split.scale);
+    }
+    let (mut product, mut square) = (0.0, 0.0);
+    for (group, point) in points.iter().enumerate() {
+        let levels = levels(down(group));
+        for (i, (x, w)) in x[group].iter().zip(w[group]).enumerate() {
+            let level = levels[digit(*point, i)];
+            product += w * level * x;
+            square += w * level * level;
+        }
+    }
+    Some(if product > 0.0 && square > 0.0 { product / square } else { split.scale })
+}
+
+/// Digit `i` of a point.
+pub(crate) fn digit(point: Packed, i: usize) -> usize {
+    usize::from(point >> (2 * i) & 3)
+}
+
+/// The index of a point.
+pub(crate) fn index(point: Packed) -> u16 {
+    GRID.index(point).unwrap_or(0)
+}
+
+static GRID: LazyLock<Grid<8>> = LazyLock::new(|| Grid::new(&tables::IQ1, 3));

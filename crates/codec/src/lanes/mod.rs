@@ -10,6 +10,7 @@
 //! proved that the processor has them.
 
 mod isa;
+mod look_up;
 mod scalar;
 mod sums;
 mod tile;
@@ -20,12 +21,19 @@ use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 
 pub use isa::Isa;
 pub(crate) use isa::{Kernel, dispatch};
+pub(crate) use look_up::LookUp;
 pub(crate) use sums::{squares, sum, sum_of_squares};
-pub(crate) use tile::{CodeTile, Tile, numbers};
+pub(crate) use tile::{CodeTile, LANE_NUMBERS, Tile, numbers};
 
 /// As many `f32` as the machine handles at once.
 pub(crate) trait Lanes:
-    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
+    Copy
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + LookUp
 {
     /// The number of lanes.
     const WIDTH: usize;

@@ -61,6 +61,10 @@ impl<const N: usize> CodeTile<N> {
     }
 }
 
+/// What lane each lane is.
+pub(crate) const LANE_NUMBERS: [f32; MAX_WIDTH] =
+    [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0];
+
 /// The number in each lane.
 #[inline(always)]
 pub(crate) fn numbers<L: Lanes>(lanes: L) -> [f32; MAX_WIDTH] {

@@ -5,6 +5,8 @@
 //! a conversion between registers of integers and of floats.
 #![allow(unsafe_code)]
 
+mod look_up;
+
 use std::arch::x86_64::*;
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 

@@ -1,0 +1,36 @@
+//! Tables of eight numbers, looked up by digits that lie packed in 16 bits: a code per lane.
+
+/// Lanes that look numbers up.
+pub(crate) trait LookUp: Sized {
+    /// A packed code in every lane.
+    type Codes: Copy;
+
+    /// Lane `i` holds `codes[i]`; there are at least as many as lanes.
+    fn load_codes(codes: &[u16]) -> Self::Codes;
+
+    /// The number of `table` that the three bits from `shift` on choose. Above a digit of two bits a third belongs
+    /// to the next one: a table for such digits holds its four numbers twice.
+    fn look_up(table: &[f32; 8], codes: Self::Codes, shift: usize) -> Self;
+
+    /// The least of the lanes; no lane is NaN.
+    fn least(self) -> f32;
+}
+
+impl LookUp for f32 {
+    type Codes = u16;
+
+    #[inline(always)]
+    fn load_codes(codes: &[u16]) -> u16 {
+        codes[0]
+    }
+
+    #[inline(always)]
+    fn look_up(table: &[f32; 8], codes: u16, shift: usize) -> Self {
+        table[usize::from(codes >> shift & 7)]
+    }
+
+    #[inline(always)]
+    fn least(self) -> f32 {
+        self
+    }
+}
