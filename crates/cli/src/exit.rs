@@ -1,9 +1,9 @@
 //! How a run ends: exit codes, and the one line on standard error.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use briq_format::Escaped;
+use briq_format::Printable;
 
 use crate::interrupt;
 
@@ -21,7 +21,6 @@ pub(crate) enum Outcome {
 }
 
 /// Turns the end of a command into an exit code, and prints the error if there is one.
-#[allow(clippy::print_stderr)]
 pub(crate) fn report(done: anyhow::Result<Outcome>) -> ExitCode {
     let error = match done {
         Ok(Outcome::Done) => return ExitCode::SUCCESS,
@@ -33,7 +32,8 @@ pub(crate) fn report(done: anyhow::Result<Outcome>) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     // A message may quote a file; what it quotes must not act on the terminal.
-    eprintln!("briq: {}", Escaped(format!("{error}").as_bytes()));
+    // Where standard error cannot be written either, the exit code has to do.
+    let _ = writeln!(io::stderr(), "briq: {}", Printable(&error.to_string()));
     code_of(&error).into()
 }
 
@@ -65,7 +65,10 @@ fn code_of_format(error: &briq_format::Error) -> u8 {
 /// A path that leads nowhere, or to something that is no file, is bad input; everything else is the system.
 fn code_of_io(error: &io::Error) -> u8 {
     match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::Other => BAD_INPUT,
+        io::ErrorKind::NotFound
+        | io::ErrorKind::NotADirectory
+        | io::ErrorKind::IsADirectory
+        | io::ErrorKind::Other => BAD_INPUT,
         _ => SYSTEM_FAILED,
     }
 }

@@ -48,6 +48,7 @@ impl Mapping {
         match (&source.kind, arch) {
             (SourceKind::Directory, arch) => Self::of_checkpoint(source, Model::open(&source.path, arch)?),
             (SourceKind::Safetensors, Some(arch)) => {
+                check_arch(arch)?;
                 Ok(Self::unchanged(source, Naming::Unchanged { arch: arch.to_owned() }))
             }
             (SourceKind::Safetensors, None) => Err(Error::usage(format!(
@@ -144,6 +145,17 @@ impl Mapping {
             Naming::Gguf => Ok(gguf_metadata(source)),
         }
     }
+}
+
+/// An architecture is part of most keys, so it must be able to be one: letters, digits and `_ - .`, as all are.
+fn check_arch(arch: &str) -> Result<()> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    if arch.is_empty() || arch.len() > 64 || !arch.chars().all(allowed) {
+        let problem =
+            format!("--arch is {arch:?}, where 1 to 64 letters, digits, \"_\", \"-\" and \".\" are allowed");
+        return Err(Error::usage(problem));
+    }
+    Ok(())
 }
 
 /// Counts the weights that are written, those of experts apart: a model's size is given per expert.

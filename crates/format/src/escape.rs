@@ -1,7 +1,7 @@
 //! Text from a file, made safe to print.
 //!
 //! A string in a model file can clear a screen, write a clipboard or reorder a line. Whatever prints one
-//! goes through [`Escaped`].
+//! goes through [`Escaped`], and a whole message that quotes some through [`Printable`].
 
 use std::fmt::{self, Write};
 
@@ -20,12 +20,8 @@ impl fmt::Display for Escaped<'_> {
         for chunk in self.0.utf8_chunks() {
             for character in chunk.valid().chars() {
                 match character {
-                    '\n' => f.write_str("\\n")?,
-                    '\r' => f.write_str("\\r")?,
-                    '\t' => f.write_str("\\t")?,
                     '\\' => f.write_str("\\\\")?,
-                    c if is_unprintable(c) => write!(f, "\\u{{{:x}}}", u32::from(c))?,
-                    c => f.write_char(c)?,
+                    character => write_printable(f, character)?,
                 }
             }
             for byte in chunk.invalid() {
@@ -33,6 +29,32 @@ impl fmt::Display for Escaped<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Prints a message on one line, as [`Escaped`] does, but leaves backslashes alone: what the message quotes is
+/// perhaps escaped already, and is not to be escaped twice.
+///
+/// ```
+/// # use briq_format::Printable;
+/// assert_eq!(Printable("no key \"a\\n\" in \x1b.gguf").to_string(), r#"no key "a\n" in \u{1b}.gguf"#);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Printable<'a>(pub &'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|character| write_printable(f, character))
+    }
+}
+
+fn write_printable(f: &mut fmt::Formatter<'_>, character: char) -> fmt::Result {
+    match character {
+        '\n' => f.write_str("\\n"),
+        '\r' => f.write_str("\\r"),
+        '\t' => f.write_str("\\t"),
+        c if is_unprintable(c) => write!(f, "\\u{{{:x}}}", u32::from(c)),
+        c => f.write_char(c),
     }
 }
 

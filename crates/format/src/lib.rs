@@ -25,7 +25,7 @@ pub mod wire;
 mod write;
 
 pub use error::{Error, Result};
-pub use escape::Escaped;
+pub use escape::{Escaped, Printable};
 pub use header::Header;
 pub use metadata::{Array, Metadata, MetadataBuf, OwnedValue, Text, Value};
 pub use open::Gguf;

@@ -103,9 +103,10 @@ impl ShardName {
         let name = path.file_name()?.to_str()?.strip_suffix(".gguf")?;
         let (rest, count) = name.rsplit_once("-of-")?;
         let (stem, number) = rest.rsplit_once('-')?;
-        let digits = |text: &str| (text.len() == 5).then(|| text.parse::<u64>().ok()).flatten();
-        digits(number)?;
-        Some(Self { stem: path.with_file_name(stem), count: digits(count)? })
+        let is_number = |text: &str| text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit());
+        let digits = |text: &str| text.parse::<u64>().ok().filter(|_| is_number(text));
+        let (number, count) = (digits(number)?, digits(count)?);
+        (1..=count).contains(&number).then(|| Self { stem: path.with_file_name(stem), count })
     }
 
     /// The path of shard `number`, counted from 0; names count from 1.
@@ -134,8 +135,16 @@ mod tests {
 
     #[test]
     fn other_names_are_no_shards() {
-        for name in ["a.gguf", "a-1-of-3.gguf", "a-00001-of-00003.bin", "a-0000x-of-00003.gguf", "-of-.gguf"]
-        {
+        for name in [
+            "a.gguf",
+            "a-1-of-3.gguf",
+            "a-00001-of-00003.bin",
+            "a-0000x-of-00003.gguf",
+            "a-+0001-of-00003.gguf",
+            "a-00000-of-00003.gguf",
+            "a-00004-of-00003.gguf",
+            "-of-.gguf",
+        ] {
             assert_eq!(ShardName::of(Path::new(name)), None, "{name}");
         }
     }

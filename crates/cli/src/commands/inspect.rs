@@ -67,7 +67,7 @@ fn print_summary(out: &mut impl Write, model: &Gguf) -> anyhow::Result<()> {
         writeln!(
             out,
             "{}: GGUF version {}, {}, {}, alignment {}",
-            path.display(),
+            Escaped(path.as_os_str().as_encoded_bytes()),
             header.version,
             header.endian.name(),
             words::bytes(view.file_bytes()),

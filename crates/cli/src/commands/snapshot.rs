@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use briq_convert::Error;
-use briq_format::{Escaped, Gguf};
+use briq_format::{Gguf, Printable};
 use serde_json::json;
 use similar::{ChangeTag, TextDiff};
 
@@ -44,9 +44,10 @@ fn print(text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The lines that differ, with a sign in front; empty when none does.
+/// The lines that differ, with a sign in front; empty when none does. How lines end does not count.
 fn difference(expected: &str, found: &str) -> String {
-    let diff = TextDiff::from_lines(expected, found);
+    let (expected, found): (Vec<&str>, Vec<&str>) = (expected.lines().collect(), found.lines().collect());
+    let diff = TextDiff::from_slices(&expected, &found);
     let mut lines = String::new();
     for change in diff.iter_all_changes() {
         let sign = match change.tag() {
@@ -55,9 +56,7 @@ fn difference(expected: &str, found: &str) -> String {
             ChangeTag::Equal => continue,
         };
         // The expected text is a file as well; what it says must not act on the terminal.
-        let line =
-            Escaped(change.value().trim_end_matches('\n').as_bytes()).to_string().replace("\\\\", "\\");
-        lines.push_str(&format!("{sign}{line}\n"));
+        lines.push_str(&format!("{sign}{}\n", Printable(change.value())));
     }
     lines
 }
@@ -70,6 +69,7 @@ mod tests {
     fn only_lines_that_differ_are_shown() {
         assert_eq!(difference("a\nb\nc\n", "a\nB\nc\n"), "- b\n+ B\n");
         assert_eq!(difference("a\n", "a\n"), "");
+        assert_eq!(difference("a\r\nb", "a\nb\n"), "");
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) fn check(ty: TensorType, bytes: &[u8], shape: Shape) -> Result<Option
         let allowed = bound(ty, row, &activations).map_err(kernel)?;
         let part = if found == defined { 0.0 } else { (found - defined).abs() / allowed };
         // A NaN must stay visible: `max` alone would drop it.
-        worst = if part.is_nan() { part } else { worst.max(part) };
+        worst = if part.is_nan() || worst.is_nan() { f64::NAN } else { worst.max(part) };
     }
     Ok(Some(DotCheck { rows: checked, worst }))
 }

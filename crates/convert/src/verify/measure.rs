@@ -2,7 +2,7 @@
 
 use briq_format::TensorType;
 
-use super::{RoundTrip, round_trip_bound};
+use super::{RoundTrip, RoundTripBound, round_trip_bound};
 use crate::weights::Weights;
 use crate::{Error, Result};
 
@@ -12,7 +12,7 @@ const CHUNK: u64 = 1 << 16;
 /// Sums over a tensor, in doubles and in the order of the weights.
 #[derive(Default)]
 pub(super) struct Comparison {
-    weights: u64,
+    bound: Option<RoundTripBound>,
     /// Of the source's weights squared.
     source_squares: f64,
     /// Of the decoded weights squared.
@@ -27,7 +27,7 @@ pub(super) struct Comparison {
 impl Comparison {
     /// Compares the blocks of `ty` in `bytes` with `weights`.
     pub(super) fn of(ty: TensorType, bytes: &[u8], weights: &Weights<'_>) -> Result<Self> {
-        let mut sums = Self::default();
+        let mut sums = Self { bound: round_trip_bound(ty), ..Self::default() };
         let stored_type = weights.stored_type()?;
         let (mut stored, mut expected, mut decoded) = (Vec::new(), Vec::new(), Vec::new());
         let codec = |error: briq_codec::Error| Error::unsupported(error.to_string());
@@ -58,19 +58,22 @@ impl Comparison {
                 largest_weight = largest_weight.max(x.abs());
                 block_squares += error * error;
                 // A NaN must stay visible: `max` alone would drop it.
-                self.largest_error = if error.is_nan() { error } else { self.largest_error.max(error) };
+                self.largest_error = if error.is_nan() || self.largest_error.is_nan() {
+                    f64::NAN
+                } else {
+                    self.largest_error.max(error)
+                };
                 self.source_squares += x * x;
                 self.decoded_squares += y * y;
                 self.products += x * y;
             }
             self.error_squares += block_squares;
             let rms = (block_squares / expected.len() as f64).sqrt();
-            let ratio = relative(rms, round_trip_bound(ty).allowed(largest_weight));
+            let ratio = self.bound.map_or(0.0, |bound| relative(rms, bound.allowed(largest_weight)));
             if ratio.is_nan() || ratio > self.worst.0 {
                 self.worst = (ratio, start + (index * block) as u64);
             }
         }
-        self.weights += expected.len() as u64;
     }
 
     /// The first weight of the worst block.
@@ -87,7 +90,7 @@ impl Comparison {
                 0.0 if self.error_squares == 0.0 => 1.0,
                 norms => self.products / norms,
             },
-            worst_block: self.worst.0,
+            worst_block: self.bound.map(|_| self.worst.0),
         }
     }
 }

@@ -20,7 +20,7 @@ pub enum Existing {
 /// A file that is written beside its final place and renamed into it when it is complete and on disk.
 ///
 /// Dropped before [`commit`](Self::commit), it leaves nothing behind. A symbolic link is followed: the file
-/// it points to is replaced, and the link stays. A new file gets the usual mode; a replaced one keeps its own.
+/// it points to is replaced, and the link stays; one that leads nowhere is refused. A new file gets the usual mode; a replaced one keeps its own.
 #[derive(Debug)]
 pub struct AtomicFile {
     out: BufWriter<File>,
@@ -47,7 +47,10 @@ impl AtomicFile {
                 return Err(Error::invalid("the output is there and is no regular file"));
             }
             Ok(old) => Some(old),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::symlink_metadata(path) {
+                Ok(_) => return Err(Error::invalid("the output is a symbolic link that leads nowhere")),
+                Err(_) => None,
+            },
             Err(error) => return Err(Error::io("look at")(error)),
         };
         let target = match old {
@@ -209,6 +212,9 @@ mod tests {
         file.write_all(b"new").unwrap();
         file.commit().unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        let astray = folder.path().join("astray");
+        symlink("nowhere", &astray).unwrap();
+        assert!(AtomicFile::create(&astray, Existing::Replace).is_err());
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
     }

@@ -1,0 +1,187 @@
+//! `briq bench` measures every type, and tells when a peer makes other bytes.
+
+#![allow(clippy::unwrap_used)]
+
+use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+use std::process::Command;
+
+use briq_format::TensorType;
+use briq_tests::Folder;
+use serde_json::Value;
+
+/// A peer that knows F32 and Q8_0: it copies the one, and leaves the second block of the other as it was.
+const PEER: &str = r#"
+use std::{ffi::c_int, ptr::copy_nonoverlapping};
+
+const F32: c_int = 0;
+
+#[unsafe(no_mangle)]
+extern "C" fn ggml_quantize_init(_: c_int) {}
+
+#[unsafe(no_mangle)]
+extern "C" fn ggml_quantize_requires_imatrix(_: c_int) -> bool {
+    false
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn ggml_row_size(ty: c_int, weights: i64) -> usize {
+    weights as usize * if ty == F32 { 32 * 4 } else { 34 } / 32
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ggml_quantize_chunk(
+    ty: c_int, weights: *const f32, blocks: *mut u8, _: i64, rows: i64, row: i64, _: *const f32,
+) -> usize {
+    let bytes = ggml_row_size(ty, rows * row);
+    if ty == F32 {
+        unsafe { copy_nonoverlapping(weights.cast(), blocks, bytes) };
+    } else {
+        for byte in (0..bytes).filter(|byte| !(34..68).contains(byte)) {
+            unsafe { *blocks.add(byte) = 0 };
+        }
+    }
+    bytes
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn dequantize_row_q8_0(blocks: *const u8, weights: *mut f32, count: i64) {
+    for index in 0..count as usize {
+        unsafe {
+            let block = blocks.add(index / 32 * 34);
+            let scale = f16(u16::from_le_bytes([*block, *block.add(1)]));
+            *weights.add(index) = scale * f32::from(*block.add(2 + index % 32) as i8);
+        }
+    }
+}
+
+// Normal numbers and zero; the others come out wrong.
+fn f16(bits: u16) -> f32 {
+    let (sign, rest) = (u32::from(bits >> 15) << 31, u32::from(bits & 0x7FFF));
+    f32::from_bits(sign | if rest == 0 { 0 } else { (rest << 13) + (112 << 23) })
+}
+"#;
+
+fn measure(folder: &Folder, arguments: &[&str]) -> (Option<i32>, Value) {
+    let run = folder.briq(&[&["bench"], arguments, &["--json"]].concat());
+    assert_eq!(run.stderr, "", "{arguments:?}");
+    (run.code, serde_json::from_str(&run.stdout).unwrap())
+}
+
+fn with_peer() -> Folder {
+    let folder = Folder::new();
+    folder.write("peer.rs", PEER);
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let library = folder.path(&format!("{DLL_PREFIX}ggml-base{DLL_SUFFIX}"));
+    let mut compile = Command::new(rustc);
+    compile.args(["--edition", "2024", "--crate-type", "cdylib"]).arg(folder.path("peer.rs"));
+    let output = compile.arg("-o").arg(library).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    folder
+}
+
+#[test]
+fn a_peer_that_writes_other_bytes_ends_with_1_and_is_named() {
+    let folder = with_peer();
+    let arguments = ["encode", "--weights", "16384", "--type", "F32", "--type", "Q8_0", "--type", "Q4_0"];
+    let (code, report) = measure(&folder, &[&arguments[..], &["--peer", "."]].concat());
+    assert_eq!(code, Some(1));
+    let types = report["types"].as_array().unwrap();
+    assert_eq!(types.len(), 3);
+    assert_eq!(types[0]["peer"]["differing_bytes"], 0);
+    assert!(types[1]["peer"]["differing_bytes"].as_u64().unwrap() >= 34, "{report}");
+    assert!(types[1]["peer"]["ratio"].as_f64().unwrap() > 0.0);
+    assert_eq!(types[2]["peer"], Value::Null, "this peer has no Q4_0");
+}
+
+#[test]
+fn a_peer_that_decodes_alike_ends_with_0() {
+    let folder = with_peer();
+    // Seven rows: the eighth is arbitrary bytes, and the peer is no good at some of these.
+    let arguments = ["decode", "--weights", "28672", "--type", "q8_0", "--threads", "2", "--peer", "."];
+    let (code, report) = measure(&folder, &arguments);
+    assert_eq!(
+        (code, &report["types"][0]["peer"]["differing_bytes"]),
+        (Some(0), &Value::from(0)),
+        "{report}"
+    );
+    assert_eq!(report["threads"], 2);
+}
+
+#[test]
+fn every_type_is_measured_without_a_peer() {
+    every_type_is_measured("encode", briq_codec::can_encode);
+    every_type_is_measured("decode", briq_codec::can_decode);
+}
+
+#[track_caller]
+fn every_type_is_measured(codec: &str, can: fn(TensorType) -> bool) {
+    let (code, report) = measure(&Folder::new(), &[codec, "--weights", "1"]);
+    assert_eq!(code, Some(0), "{codec}");
+    let types = report["types"].as_array().unwrap();
+    let names: Vec<_> = types.iter().map(|figures| figures["type"].as_str().unwrap()).collect();
+    let expected: Vec<_> =
+        TensorType::ALL.iter().copied().filter(|&ty| can(ty)).map(TensorType::name).collect();
+    assert_eq!(names, expected, "{codec}");
+    for figures in types {
+        assert_eq!(figures["weights"], 4096, "a row at least");
+        assert!(figures["weights_per_second"].as_f64().unwrap() > 0.0, "{figures}");
+        assert_eq!(figures["peer"], Value::Null);
+    }
+}
+
+#[test]
+fn the_instruction_set_that_is_forced_is_the_one_that_runs() {
+    let folder = Folder::new();
+    let list: Value = serde_json::from_str(&folder.succeeds(&["bench", "--list-isa", "--json"])).unwrap();
+    let available = list["available"].as_array().unwrap();
+    assert!(available.contains(&Value::from("scalar")) && available.contains(&list["used"]), "{list}");
+    for isa in available.iter().map(|isa| isa.as_str().unwrap()) {
+        let forced = |arguments: &[&str]| {
+            let output = folder.command(arguments).env("BRIQ_ISA", isa).output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        assert!(forced(&["bench", "--list-isa"]).contains(&format!("{isa} (used)\n")));
+        let table = forced(&["bench", "encode", "--weights", "1", "--type", "Q4_K", "--type", "IQ2_XS"]);
+        let lines: Vec<Vec<_>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines[0][..3], [&format!("{isa},"), "1", "thread,"], "{table}");
+        assert_eq!(lines[2][..3], ["Q4_K", "-", "4096"], "{table}");
+        assert_eq!(lines[3][..3], ["IQ2_XS", "with", "4096"], "{table}");
+    }
+}
+
+#[test]
+fn importance_is_given_on_request_to_the_types_that_use_it() {
+    let folder = Folder::new();
+    let arguments = ["encode", "--imatrix", "--weights", "1", "--type", "Q4_K", "--type", "Q8_0"];
+    let (_, report) = measure(&folder, &arguments);
+    let given: Vec<_> = report["types"].as_array().unwrap().iter().map(|ty| &ty["importance"]).collect();
+    assert_eq!(given, [true, false]);
+}
+
+#[test]
+fn what_cannot_be_measured_is_refused_in_a_line() {
+    let folder = Folder::new();
+    let message = "--type Q8_K: cannot be encoded; `briq types` shows which can";
+    folder.refuses(&["bench", "encode", "--type", "Q8_K"], 2, message);
+    folder.refuses(&["bench", "decode", "--imatrix"], 2, "--imatrix: decoders make no use of importance");
+    for wrong in
+        [&["bench"][..], &["bench", "encode", "--weights", "0"], &["bench", "encode", "--threads", "0"]]
+    {
+        assert_eq!(folder.briq(wrong).code, Some(2), "{wrong:?}");
+    }
+    let name = format!("{DLL_PREFIX}ggml-base{DLL_SUFFIX}");
+    let run = folder.briq(&["bench", "encode", "--peer", "nowhere"]);
+    assert_eq!((run.code, run.stdout.as_str(), run.stderr.lines().count()), (Some(3), "", 1), "{run:?}");
+    assert!(run.stderr.contains(&format!("{name}: cannot load: ")), "{run:?}");
+
+    folder.write(&name, "no library");
+    let run = folder.briq(&["bench", "encode", "--peer", "."]);
+    assert_eq!((run.code, run.stdout.as_str(), run.stderr.lines().count()), (Some(3), "", 1), "{run:?}");
+    assert!(run.stderr.contains("cannot be loaded"), "{run:?}");
+}
+
+#[test]
+fn the_help_has_examples() {
+    let help = Folder::new().succeeds(&["bench", "--help"]);
+    assert!(help.contains("Examples:\n  briq bench encode\n"), "{help}");
+}
