@@ -27,13 +27,16 @@ pub(crate) fn report(done: anyhow::Result<Outcome>) -> ExitCode {
         Ok(Outcome::CheckFailed) => return CHECK_FAILED.into(),
         Err(error) => error,
     };
-    // Whoever reads the other end of a pipe may leave early; that is no failure.
-    if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
-        return ExitCode::SUCCESS;
-    }
+    let message = match error.downcast_ref::<io::Error>() {
+        // Whoever reads the other end of a pipe may leave early; that is no failure.
+        Some(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+        // Every other file is named in an error of its own.
+        Some(error) => format!("cannot write to standard output: {error}"),
+        None => error.to_string(),
+    };
     // A message may quote a file; what it quotes must not act on the terminal.
     // Where standard error cannot be written either, the exit code has to do.
-    let _ = writeln!(io::stderr(), "briq: {}", Printable(&error.to_string()));
+    let _ = writeln!(io::stderr(), "briq: {}", Printable(&message));
     code_of(&error).into()
 }
 

@@ -25,6 +25,7 @@ pub mod json;
 mod mapping;
 pub mod model;
 mod output;
+mod pieces;
 mod pipeline;
 pub mod plan;
 pub mod recipe;

@@ -102,7 +102,8 @@ impl Plan {
         if writes_in_quantizer_order(&source, recipe) {
             tensors = in_quantizer_order(tensors);
         }
-        let file = FilePlan::new(&metadata, tensors.iter().map(|tensor| tensor.spec.clone()).collect())?;
+        let file = FilePlan::new(&metadata, tensors.iter().map(|tensor| tensor.spec.clone()).collect())
+            .map_err(|error| Error::bad(&source.path, error.to_string()))?;
         Ok(Self { source, recipe, imatrix, metadata, tensors, dropped: mapping.dropped, file })
     }
 
@@ -250,23 +251,28 @@ fn planned(source: &Source, written: &Written, chosen: Chosen) -> Result<Planned
         }
         Origin::Values(_) => (written.name.clone(), "computed".to_owned()),
     };
-    let spec = match (chosen.ty, &written.origin) {
-        (Some(ty), _) => {
-            check_codec(source, written, ty)?;
-            TensorSpec::new(&written.name, written.shape, ty)?
-        }
-        (None, Origin::Source { index, .. }) => {
-            let tensor = &source.tensors[*index];
-            let Element::Unknown(id) = tensor.element else {
-                return Err(Error::unsupported(format!("tensor \"{}\" has no type", tensor.name)));
-            };
-            TensorSpec::opaque(&written.name, written.shape, id, tensor.bytes)?
-        }
-        (None, Origin::Values(_)) => TensorSpec::new(&written.name, written.shape, TensorType::F32)?,
-    };
+    if let Some(ty) = chosen.ty {
+        check_codec(source, written, ty)?;
+    }
+    // Names and shapes are the input's: what cannot be written of them is bad input.
+    let spec =
+        spec(source, written, chosen.ty).map_err(|error| Error::bad(&source.path, error.to_string()))?;
     let Chosen { ty, reason, is_fallback } = chosen;
     let (origin, importance) = (written.origin.clone(), Importance::Unused);
     Ok(Planned { spec, ty, origin, origin_name, stored_as, reason, is_fallback, importance })
+}
+
+fn spec(source: &Source, written: &Written, ty: Option<TensorType>) -> briq_format::Result<TensorSpec> {
+    match (ty, &written.origin) {
+        (Some(ty), _) => TensorSpec::new(&written.name, written.shape, ty),
+        (None, Origin::Source { index, .. }) => match source.tensors[*index].element {
+            Element::Unknown(id) => {
+                TensorSpec::opaque(&written.name, written.shape, id, source.tensors[*index].bytes)
+            }
+            _ => TensorSpec::new(&written.name, written.shape, TensorType::F32),
+        },
+        (None, Origin::Values(_)) => TensorSpec::new(&written.name, written.shape, TensorType::F32),
+    }
 }
 
 /// Fails when the stored type cannot be read or the wanted one cannot be made.

@@ -3,6 +3,7 @@
 //! Memory is bounded by [`RunOptions::max_memory`], not by the model: a tensor is never whole in memory. The
 //! bytes written depend on the plan alone, not on pieces or threads, because every block is encoded by itself.
 
+use std::io;
 use std::num::NonZero;
 use std::ops::Range;
 use std::path::Path;
@@ -11,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use briq_format::{AtomicFile, Existing, Head, Limits, TensorType, TensorWriter};
 
 use crate::imatrix::matrices;
+use crate::pieces::Pieces;
 use crate::pipeline::{BUFFERS_PER_THREAD, in_order};
 use crate::plan::{Plan, Planned};
 use crate::recipe::Importance;
@@ -69,19 +71,21 @@ pub fn run(
     let mut file = AtomicFile::create(output, options.existing)?;
     let mut writer = TensorWriter::new(&plan.file, &mut file).map_err(|error| error.in_file(output))?;
     let work: Vec<Work<'_>> = plan.tensors.iter().map(|tensor| Work::new(plan, tensor, options)).collect();
-    let pieces = pieces(&work, piece_elements(options.max_memory, threads));
+    let mut pieces = Pieces::default();
+    let wanted = piece_elements(options.max_memory, threads);
+    work.iter().for_each(|work| pieces.add(work.len(), work.step(wanted)));
     in_order(
         threads,
-        pieces.len(),
+        pieces.count(),
         |number, buffers: &mut Buffers| {
-            let Piece { tensor, range } = &pieces[number];
+            let (tensor, range) = pieces.get(number);
             match stop.load(Ordering::Relaxed) {
                 true => Err(Error::Interrupted),
-                false => work[*tensor].make(range.clone(), buffers),
+                false => work[tensor].make(range, buffers),
             }
         },
         |number, buffers| {
-            let work = &work[pieces[number].tensor];
+            let work = &work[pieces.get(number).0];
             writer
                 .write(work.tensor.spec.name(), work.made(buffers))
                 .map_err(|error| error.in_file(output))?;
@@ -93,19 +97,6 @@ pub fn run(
     plan.source.check_unchanged()?;
     check_written(plan, &mut file).map_err(|error| error.in_file(output))?;
     Ok(file.commit()?)
-}
-
-/// A part of a tensor: a range of its elements, or of its bytes where it is carried as it is.
-struct Piece {
-    tensor: usize,
-    range: Range<u64>,
-}
-
-fn pieces(work: &[Work<'_>], elements: u64) -> Vec<Piece> {
-    let of = |(tensor, work): (usize, &Work<'_>)| {
-        work.ranges(elements).map(move |range| Piece { tensor, range }).collect::<Vec<_>>()
-    };
-    work.iter().enumerate().flat_map(of).collect()
 }
 
 /// Elements of a piece. Each takes up to 16 bytes in the buffers of its thread; the most is what the caches
@@ -147,15 +138,19 @@ impl<'a> Work<'a> {
         self.tensor.ty.is_none_or(|ty| self.weights.stored_type().is_ok_and(|stored| stored == ty))
     }
 
-    fn ranges(&self, elements: u64) -> Box<dyn Iterator<Item = Range<u64>>> {
+    /// Elements of the tensor; bytes, where it is carried as it is.
+    fn len(&self) -> u64 {
         match self.tensor.ty {
-            Some(_) => Box::new(self.weights.chunks(elements, self.has_importance())),
-            None => {
-                let bytes = self.tensor.spec.bytes();
-                Box::new(
-                    (0..bytes.div_ceil(elements)).map(move |n| n * elements..((n + 1) * elements).min(bytes)),
-                )
-            }
+            Some(_) => self.tensor.spec.shape().elements(),
+            None => self.tensor.spec.bytes(),
+        }
+    }
+
+    /// What a piece has of them, when it should have about `wanted`.
+    fn step(&self, wanted: u64) -> u64 {
+        match self.tensor.ty {
+            Some(_) => self.weights.step(wanted, self.has_importance()),
+            None => wanted,
         }
     }
 
@@ -290,8 +285,9 @@ fn check_written(plan: &Plan, file: &mut AtomicFile) -> briq_format::Result<()> 
         });
     match same {
         true => Ok(()),
-        false => {
-            Err(briq_format::Error::Invalid("what was written does not read back as planned".to_owned()))
-        }
+        false => Err(briq_format::Error::Io {
+            action: "read back what was written",
+            error: io::Error::new(io::ErrorKind::InvalidData, "it is not what was planned"),
+        }),
     }
 }

@@ -50,22 +50,26 @@ impl<'a> Weights<'a> {
         }
     }
 
-    /// Splits the tensor into ranges of about `wanted` elements, each a whole number of blocks of any type;
-    /// of rows, where rows are rearranged or asked for.
-    pub(crate) fn chunks(&self, wanted: u64, whole_rows: bool) -> impl Iterator<Item = Range<u64>> + use<> {
+    /// Elements of a piece of about `wanted`: a whole number of blocks of any type; of rows, where rows are
+    /// rearranged or asked for.
+    pub(crate) fn step(&self, wanted: u64, whole_rows: bool) -> u64 {
         let unit = match self.origin {
             _ if whole_rows => self.shape.row_elements(),
             Origin::Source { transform, .. } if *transform != Transform::None => self.shape.row_elements(),
             _ => UNIT,
         };
-        let elements = self.shape.elements();
-        let step = (wanted / unit.max(1)).max(1) * unit.max(1);
+        (wanted / unit.max(1)).max(1) * unit.max(1)
+    }
+
+    /// Splits the tensor into ranges of [`step`](Self::step) elements.
+    pub(crate) fn chunks(&self, wanted: u64) -> impl Iterator<Item = Range<u64>> + use<> {
+        let (step, elements) = (self.step(wanted, false), self.shape.elements());
         (0..elements.div_ceil(step)).map(move |chunk| chunk * step..((chunk + 1) * step).min(elements))
     }
 
     /// Reads the blocks of the elements in `range` into `bytes`, little-endian, as they are stored.
     ///
-    /// `range` is one that [`chunks`](Self::chunks) gave.
+    /// `range` begins at a multiple of [`step`](Self::step) and is no longer, or ends with the tensor.
     pub(crate) fn read(&self, range: Range<u64>, bytes: &mut Vec<u8>) -> Result<()> {
         let ty = self.stored_type()?;
         let size = |elements: u64| {

@@ -109,7 +109,7 @@ fn print_plan(plan: &Plan, output: &Path) -> anyhow::Result<()> {
     writeln!(
         out,
         "{}: {} tensors, {} bytes, {:.2} bits per weight{}{}",
-        output.display(),
+        Escaped(output.as_os_str().as_encoded_bytes()),
         plan.tensors.len(),
         plan.file.file_bytes(),
         plan.bits_per_weight(),
@@ -125,7 +125,7 @@ fn print_closing_line(plan: &Plan, output: &Path, seconds: f64) -> anyhow::Resul
     writeln!(
         out,
         "{}: {} from {}, {:.2} bits per weight{}{}, {}",
-        output.display(),
+        Escaped(output.as_os_str().as_encoded_bytes()),
         words::bytes(plan.file.file_bytes()),
         words::bytes(plan.source.bytes()),
         plan.bits_per_weight(),

@@ -29,7 +29,12 @@ fn write(inputs: &[Imatrix], output: &ImatrixOutput) -> anyhow::Result<()> {
     let merged = merge(inputs, MergeOptions { chunk_size: output.chunk_size })?;
     merged.write(&output.out, format, if output.force { Existing::Replace } else { Existing::Keep })?;
     let mut out = stdout();
-    writeln!(out, "{}: {} entries, {format} format", output.out.display(), merged.len())?;
+    writeln!(
+        out,
+        "{}: {} entries, {format} format",
+        Escaped(output.out.as_os_str().as_encoded_bytes()),
+        merged.len()
+    )?;
     out.flush()?;
     Ok(())
 }
@@ -39,7 +44,7 @@ fn format_of(output: &Path) -> Result<Format, Error> {
         Some("gguf") => Ok(Format::Gguf),
         Some("dat") => Ok(Format::Legacy),
         _ => {
-            let path = output.display();
+            let path = Escaped(output.as_os_str().as_encoded_bytes());
             Err(Error::usage(format!(
                 "{path}: the name must end in .gguf for the GGUF format or in .dat for the legacy one"
             )))
@@ -58,7 +63,13 @@ fn info(args: &ImatrixInfo) -> anyhow::Result<()> {
 fn print(imatrix: &Imatrix) -> anyhow::Result<()> {
     let mut out = stdout();
     let entries = imatrix.entries();
-    write!(out, "{}: {} format, {} entries", imatrix.path().display(), imatrix.format(), entries.len())?;
+    write!(
+        out,
+        "{}: {} format, {} entries",
+        Escaped(imatrix.path().as_os_str().as_encoded_bytes()),
+        imatrix.format(),
+        entries.len()
+    )?;
     if let Some(chunks) = imatrix.chunk_count() {
         write!(out, ", {chunks} chunks")?;
     }

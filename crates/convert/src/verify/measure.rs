@@ -31,7 +31,7 @@ impl Comparison {
         let stored_type = weights.stored_type()?;
         let (mut stored, mut expected, mut decoded) = (Vec::new(), Vec::new(), Vec::new());
         let codec = |error: briq_codec::Error| Error::unsupported(error.to_string());
-        for range in weights.chunks(CHUNK, false) {
+        for range in weights.chunks(CHUNK) {
             let elements = range.end - range.start;
             let block = |element: u64| (element / ty.block_elements() * ty.block_bytes()) as usize;
             let blocks = bytes.get(block(range.start)..block(range.end)).unwrap_or_default();
