@@ -34,6 +34,8 @@ pub(crate) enum Command {
     /// Look at importance matrices, merge them, or change their format
     #[command(subcommand)]
     Imatrix(Imatrix),
+    /// Measure how fast weights are encoded and decoded, here and by ggml
+    Bench(Bench),
     /// List the tensor types and recipes
     Types(Types),
     /// Print a completion script for a shell
@@ -220,6 +222,50 @@ pub(crate) struct ImatrixOutput {
     /// Replace the output if it exists
     #[arg(long, short)]
     pub(crate) force: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  briq bench encode
+  briq bench encode --type Q4_K --type IQ4_XS --imatrix --peer llama.cpp/build/bin
+  BRIQ_ISA=avx2 briq bench decode --json
+  briq bench --list-isa
+
+BRIQ_ISA forces an instruction set, one of those that --list-isa names. A type takes about a second.")]
+pub(crate) struct Bench {
+    /// What to measure
+    #[arg(required_unless_present = "list_isa")]
+    pub(crate) codec: Option<Codec>,
+    /// Take turns with the ggml in this folder, whose code is run, and compare every byte
+    #[arg(long, value_name = "DIR")]
+    pub(crate) peer: Option<PathBuf>,
+    /// Measure this type; may be repeated [default: all]
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) types: Vec<TensorType>,
+    /// Encode with importance where a type uses it; those that cannot do without have it anyway
+    #[arg(long)]
+    pub(crate) imatrix: bool,
+    /// Threads that share the rows, on both sides
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: u16,
+    /// Weights of each type, up to 2^30, made whole rows [default: at most 2^24, fewer for slow types]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 30))]
+    pub(crate) weights: Option<u32>,
+    /// List the instruction sets of this processor, and which one is used
+    #[arg(long)]
+    pub(crate) list_isa: bool,
+    /// Report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What `bench` measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Codec {
+    /// Weights to blocks
+    Encode,
+    /// Blocks to weights
+    Decode,
 }
 
 #[derive(Debug, clap::Args)]

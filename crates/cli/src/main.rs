@@ -5,6 +5,7 @@ mod commands;
 mod exit;
 mod interrupt;
 mod json;
+mod peer;
 mod progress;
 mod words;
 
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => commands::verify::run(&args),
         Command::Snapshot(args) => commands::snapshot::run(&args),
         Command::Imatrix(args) => commands::imatrix::run(&args),
+        Command::Bench(args) => commands::bench::run(&args),
         Command::Types(args) => commands::types::run(&args),
         Command::Completions(args) => commands::completions::run(&args),
     };

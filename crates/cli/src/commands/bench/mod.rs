@@ -1,0 +1,102 @@
+//! `briq bench`: how fast weights become blocks and blocks become weights, here and in ggml, and whether both make
+//! the same of them.
+//!
+//! One process, the same data, turn by turn: the rates of two runs on a shared machine say little about each other.
+//! Whole files are not measured here.
+
+mod data;
+mod figures;
+mod rounds;
+mod workbench;
+
+use std::io::Write;
+
+use anyhow::Result;
+use briq_codec::{Isa, can_decode, can_encode};
+use briq_convert::Error;
+use briq_format::TensorType;
+use serde_json::json;
+
+use super::{print_json, stdout};
+use crate::args::{Bench, Codec};
+use crate::exit::Outcome;
+use figures::Figures;
+use workbench::Workbench;
+
+pub(crate) fn run(args: &Bench) -> Result<Outcome> {
+    let Some(codec) = args.codec.filter(|_| !args.list_isa) else {
+        list_isas(args.json)?;
+        return Ok(Outcome::Done);
+    };
+    let types = types(codec, args)?;
+    let bench = Workbench::new(args)?;
+    let figures = types.into_iter().map(|ty| match codec {
+        Codec::Encode => bench.encode(ty, args.imatrix),
+        Codec::Decode => bench.decode(ty),
+    });
+    let differ = match args.json {
+        true => report_json(args, figures)?,
+        false => report(args, figures)?,
+    };
+    Ok(if differ { Outcome::CheckFailed } else { Outcome::Done })
+}
+
+fn list_isas(json: bool) -> Result<()> {
+    let (available, used) = (Isa::available(), Isa::best());
+    if json {
+        let names: Vec<_> = available.iter().map(|isa| isa.name()).collect();
+        return print_json(&json!({ "available": names, "used": used.name() }));
+    }
+    let mut out = stdout();
+    for isa in available {
+        writeln!(out, "{isa}{}", if isa == used { " (used)" } else { "" })?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// The types that were asked for, or all that there are.
+fn types(codec: Codec, args: &Bench) -> Result<Vec<TensorType>> {
+    if codec == Codec::Decode && args.imatrix {
+        return Err(Error::usage("--imatrix: decoders make no use of importance").into());
+    }
+    let can: fn(TensorType) -> bool = match codec {
+        Codec::Encode => can_encode,
+        Codec::Decode => can_decode,
+    };
+    if let Some(ty) = args.types.iter().find(|&&ty| !can(ty)) {
+        let verb = if codec == Codec::Encode { "encoded" } else { "decoded" };
+        return Err(
+            Error::usage(format!("--type {ty}: cannot be {verb}; `briq types` shows which can")).into()
+        );
+    }
+    Ok(match args.types.is_empty() {
+        true => TensorType::ALL.iter().copied().filter(|&ty| can(ty)).collect(),
+        false => args.types.clone(),
+    })
+}
+
+/// Prints a line per type as soon as it is measured; whether bytes differ.
+fn report(args: &Bench, all: impl Iterator<Item = Result<Figures>>) -> Result<bool> {
+    let (threads, has_peer) = (args.threads, args.peer.is_some());
+    let mut out = stdout();
+    let plural = if threads == 1 { "" } else { "s" };
+    writeln!(out, "{}, {threads} thread{plural}, best of the rounds", Isa::best())?;
+    Figures::print_heading(&mut out, has_peer)?;
+    out.flush()?;
+    let mut differ = false;
+    for figures in all {
+        let figures = figures?;
+        figures.print(&mut out, has_peer)?;
+        out.flush()?;
+        differ |= figures.differ();
+    }
+    Ok(differ)
+}
+
+/// Prints everything at the end; whether bytes differ.
+fn report_json(args: &Bench, all: impl Iterator<Item = Result<Figures>>) -> Result<bool> {
+    let all = all.collect::<Result<Vec<_>>>()?;
+    print_json(&json!({ "isa": Isa::best().name(), "threads": args.threads, "types": all }))?;
+    Ok(all.iter().any(Figures::differ))
+}
