@@ -42,7 +42,9 @@ pub enum Error {
         ty: TensorType,
     },
     /// Weights that a search cannot place. Those that are finite, and whose squares are, it can.
-    #[error("weights from {weight} on have no nearest point on the grid of {ty}: they, or their squares times importance, are not finite")]
+    #[error(
+        "weights from {weight} on have no nearest point on the grid of {ty}: they, or their squares times importance, are not finite"
+    )]
     NoNearestPoint {
         /// The type.
         ty: TensorType,

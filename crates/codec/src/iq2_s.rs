@@ -6,7 +6,9 @@ use briq_format::block::IQ2_S;
 use briq_format::scalar::F16;
 
 use crate::error::Error;
-use crate::grid::{EIGHTHS, Fitted, Grid, GridBlock, Model, Refined, Start, Trials, encode_rows, points, signed};
+use crate::grid::{
+    EIGHTHS, Fitted, Grid, GridBlock, Model, Refined, Start, Trials, encode_rows, points, signed,
+};
 use crate::placement::{nibble, pack_nibbles};
 use crate::row::{Decode, Rows, TryEncode};
 use crate::tables;
@@ -33,7 +35,7 @@ impl TryEncode for IQ2_S {
     }
 }
 
-impl GridBlock<16, 8> for IQ2_S {
+impl GridBlock<16, 8, 2> for IQ2_S {
     const MODEL: Model = Model {
         variance: 2.0,
         parity: false,
@@ -58,7 +60,9 @@ impl GridBlock<16, 8> for IQ2_S {
             scale: F16::from_f32(fitted.scale * 0.9875),
             grid_indices_low: std::array::from_fn(|k| fitted.indices[k] as u8),
             signs: fitted.signs,
-            grid_indices_high: std::array::from_fn(|i| (4 * i..4 * i + 4).fold(0, |byte, k| byte | high(k) as u8)),
+            grid_indices_high: std::array::from_fn(|i| {
+                (4 * i..4 * i + 4).fold(0, |byte, k| byte | high(k) as u8)
+            }),
             scales: pack_nibbles(&fitted.scale_codes),
         }
     }

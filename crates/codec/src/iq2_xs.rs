@@ -7,7 +7,9 @@ use briq_format::scalar::F16;
 use zerocopy::little_endian::U16;
 
 use crate::error::Error;
-use crate::grid::{EIGHTHS, Fitted, Grid, GridBlock, Model, Refined, Start, Trials, encode_rows, points, signed, with_parity};
+use crate::grid::{
+    EIGHTHS, Fitted, Grid, GridBlock, Model, Refined, Start, Trials, encode_rows, points, signed, with_parity,
+};
 use crate::placement::{nibble, pack_nibbles};
 use crate::row::{Decode, Rows, TryEncode};
 use crate::tables;
@@ -36,7 +38,7 @@ impl TryEncode for IQ2_XS {
     }
 }
 
-impl GridBlock<16, 8> for IQ2_XS {
+impl GridBlock<16, 8, 2> for IQ2_XS {
     const MODEL: Model = Model {
         variance: 1.0,
         parity: true,

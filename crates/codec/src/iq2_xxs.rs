@@ -6,7 +6,9 @@ use briq_format::block::{IQ2_XXS, IQ2XxsRecord};
 use briq_format::scalar::F16;
 
 use crate::error::Error;
-use crate::grid::{EIGHTHS, Fitted, Grid, GridBlock, Model, Refined, Start, Trials, encode_rows, points, signed, with_parity};
+use crate::grid::{
+    EIGHTHS, Fitted, Grid, GridBlock, Model, Refined, Start, Trials, encode_rows, points, signed, with_parity,
+};
 use crate::row::{Decode, Rows, TryEncode};
 use crate::tables;
 
@@ -36,7 +38,7 @@ impl TryEncode for IQ2_XXS {
     }
 }
 
-impl GridBlock<32, 8> for IQ2_XXS {
+impl GridBlock<32, 8, 4> for IQ2_XXS {
     const MODEL: Model = Model {
         variance: 1.0,
         parity: true,

@@ -6,7 +6,9 @@ use briq_format::block::IQ3_S;
 use briq_format::scalar::F16;
 
 use crate::error::Error;
-use crate::grid::{Fitted, Grid, GridBlock, Model, Refined, Start, Trials, encode_rows, pair, points, signed};
+use crate::grid::{
+    Fitted, Grid, GridBlock, Model, Refined, Start, Trials, encode_rows, pair, points, signed,
+};
 use crate::placement::{nibble, pack_nibbles};
 use crate::row::{Decode, Rows, TryEncode};
 use crate::tables;
@@ -35,7 +37,7 @@ impl TryEncode for IQ3_S {
     }
 }
 
-impl GridBlock<32, 4> for IQ3_S {
+impl GridBlock<32, 4, 8> for IQ3_S {
     const MODEL: Model = Model {
         variance: 2.0,
         parity: false,
@@ -66,7 +68,9 @@ impl GridBlock<32, 4> for IQ3_S {
             // The factor is the reference's, for what rounding the scales of sub-blocks adds on average.
             scale: F16::from_f32(fitted.scale * 1.033),
             grid_indices_low,
-            grid_indices_high: std::array::from_fn(|i| (8 * i..8 * i + 8).fold(0, |byte, j| byte | high(j) as u8)),
+            grid_indices_high: std::array::from_fn(|i| {
+                (8 * i..8 * i + 8).fold(0, |byte, j| byte | high(j) as u8)
+            }),
             signs,
             scales: pack_nibbles(&fitted.scale_codes),
         }
@@ -88,7 +92,8 @@ mod tests {
         early[32..64].fill(0.0);
         let encode = |weights: &[f32; 256]| {
             let mut blocks = [IQ3_S::new_zeroed()];
-            IQ3_S::try_encode_rows(&Rows { weights, row_elements: 256, importance: None }, &mut blocks).unwrap();
+            IQ3_S::try_encode_rows(&Rows { weights, row_elements: 256, importance: None }, &mut blocks)
+                .unwrap();
             blocks[0]
         };
         let (late, early) = (encode(&weights), encode(&early));

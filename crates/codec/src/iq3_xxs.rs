@@ -6,7 +6,9 @@ use briq_format::block::IQ3_XXS;
 use briq_format::scalar::F16;
 
 use crate::error::Error;
-use crate::grid::{Fitted, Grid, GridBlock, Model, Refined, Start, Trials, encode_rows, pair, points, signed, with_parity};
+use crate::grid::{
+    Fitted, Grid, GridBlock, Model, Refined, Start, Trials, encode_rows, pair, points, signed, with_parity,
+};
 use crate::row::{Decode, Rows, TryEncode};
 use crate::tables;
 
@@ -39,7 +41,7 @@ impl TryEncode for IQ3_XXS {
     }
 }
 
-impl GridBlock<32, 4> for IQ3_XXS {
+impl GridBlock<32, 4, 8> for IQ3_XXS {
     const MODEL: Model = Model {
         variance: 2.0,
         parity: true,

@@ -7,7 +7,7 @@ use briq_format::scalar::F16;
 
 use crate::fit::{Affine, Scaled, Trials, affine, importance_weights, nonnegative};
 use crate::k_scales::{self, ScalesAndMinimums};
-use crate::lanes::{CodeTile, Isa, Kernel, Lanes, Tile, dispatch, numbers};
+use crate::lanes::{CodeTile, Isa, Kernel, Lanes, Pair, Tile, dispatch, numbers, sum, sum_of_squares};
 use crate::row::Rows;
 
 /// What differs between the types.
@@ -55,14 +55,15 @@ impl<B> Kernel for EncodeRows<'_, B> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Self { model, rows, blocks, place } = self;
+        let (mut x, mut importance) = (Tile::new(), Tile::new());
         for (batch, blocks) in blocks.chunks_mut(L::WIDTH).enumerate() {
-            let numbers = batch * L::WIDTH..batch * L::WIDTH + blocks.len();
-            let x = Tile::gather(rows.weights, numbers.clone().map(|block| block * 256));
+            let starts = (batch * L::WIDTH..batch * L::WIDTH + blocks.len()).map(|block| block * 256);
+            x.fill::<L>(rows.weights, starts.clone());
             let fits = match rows.importance {
                 None => fit::<L>(model, &x),
-                Some(importance) => {
-                    let starts = numbers.map(|block| block * 256 % rows.row_elements);
-                    fit_with_importance::<L>(model, &x, &Tile::gather(importance, starts))
+                Some(row) => {
+                    importance.fill::<L>(row, starts.map(|start| start % rows.row_elements));
+                    fit_with_importance::<L>(model, &x, &importance)
                 }
             };
             place_all(model, &x, &fits, blocks, place);
@@ -71,51 +72,30 @@ impl<B> Kernel for EncodeRows<'_, B> {
 }
 
 /// Super-blocks side by side, before the scales are stored.
-struct Fits<L> {
-    sub_blocks: SubBlocks<L>,
+struct Fits<L: Lanes> {
+    /// Two sub-blocks each.
+    sub_blocks: [Affine<Pair<L>>; 4],
     scale: L,
     minimum: L,
     scales: [L; 8],
     minimums: [L; 8],
 }
 
-/// The fits of the sub-blocks.
-struct SubBlocks<L> {
-    scales: [L; 8],
-    /// The minimums as they are stored: how far below zero.
-    drops: [L; 8],
-    codes: [[L; 32]; 8],
-}
-
-impl<L: Lanes> SubBlocks<L> {
-    #[inline(always)]
-    fn new() -> Self {
-        Self { scales: [L::zero(); 8], drops: [L::zero(); 8], codes: [[L::zero(); 32]; 8] }
-    }
-
-    #[inline(always)]
-    fn set(&mut self, group: usize, fit: &Affine<L, 32>) {
-        self.scales[group] = fit.scale;
-        self.drops[group] = -fit.minimum;
-        self.codes[group] = fit.codes;
-    }
-}
-
 /// Weighs the error by magnitude, and takes the largest scale and minimum to 63.
 #[inline(always)]
 fn fit<L: Lanes>(model: &Model, x: &Tile<256>) -> Fits<L> {
-    let mut sub_blocks = SubBlocks::new();
-    for group in 0..8 {
-        let x = x.load::<L, 32>(group * 32);
-        let root_mean_square = (sum_of_squares(&x) / L::splat(32.0)).sqrt();
+    let mut sub_blocks = [Affine::none(); 4];
+    for (pair, fit) in sub_blocks.iter_mut().enumerate() {
+        let x = x.load_pair::<L, 32>(pair * 64);
+        let root_mean_square = (sum_of_squares(&x) / Pair::splat(32.0)).sqrt();
         let mut w = x;
         for w in &mut w {
             *w = root_mean_square + w.abs();
         }
-        sub_blocks.set(group, &affine(&x, &w, model.largest_code, &model.trials_without_importance));
+        *fit = affine(&x, &w, model.largest_code, &model.trials_without_importance);
     }
-    let (scale, scales) = to_sixty_three(&sub_blocks.scales);
-    let (minimum, minimums) = to_sixty_three(&sub_blocks.drops);
+    let (scale, scales) = to_sixty_three(&scales(&sub_blocks));
+    let (minimum, minimums) = to_sixty_three(&drops(&sub_blocks));
     Fits { sub_blocks, scale, minimum, scales, minimums }
 }
 
@@ -123,21 +103,40 @@ fn fit<L: Lanes>(model: &Model, x: &Tile<256>) -> Fits<L> {
 #[inline(always)]
 fn fit_with_importance<L: Lanes>(model: &Model, x: &Tile<256>, importance: &Tile<256>) -> Fits<L> {
     let variance = L::splat(2.0) * sum_of_squares(&x.load::<L, 256>(0)) / L::splat(256.0);
-    let mut sub_blocks = SubBlocks::new();
+    let mut sub_blocks = [Affine::none(); 4];
     let mut sums = [L::zero(); 8];
-    for (group, sum) in sums.iter_mut().enumerate() {
-        let x = x.load::<L, 32>(group * 32);
-        let w = importance_weights(&importance.load(group * 32), variance, &x);
-        for &w in &w {
-            *sum = *sum + w;
-        }
-        sub_blocks.set(group, &affine(&x, &w, model.largest_code, &Trials::WITH_IMPORTANCE));
+    for (pair, fit) in sub_blocks.iter_mut().enumerate() {
+        let x = x.load_pair::<L, 32>(pair * 64);
+        let w = importance_weights(&importance.load_pair(pair * 64), Pair(variance, variance), &x);
+        let sum = sum(&w);
+        (sums[2 * pair], sums[2 * pair + 1]) = (sum.0, sum.1);
+        *fit = affine(&x, &w, model.largest_code, &Trials::WITH_IMPORTANCE);
     }
-    let Scaled { scale, codes: mut scales } = nonnegative(&sub_blocks.scales, &sums, 63.0);
-    let Scaled { scale: minimum, codes: mut minimums } = nonnegative(&sub_blocks.drops, &sums, 63.0);
+    let Scaled { scale, codes: mut scales } = nonnegative(&scales(&sub_blocks), &sums, 63.0);
+    let Scaled { scale: minimum, codes: mut minimums } = nonnegative(&drops(&sub_blocks), &sums, 63.0);
     cap(&mut scales, model.largest_searched_scale);
     cap(&mut minimums, model.largest_searched_scale);
     Fits { sub_blocks, scale, minimum, scales, minimums }
+}
+
+/// The scales of the sub-blocks.
+#[inline(always)]
+fn scales<L: Lanes>(sub_blocks: &[Affine<Pair<L>>; 4]) -> [L; 8] {
+    let mut scales = [L::zero(); 8];
+    for (scales, fit) in scales.as_chunks_mut().0.iter_mut().zip(sub_blocks) {
+        *scales = [fit.scale.0, fit.scale.1];
+    }
+    scales
+}
+
+/// The minimums of the sub-blocks as they are stored: how far below zero.
+#[inline(always)]
+fn drops<L: Lanes>(sub_blocks: &[Affine<Pair<L>>; 4]) -> [L; 8] {
+    let mut drops = [L::zero(); 8];
+    for (drops, fit) in drops.as_chunks_mut().0.iter_mut().zip(sub_blocks) {
+        *drops = [-fit.minimum.0, -fit.minimum.1];
+    }
+    drops
 }
 
 #[inline(always)]
@@ -172,24 +171,23 @@ fn place_all<L: Lanes, B>(
         }
     }
     let mut codes = CodeTile::<256>::new();
-    for (group, found) in fits.sub_blocks.codes.iter().enumerate() {
-        let (step, drop) = (L::load(&steps[group]), L::load(&drops[group]));
-        let unusable = step.eq(L::zero());
-        let mut rounded = x.load::<L, 32>(group * 32);
-        for (x, &code) in rounded.iter_mut().zip(found) {
+    for (pair, fit) in fits.sub_blocks.iter().enumerate() {
+        let group = 2 * pair;
+        let step = Pair(L::load(&steps[group]), L::load(&steps[group + 1]));
+        let drop = Pair(L::load(&drops[group]), L::load(&drops[group + 1]));
+        let mut rounded = x.load_pair::<L, 32>(group * 32);
+        let unusable = step.eq(Pair::zero());
+        let any_unusable = Pair::<L>::any(unusable);
+        for x in &mut rounded {
             let again = ((*x + drop) / step).round_even_within(0.0, model.largest_code);
-            *x = L::select(unusable, code, again);
+            *x = if any_unusable { Pair::select(unusable, fit.code(*x), again) } else { again };
         }
-        codes.store(group * 32, &rounded);
+        codes.store_pair(group * 32, &rounded);
     }
+    let codes = codes.blocks();
     for (lane, block) in blocks.iter_mut().enumerate() {
         let (scale, minimum) = (F16::from_f32(scales[lane]), F16::from_f32(minimums[lane]));
-        *block = place(&SuperBlock {
-            scale,
-            minimum,
-            scales_and_minimums: packed[lane],
-            codes: codes.block(lane),
-        });
+        *block = place(&SuperBlock { scale, minimum, scales_and_minimums: packed[lane], codes: codes[lane] });
     }
 }
 
@@ -225,13 +223,4 @@ fn code_tile<L: Lanes>(codes: &[L; 8]) -> CodeTile<8> {
     let mut tile = CodeTile::new();
     tile.store(0, codes);
     tile
-}
-
-#[inline(always)]
-fn sum_of_squares<L: Lanes>(values: &[L]) -> L {
-    let mut sum = L::zero();
-    for &value in values {
-        sum = sum + value * value;
-    }
-    sum
 }

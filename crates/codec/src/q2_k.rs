@@ -3,7 +3,7 @@
 use briq_format::block::Q2_K;
 use briq_format::scalar::F16;
 
-use crate::fit::{Affine, Scaled, Trials, affine, affine_by_magnitude, importance_weights, nonnegative};
+use crate::fit::{Scaled, Trials, affine, affine_by_magnitude, importance_weights, nonnegative};
 use crate::lanes::{CodeTile, Lanes, Tile, numbers, sum, sum_of_squares};
 use crate::placement::{pack_planes, unpack_planes};
 use crate::row::{Decode, Encode, Quants, Rows};
@@ -101,8 +101,11 @@ fn fit<L: Lanes>(x: &Tile<256>) -> Fits<L> {
         for w in &mut w {
             *w = w.abs();
         }
-        let Affine { scale, minimum, codes } = affine_by_magnitude(&x, &w, 3.0, &TRIALS);
-        (scales[group], drops[group], found[group]) = (scale, -minimum, codes);
+        let fit = affine_by_magnitude(&x, &w, 3.0, &TRIALS);
+        (scales[group], drops[group]) = (fit.scale, -fit.minimum);
+        for i in 0..16 {
+            found[group][i] = fit.code(x[i]);
+        }
     }
     Fits { scales: to_fifteen(&scales), minimums: to_fifteen(&drops), found }
 }
@@ -116,8 +119,11 @@ fn fit_with_importance<L: Lanes>(x: &Tile<256>, importance: &Tile<256>) -> Fits<
     for group in 0..16 {
         let x = x.load::<L, 16>(group * 16);
         let w = importance_weights(&importance.load(group * 16), variance, &x);
-        let Affine { scale, minimum, codes } = affine(&x, &w, 3.0, &Trials::WITH_IMPORTANCE);
-        (scales[group], drops[group], found[group]) = (scale, -minimum, codes);
+        let fit = affine(&x, &w, 3.0, &Trials::WITH_IMPORTANCE);
+        (scales[group], drops[group]) = (fit.scale, -fit.minimum);
+        for i in 0..16 {
+            found[group][i] = fit.code(x[i]);
+        }
         sums[group] = sum(&w);
     }
     Fits { scales: nonnegative(&scales, &sums, 15.0), minimums: nonnegative(&drops, &sums, 15.0), found }

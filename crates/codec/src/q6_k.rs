@@ -47,14 +47,14 @@ impl Kernel for EncodeRows<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Self { rows, blocks } = self;
+        let (mut x, mut importance) = (Tile::new(), Tile::new());
         for (batch, blocks) in blocks.chunks_mut(L::WIDTH).enumerate() {
             let starts = (batch * L::WIDTH..batch * L::WIDTH + blocks.len()).map(|block| block * 256);
-            let x = Tile::gather(rows.weights, starts.clone());
-            // The importance itself, not scaled by magnitude as for other types.
-            let importance = rows.importance.map(|importance| {
-                Tile::<256>::gather(importance, starts.map(|start| start % rows.row_elements))
-            });
-            encode::<L>(&x, importance.as_ref(), blocks);
+            x.fill::<L>(rows.weights, starts.clone());
+            if let Some(row) = rows.importance {
+                importance.fill::<L>(row, starts.map(|start| start % rows.row_elements));
+            }
+            encode::<L>(&x, rows.importance.map(|_| &importance), blocks);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use briq_format::block::Block;
 
-use crate::fit::{Affine, Fitted, Scaled, Trials, affine, importance_weights, mean_square, symmetric};
+use crate::fit::{Fitted, Scaled, Trials, affine, importance_weights, mean_square, symmetric};
 use crate::lanes::{CodeTile, Isa, Kernel, Lanes, Tile, dispatch, numbers};
 use crate::row::Rows;
 
@@ -40,22 +40,30 @@ impl<B: Block> Kernel for EncodeRows<'_, B> {
     fn run<L: Lanes>(self) {
         let Self { search, rows, importance, blocks, place } = self;
         let variances: Vec<f32> = rows.weights.chunks_exact(rows.row_elements).map(mean_square).collect();
+        let mut tile = Tile::<32>::new();
         for (batch, blocks) in blocks.chunks_mut(L::WIDTH).enumerate() {
             let starts = (batch * L::WIDTH..batch * L::WIDTH + blocks.len()).map(|block| block * 32);
             let mut variance = [0.0; 16];
             for (variance, start) in variance.iter_mut().zip(starts.clone()) {
                 *variance = variances[start / rows.row_elements];
             }
-            let x = Tile::<32>::gather(rows.weights, starts.clone()).load::<L, 32>(0);
-            let importance =
-                Tile::<32>::gather(importance, starts.map(|start| start % rows.row_elements)).load(0);
-            let w = importance_weights(&importance, L::load(&variance), &x);
-            let Affine { scale, minimum, codes } = match search {
+            tile.fill::<L>(rows.weights, starts.clone());
+            let x = tile.load::<L, 32>(0);
+            tile.fill::<L>(importance, starts.map(|start| start % rows.row_elements));
+            let w = importance_weights(&tile.load(0), L::load(&variance), &x);
+            let (scale, minimum, codes) = match search {
                 Search::Symmetric { half } => {
                     let Scaled { scale, codes } = symmetric(&x, &w, half);
-                    Affine { scale, minimum: L::zero(), codes }
+                    (scale, L::zero(), codes)
                 }
-                Search::Affine { largest_code } => affine(&x, &w, largest_code, &Trials::WITH_IMPORTANCE),
+                Search::Affine { largest_code } => {
+                    let fit = affine(&x, &w, largest_code, &Trials::WITH_IMPORTANCE);
+                    let mut codes = x;
+                    for code in &mut codes {
+                        *code = fit.code(*code);
+                    }
+                    (fit.scale, fit.minimum, codes)
+                }
             };
             let (scales, minimums) = (numbers(scale), numbers(minimum));
             let mut tile = CodeTile::<32>::new();

@@ -26,13 +26,14 @@ impl<B: EncodeLanes<N>, const N: usize> Kernel for EncodeRows<'_, B, N> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Self { rows, blocks } = self;
+        let (mut x, mut importance) = (Tile::new(), Tile::new());
         for (batch, blocks) in blocks.chunks_mut(L::WIDTH).enumerate() {
             let starts = (batch * L::WIDTH..batch * L::WIDTH + blocks.len()).map(|block| block * N);
-            let x = Tile::gather(rows.weights, starts.clone());
-            let importance = rows
-                .importance
-                .map(|importance| Tile::gather(importance, starts.map(|start| start % rows.row_elements)));
-            B::encode_lanes::<L>(&x, importance.as_ref(), blocks);
+            x.fill::<L>(rows.weights, starts.clone());
+            if let Some(row) = rows.importance {
+                importance.fill::<L>(row, starts.map(|start| start % rows.row_elements));
+            }
+            B::encode_lanes::<L>(&x, rows.importance.map(|_| &importance), blocks);
         }
     }
 }

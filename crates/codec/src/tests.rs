@@ -172,12 +172,15 @@ fn types_with_grids_refuse_what_their_search_cannot_place() {
     let ordinary: Vec<f32> = (0..512).map(|i| (i as f32).sin()).collect();
     let ones = [1.0; 256];
     let mut blocks = [0; 220];
-    for (ty, unplaceable) in [(IQ2_XS, f32::NAN), (IQ2_S, f32::INFINITY), (IQ3_XXS, 1e19), (IQ3_S, f32::NAN)] {
+    for (ty, unplaceable) in [(IQ2_XS, f32::NAN), (IQ2_S, f32::INFINITY), (IQ3_XXS, 1e19), (IQ3_S, f32::NAN)]
+    {
         let mut weights = ordinary.clone();
         weights[300] = unplaceable;
         let bytes = &mut blocks[..2 * ty.block_bytes() as usize];
         let refused = encode(ty, &weights, 256, Some(&ones), bytes);
-        let Err(Error::NoNearestPoint { weight: 256..=300, .. }) = refused else { panic!("{ty}: {refused:?}") };
+        let Err(Error::NoNearestPoint { weight: 256..=300, .. }) = refused else {
+            panic!("{ty}: {refused:?}")
+        };
         assert_eq!(encode(ty, &ordinary, 256, Some(&ones), bytes), Ok(()));
     }
     for ty in [IQ1_S, IQ2_XXS, IQ2_XS] {

@@ -1,6 +1,8 @@
 //! Scale and minimum of codes from zero up. Source: ggml's search for the K types with minimums.
+//!
+//! Where the codes of a trial count from, and in what, gives the codes again; so these are not kept.
 
-use super::Affine;
+use super::rounding::{Anything, Ordinary, Rounding, are_ordinary};
 use crate::lanes::Lanes;
 
 /// The scales that [`affine`] tries: such that the range takes `largest_code + first + i * step` steps,
@@ -16,6 +18,31 @@ impl Trials {
     pub(crate) const WITH_IMPORTANCE: Self = Self { first: -0.9, step: 0.05, last: 36 };
 }
 
+/// What the search finds: codes that count steps of `scale` from `minimum` up.
+#[derive(Clone, Copy)]
+pub(crate) struct Affine<L: Lanes> {
+    pub(crate) scale: L,
+    pub(crate) minimum: L,
+    rule: Rule<L>,
+    flat: L::Mask,
+}
+
+impl<L: Lanes> Affine<L> {
+    /// Zero for everything.
+    #[inline(always)]
+    pub(crate) fn none() -> Self {
+        let zero = L::zero();
+        let rule = Rule { origin: zero, steps_per_weight: zero, largest_code: 0.0 };
+        Self { scale: zero, minimum: zero, rule, flat: zero.eq(zero) }
+    }
+
+    /// The code of a weight of the block.
+    #[inline(always)]
+    pub(crate) fn code(&self, x: L) -> L {
+        L::select(self.flat, L::zero(), self.rule.code::<Anything>(x))
+    }
+}
+
 /// Minimises the sum of `w (x - scale * code - minimum)^2` over codes 0 to `largest_code`, the scale, and a
 /// minimum of at most zero.
 ///
@@ -28,7 +55,7 @@ pub(crate) fn affine<L: Lanes, const N: usize>(
     w: &[L; N],
     largest_code: f32,
     trials: &Trials,
-) -> Affine<L, N> {
+) -> Affine<L> {
     search(x, w, largest_code, trials, |difference| difference * difference)
 }
 
@@ -39,7 +66,7 @@ pub(crate) fn affine_by_magnitude<L: Lanes, const N: usize>(
     w: &[L; N],
     largest_code: f32,
     trials: &Trials,
-) -> Affine<L, N> {
+) -> Affine<L> {
     search(x, w, largest_code, trials, L::abs)
 }
 
@@ -50,22 +77,22 @@ fn search<L: Lanes, const N: usize>(
     largest_code: f32,
     trials: &Trials,
     loss: impl Fn(L) -> L,
-) -> Affine<L, N> {
-    let Range { minimum, maximum, sum_w, sum_x } = Range::of(x, w);
-    let flat = maximum.eq(minimum);
-    let lowest = minimum;
+) -> Affine<L> {
+    let range = Range::of(x, w);
+    let Range { lowest, highest, sum_w, sum_x } = range;
+    let mut minimum = L::select(lowest.gt(L::zero()), L::zero(), lowest);
+    let flat = highest.eq(minimum);
+    let flat_minimum = minimum;
 
-    let mut steps_per_weight = L::splat(largest_code) / (maximum - minimum);
-    // Where the best codes count from, and in what: the codes themselves follow from these two.
-    let (mut best_origin, mut best_steps) = (minimum, steps_per_weight);
-    let (mut scale, mut minimum) = (L::splat(1.0) / steps_per_weight, minimum);
     let mut codes = *x;
-    round(x, minimum, steps_per_weight, largest_code, &mut codes);
+    let mut rule = Rule::new(largest_code, minimum, highest, largest_code);
+    rule.round_and_sum(x, w, &range, flat, &mut codes);
+    let mut scale = L::splat(1.0) / rule.steps_per_weight;
     let mut best = error(x, w, &codes, scale, minimum, &loss);
     for trial in 0..=trials.last {
         let steps = trials.first + trials.step * f32::from(trial) + largest_code;
-        steps_per_weight = L::splat(steps) / (maximum - minimum);
-        let sums = round_and_sum(x, w, minimum, steps_per_weight, largest_code, &mut codes);
+        let trial_rule = Rule::new(steps, minimum, highest, largest_code);
+        let sums = trial_rule.round_and_sum(x, w, &range, flat, &mut codes);
         let determinant = sum_w * sums.codes_squared - sums.codes * sums.codes;
         let line_scale = (sum_w * sums.codes_times_x - sum_x * sums.codes) / determinant;
         let line_minimum = (sums.codes_squared * sum_x - sums.codes * sums.codes_times_x) / determinant;
@@ -75,23 +102,19 @@ fn search<L: Lanes, const N: usize>(
         let error = error(x, w, &codes, line_scale, line_minimum, &loss);
         let better = determinant.gt(L::zero()) & error.lt(best);
         best = L::select(better, error, best);
-        best_origin = L::select(better, minimum, best_origin);
-        best_steps = L::select(better, steps_per_weight, best_steps);
+        rule.origin = L::select(better, trial_rule.origin, rule.origin);
+        rule.steps_per_weight = L::select(better, trial_rule.steps_per_weight, rule.steps_per_weight);
         scale = L::select(better, line_scale, scale);
         minimum = L::select(better, line_minimum, minimum);
     }
-    round(x, best_origin, best_steps, largest_code, &mut codes);
-    for code in &mut codes {
-        *code = L::select(flat, L::zero(), *code);
-    }
-    Affine { scale: L::select(flat, L::zero(), scale), minimum: L::select(flat, lowest, minimum), codes }
+    let (scale, minimum) = (L::select(flat, L::zero(), scale), L::select(flat, flat_minimum, minimum));
+    Affine { scale, minimum, rule, flat }
 }
 
 /// What the trials have in common.
 struct Range<L> {
-    /// The smallest weight, or zero.
-    minimum: L,
-    maximum: L,
+    lowest: L,
+    highest: L,
     sum_w: L,
     sum_x: L,
 }
@@ -99,30 +122,85 @@ struct Range<L> {
 impl<L: Lanes> Range<L> {
     #[inline(always)]
     fn of<const N: usize>(x: &[L; N], w: &[L; N]) -> Self {
-        let (mut minimum, mut maximum) = (x[0], x[0]);
+        let (mut lowest, mut highest) = (x[0], x[0]);
         let mut sum_w = w[0];
         let mut sum_x = sum_w * x[0];
         for (&x, &w) in x.iter().zip(w).skip(1) {
-            minimum = L::select(x.lt(minimum), x, minimum);
-            maximum = L::select(x.gt(maximum), x, maximum);
+            lowest = L::select(x.lt(lowest), x, lowest);
+            highest = L::select(x.gt(highest), x, highest);
             sum_w = sum_w + w;
             sum_x = sum_x + w * x;
         }
-        Self { minimum: L::select(minimum.gt(L::zero()), L::zero(), minimum), maximum, sum_w, sum_x }
+        Self { lowest, highest, sum_w, sum_x }
     }
 }
 
-#[inline(always)]
-fn round<L: Lanes, const N: usize>(
-    x: &[L; N],
-    minimum: L,
+/// How weights become codes.
+#[derive(Clone, Copy)]
+struct Rule<L> {
+    /// What has the code zero.
+    origin: L,
     steps_per_weight: L,
     largest_code: f32,
-    codes: &mut [L; N],
-) {
-    for (code, &x) in codes.iter_mut().zip(x) {
-        *code = (steps_per_weight * (x - minimum)).round_even_within(0.0, largest_code);
+}
+
+impl<L: Lanes> Rule<L> {
+    /// What is between `origin` and `highest` takes this many steps.
+    #[inline(always)]
+    fn new(steps: f32, origin: L, highest: L, largest_code: f32) -> Self {
+        Self { origin, steps_per_weight: L::splat(steps) / (highest - origin), largest_code }
     }
+
+    #[inline(always)]
+    fn steps(&self, x: L) -> L {
+        self.steps_per_weight * (x - self.origin)
+    }
+
+    #[inline(always)]
+    fn code<R: Rounding>(&self, x: L) -> L {
+        R::round(self.steps(x), 0.0, self.largest_code)
+    }
+
+    /// Rounds the weights to codes, and sums over these. What becomes of flat blocks does not matter.
+    #[inline(always)]
+    fn round_and_sum<const N: usize>(
+        &self,
+        x: &[L; N],
+        w: &[L; N],
+        range: &Range<L>,
+        flat: L::Mask,
+        codes: &mut [L; N],
+    ) -> Sums<L> {
+        // Steps rise or fall with the weights, also when rounded. So these two bound them all, unless a weight is
+        // not a number, and then neither is the sum.
+        let bounded = are_ordinary(self.steps(range.lowest)) & are_ordinary(self.steps(range.highest));
+        let ordinary = bounded & range.sum_x.eq(range.sum_x);
+        if L::any(!(ordinary | flat)) {
+            self.sums::<Anything, N>(x, w, codes)
+        } else {
+            self.sums::<Ordinary, N>(x, w, codes)
+        }
+    }
+
+    #[inline(always)]
+    fn sums<R: Rounding, const N: usize>(&self, x: &[L; N], w: &[L; N], codes: &mut [L; N]) -> Sums<L> {
+        let mut sums = Sums { codes: L::zero(), codes_squared: L::zero(), codes_times_x: L::zero() };
+        for ((&x, &w), code) in x.iter().zip(w).zip(codes) {
+            *code = self.code::<R>(x);
+            let weighted = w * *code;
+            sums.codes = sums.codes + weighted;
+            sums.codes_squared = sums.codes_squared + weighted * *code;
+            sums.codes_times_x = sums.codes_times_x + weighted * x;
+        }
+        sums
+    }
+}
+
+/// Weighted sums over the codes of a trial.
+struct Sums<L> {
+    codes: L,
+    codes_squared: L,
+    codes_times_x: L,
 }
 
 #[inline(always)]
@@ -139,31 +217,4 @@ fn error<L: Lanes, const N: usize>(
         sum = sum + w * loss(scale * code + minimum - x);
     }
     sum
-}
-
-/// Weighted sums over the codes of a trial.
-struct Sums<L> {
-    codes: L,
-    codes_squared: L,
-    codes_times_x: L,
-}
-
-#[inline(always)]
-fn round_and_sum<L: Lanes, const N: usize>(
-    x: &[L; N],
-    w: &[L; N],
-    minimum: L,
-    steps_per_weight: L,
-    largest_code: f32,
-    codes: &mut [L; N],
-) -> Sums<L> {
-    let mut sums = Sums { codes: L::zero(), codes_squared: L::zero(), codes_times_x: L::zero() };
-    for ((&x, &w), code) in x.iter().zip(w).zip(codes) {
-        *code = (steps_per_weight * (x - minimum)).round_even_within(0.0, largest_code);
-        let weighted = w * *code;
-        sums.codes = sums.codes + weighted;
-        sums.codes_squared = sums.codes_squared + weighted * *code;
-        sums.codes_times_x = sums.codes_times_x + weighted * x;
-    }
-    sums
 }

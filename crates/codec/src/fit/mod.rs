@@ -18,12 +18,13 @@ mod descent;
 mod direct;
 mod levels;
 mod nonnegative;
+mod rounding;
 mod symmetric;
 
 use crate::lanes::Lanes;
 use crate::primitives::sum_of_squares;
 
-pub(crate) use affine::{Trials, affine, affine_by_magnitude};
+pub(crate) use affine::{Affine, Trials, affine, affine_by_magnitude};
 pub(crate) use descent::descent;
 pub(crate) use direct::{direct_affine, direct_symmetric};
 pub(crate) use levels::{levels, nearest_codes};
@@ -34,13 +35,6 @@ pub(crate) use symmetric::{extreme, symmetric};
 /// numbers from 0 to 255.
 pub(crate) struct Scaled<L, const N: usize> {
     pub(crate) scale: L,
-    pub(crate) codes: [L; N],
-}
-
-/// Codes that count steps of `scale` from `minimum` up.
-pub(crate) struct Affine<L, const N: usize> {
-    pub(crate) scale: L,
-    pub(crate) minimum: L,
     pub(crate) codes: [L; N],
 }
 

@@ -33,8 +33,8 @@ pub(crate) enum Start {
     Fitted,
 }
 
-/// A type with sub-blocks of `SUB` weights and points of `N` digits.
-pub(crate) trait GridBlock<const SUB: usize, const N: usize>: Block {
+/// A type with sub-blocks of `SUB` weights, `GROUPS` groups for points of `N` digits.
+pub(crate) trait GridBlock<const SUB: usize, const N: usize, const GROUPS: usize>: Block {
     const MODEL: Model;
 
     /// The grid, with its neighbours.
@@ -74,7 +74,12 @@ impl Fitted {
 ///
 /// # Errors
 /// When weights have no nearest point.
-pub(crate) fn encode_rows<B: GridBlock<SUB, N>, const SUB: usize, const N: usize>(
+pub(crate) fn encode_rows<
+    B: GridBlock<SUB, N, GROUPS>,
+    const SUB: usize,
+    const N: usize,
+    const GROUPS: usize,
+>(
     rows: &Rows<'_>,
     blocks: &mut [B],
 ) -> Result<(), Error> {
@@ -83,7 +88,7 @@ pub(crate) fn encode_rows<B: GridBlock<SUB, N>, const SUB: usize, const N: usize
     failed.map_or(Ok(()), |weight| Err(Error::NoNearestPoint { ty: B::TYPE, weight }))
 }
 
-struct EncodeRows<'a, B, const SUB: usize, const N: usize> {
+struct EncodeRows<'a, B, const SUB: usize, const N: usize, const GROUPS: usize> {
     rows: &'a Rows<'a>,
     grid: &'static Grid<N>,
     blocks: &'a mut [B],
@@ -91,17 +96,20 @@ struct EncodeRows<'a, B, const SUB: usize, const N: usize> {
     failed: &'a mut Option<usize>,
 }
 
-impl<B: GridBlock<SUB, N>, const SUB: usize, const N: usize> Kernel for EncodeRows<'_, B, SUB, N> {
+impl<B: GridBlock<SUB, N, GROUPS>, const SUB: usize, const N: usize, const GROUPS: usize> Kernel
+    for EncodeRows<'_, B, SUB, N, GROUPS>
+{
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let x = self.rows.weights.as_chunks::<256>().0;
         for (number, (block, x)) in self.blocks.iter_mut().zip(x).enumerate() {
             let start = number * 256;
-            let importance = self.rows.importance.and_then(|importance| {
-                importance[start % self.rows.row_elements..].first_chunk::<256>()
-            });
-            let prepared = prepare::<B, SUB, N>(x, importance);
-            match fit::<L, B, SUB, N>(self.grid, &prepared) {
+            let importance = self
+                .rows
+                .importance
+                .and_then(|importance| importance[start % self.rows.row_elements..].first_chunk::<256>());
+            let prepared = prepare::<B, SUB, N, GROUPS>(x, importance);
+            match fit::<L, B, SUB, N, GROUPS>(self.grid, &prepared) {
                 Ok(fitted) => *block = B::pack(&fitted),
                 Err(weight) => {
                     *self.failed = Some(start + weight);
@@ -120,7 +128,7 @@ struct Prepared {
 }
 
 #[inline(always)]
-fn prepare<B: GridBlock<SUB, N>, const SUB: usize, const N: usize>(
+fn prepare<B: GridBlock<SUB, N, GROUPS>, const SUB: usize, const N: usize, const GROUPS: usize>(
     x: &[f32; 256],
     importance: Option<&[f32; 256]>,
 ) -> Prepared {
@@ -139,29 +147,25 @@ fn prepare<B: GridBlock<SUB, N>, const SUB: usize, const N: usize>(
 
 /// Fits every sub-block alone, then quantizes the scales.
 #[inline(always)]
-fn fit<L: Lanes, B: GridBlock<SUB, N>, const SUB: usize, const N: usize>(
+fn fit<L: Lanes, B: GridBlock<SUB, N, GROUPS>, const SUB: usize, const N: usize, const GROUPS: usize>(
     grid: &Grid<N>,
     prepared: &Prepared,
 ) -> Result<Fitted, usize> {
     let Prepared { y, w, signs } = prepared;
-    let mut fitted = Fitted {
-        scale: 0.0,
-        scale_codes: [0; 16],
-        left_out: [false; 16],
-        indices: [0; 64],
-        signs: *signs,
-    };
-    let starts = starts::<L, B, SUB, N>(prepared);
+    let mut fitted =
+        Fitted { scale: 0.0, scale_codes: [0; 16], left_out: [false; 16], indices: [0; 64], signs: *signs };
+    let starts = starts::<L, B, SUB, N, GROUPS>(prepared);
     let mut scales = [0.0; 16];
     for (number, (y, w)) in y.as_chunks::<SUB>().0.iter().zip(w.as_chunks::<SUB>().0).enumerate() {
         let at = number * SUB;
-        let (indices, signs) = (&mut fitted.indices[at / N..][..SUB / N], &mut fitted.signs[at / 8..][..SUB / 8]);
+        let (indices, signs) =
+            (&mut fitted.indices[at / N..][..SUB / N], &mut fitted.signs[at / 8..][..SUB / 8]);
         let Some((range, scale)) = starts[number] else {
             fitted.left_out[number] = true;
             signs.fill(0);
             continue;
         };
-        let found = search::<L, N>(grid, B::MODEL.trials, y, w, range, scale).ok_or(at)?;
+        let found = search::<L, N, GROUPS>(grid, B::MODEL.trials, y, w, range, scale).ok_or(at)?;
         for (index, point) in indices.iter_mut().zip(found.points) {
             *index = grid.index(point).ok_or(at)?;
         }
@@ -183,15 +187,14 @@ fn fit<L: Lanes, B: GridBlock<SUB, N>, const SUB: usize, const N: usize>(
     }
     fitted.scale = largest / 31.0;
     let per_scale = 1.0 / fitted.scale;
-    fitted.scale_codes =
-        scales.map(|scale| round_even(0.5 * (per_scale * scale - 1.0)).clamp(0, 15) as u8);
+    fitted.scale_codes = scales.map(|scale| round_even(0.5 * (per_scale * scale - 1.0)).clamp(0, 15) as u8);
     Ok(fitted)
 }
 
 /// For each sub-block what the trials take to the largest level, and the scale if no trial is better than nothing.
 /// `None` for those that are left out.
 #[inline(always)]
-fn starts<L: Lanes, B: GridBlock<SUB, N>, const SUB: usize, const N: usize>(
+fn starts<L: Lanes, B: GridBlock<SUB, N, GROUPS>, const SUB: usize, const N: usize, const GROUPS: usize>(
     prepared: &Prepared,
 ) -> [Option<(f32, f32)>; 16] {
     let Prepared { y, w, .. } = prepared;
@@ -210,7 +213,8 @@ fn starts<L: Lanes, B: GridBlock<SUB, N>, const SUB: usize, const N: usize>(
             Start::Largest => (largest, largest / largest_level::<N>()),
             Start::Fitted => (fit * 3.0, fit),
         };
-        let left_out = largest < B::MODEL.negligible || matches!(B::MODEL.start, Start::Fitted) && range <= 0.0;
+        let left_out =
+            largest < B::MODEL.negligible || matches!(B::MODEL.start, Start::Fitted) && range <= 0.0;
         *start = (!left_out).then_some((range, scale));
     }
     starts

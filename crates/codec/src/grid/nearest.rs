@@ -1,8 +1,52 @@
-//! Of the neighbours of some weights the nearest.
+//! Of the neighbours of some weights the nearest: for one scale, or for several side by side.
 
-use super::points::bits_per_digit;
+use super::neighbours::Near;
+use super::points::{base, bits_per_digit, digit};
 use crate::lanes::{LANE_NUMBERS, Lanes};
 use crate::tables::Packed;
+
+/// What each digit adds to the distance, a scale per lane.
+pub(crate) struct Errors<L, const N: usize>([[L; 8]; N]);
+
+impl<L: Lanes, const N: usize> Errors<L, N> {
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        Self([[L::zero(); 8]; N])
+    }
+
+    /// Sets them for weights `x` and digits that stand for odd numbers.
+    #[inline(always)]
+    pub(crate) fn fill(&mut self, scale: L, x: &[f32; N], v: &[f32; N]) {
+        let mut values = [L::zero(); 8];
+        for (digit, value) in values[..base::<N>()].iter_mut().enumerate() {
+            *value = scale * L::splat((2 * digit + 1) as f32);
+        }
+        for ((errors, &x), &v) in self.0.iter_mut().zip(x).zip(v) {
+            for (error, &value) in errors[..base::<N>()].iter_mut().zip(&values) {
+                let difference = value - L::splat(x);
+                *error = L::splat(v) * difference * difference;
+            }
+        }
+    }
+
+    /// In each lane the first of `near` with the smallest sum of `v (scale * level - x)^2`, as a number. Below zero
+    /// where no sum is finite and what is near is not a point itself.
+    #[inline(always)]
+    pub(crate) fn nearest(&self, near: &Near<'_>) -> L {
+        let none = if near.is_point { f32::from(near.entries[0]) } else { -1.0 };
+        let (mut least, mut found) = (L::splat(f32::MAX), L::splat(none));
+        for &entry in near.entries {
+            let mut distance = self.0[0][digit::<N>(entry, 0)];
+            for i in 1..N {
+                distance = distance + self.0[i][digit::<N>(entry, i)];
+            }
+            let nearer = distance.lt(least);
+            least = L::select(nearer, distance, least);
+            found = L::select(nearer, L::splat(f32::from(entry)), found);
+        }
+        found
+    }
+}
 
 /// The first entry of `list` with the smallest sum of `v (scale * level - x)^2`, an entry per lane. `levels` are
 /// those of the digits, for digits of two bits twice. `None` when no sum is finite.

@@ -1,30 +1,31 @@
 //! A grid as the searches need it: for any digits the point, or the points near by.
 
-use super::points::bits_per_digit;
+use super::points::{base, bits_per_digit};
 use crate::tables::Packed;
 
 /// The points of a grid of `N` digits, and the neighbours of all that are no points.
 pub(crate) struct Grid<const N: usize> {
-    /// What a digit counts up to, plus 1.
-    base: usize,
     points: &'static [Packed],
     /// By the number that the digits spell in `base`, the first digit lowest.
     places: Vec<Place>,
-    /// The neighbour lists, each filled up to a multiple of [`ALIGNMENT`] with its first entry again.
+    /// The lists, each filled up to a multiple of [`ALIGNMENT`] with its first entry again.
     neighbours: Vec<Packed>,
 }
 
-/// Where digits are found.
-enum Place {
-    Point(Packed),
-    Between { first: u32, padded: u16 },
+/// Where in `neighbours` the list of digits is.
+struct Place {
+    first: u32,
+    length: u16,
+    is_point: bool,
 }
 
-/// What digits spell: a point, or no point but these near it, by distance and then by index.
-pub(crate) enum Spelled<'a> {
-    Point(Packed),
-    /// The list repeats its first entry at the end, to fill up vectors.
-    Between(&'a [Packed]),
+/// What is at digits: a point, or no point but some near it, by distance and then by index.
+pub(crate) struct Near<'a> {
+    pub(crate) is_point: bool,
+    /// The point itself, or the neighbours.
+    pub(crate) entries: &'a [Packed],
+    /// The entries and the first of them again, up to a multiple of all lanes.
+    pub(crate) padded: &'a [Packed],
 }
 
 /// Lists are read this many entries at a time, or fewer.
@@ -34,59 +35,51 @@ impl<const N: usize> Grid<N> {
     /// Collects the neighbours: of the distances from digits to points the `nearest` smallest that occur, and all
     /// points at these distances.
     pub(crate) fn new(points: &'static [Packed], nearest: usize) -> Self {
-        let base: usize = if N == 8 { 3 } else { 8 };
+        let base = base::<N>();
         let digits: Vec<[i32; N]> = points.iter().map(|&packed| unpack(packed)).collect();
-        let mut grid = Self { base, points, places: Vec::new(), neighbours: Vec::new() };
+        let mut grid = Self { points, places: Vec::new(), neighbours: Vec::new() };
         let mut distances = vec![0; points.len()];
         for number in 0..base.pow(N as u32) {
             let place: [i32; N] = std::array::from_fn(|i| (number / base.pow(i as u32) % base) as i32);
             for (distance, point) in distances.iter_mut().zip(&digits) {
                 *distance = place.iter().zip(point).map(|(a, b)| (a - b) * (a - b)).sum::<i32>();
             }
-            let found = match distances.iter().position(|&distance| distance == 0) {
-                Some(index) => Place::Point(points[index]),
-                None => grid.add_list(&distances, nearest),
-            };
-            grid.places.push(found);
+            let point = distances.iter().position(|&distance| distance == 0);
+            let list = point.map_or_else(|| grid.list(&distances, nearest), |index| vec![points[index]]);
+            let (first, length) = (grid.neighbours.len() as u32, list.len());
+            grid.places.push(Place { first, length: length as u16, is_point: point.is_some() });
+            grid.neighbours.extend(&list);
+            let filling = length.next_multiple_of(ALIGNMENT) - length;
+            grid.neighbours.extend(std::iter::repeat_n(list[0], filling));
         }
         grid
     }
 
-    fn add_list(&mut self, distances: &[i32], nearest: usize) -> Place {
-        let first = self.neighbours.len();
-        let mut reached = 0;
+    /// The points at the `nearest` smallest of the distances.
+    fn list(&self, distances: &[i32], nearest: usize) -> Vec<Packed> {
+        let (mut list, mut reached) = (Vec::new(), 0);
         for _ in 0..nearest {
             let farther = distances.iter().filter(|&&distance| distance > reached);
             let Some(&next) = farther.min() else { break };
-            let list = self.points.iter().zip(distances).filter(|&(_, &distance)| distance == next);
-            self.neighbours.extend(list.map(|(&packed, _)| packed));
+            let there = self.points.iter().zip(distances).filter(|&(_, &distance)| distance == next);
+            list.extend(there.map(|(&packed, _)| packed));
             reached = next;
         }
-        let padded = (self.neighbours.len() - first).next_multiple_of(ALIGNMENT);
-        self.neighbours.resize(first + padded, self.neighbours[first]);
-        Place::Between { first: first as u32, padded: padded as u16 }
+        list
     }
 
     /// What is at the number that digits spell.
     #[inline(always)]
-    pub(crate) fn at(&self, number: usize) -> Spelled<'_> {
-        match self.places[number] {
-            Place::Point(packed) => Spelled::Point(packed),
-            Place::Between { first, padded } => {
-                Spelled::Between(&self.neighbours[first as usize..][..usize::from(padded)])
-            }
-        }
+    pub(crate) fn at(&self, number: usize) -> Near<'_> {
+        let Place { first, length, is_point } = self.places[number];
+        let (list, length) = (&self.neighbours[first as usize..], usize::from(length));
+        let (entries, padded) = (&list[..length], &list[..length.next_multiple_of(ALIGNMENT)]);
+        Near { is_point, entries, padded }
     }
 
     /// The index of a point.
     pub(crate) fn index(&self, point: Packed) -> Option<u16> {
         self.points.binary_search(&point).ok().map(|index| index as u16)
-    }
-
-    /// What a digit counts up to, plus 1.
-    #[inline(always)]
-    pub(crate) fn base(&self) -> usize {
-        self.base
     }
 }
 
@@ -115,20 +108,21 @@ mod tests {
         let (mut total, mut longest, mut bytes) = (0, 0, Vec::new());
         for packed in 0..=u16::MAX {
             let digits = unpack::<N>(packed);
-            let number = digits.iter().rev().fold(0, |number, &digit| number * grid.base + digit as usize);
-            if digits.iter().any(|&digit| digit as usize >= grid.base) || N == 4 && packed >> 12 != 0 {
+            let number = digits.iter().rev().fold(0, |number, &digit| number * base::<N>() + digit as usize);
+            if digits.iter().any(|&digit| digit as usize >= base::<N>()) || N == 4 && packed >> 12 != 0 {
                 continue;
             }
-            match grid.at(number) {
-                Spelled::Point(point) => assert_eq!(point, packed),
-                Spelled::Between(list) => {
-                    // A list never holds an entry twice, so its end is where the first comes again.
-                    let length = 1 + list[1..].iter().take_while(|&&entry| entry != list[0]).count();
-                    (total, longest) = (total + length, longest.max(length));
-                    bytes.extend((length as u16).to_le_bytes());
-                    bytes.extend(list[..length].iter().flat_map(|&entry| grid.index(entry).unwrap().to_le_bytes()));
-                }
+            let Near { is_point, entries, padded } = grid.at(number);
+            assert!(padded.len() % ALIGNMENT == 0 && padded.starts_with(entries));
+            assert!(padded[entries.len()..].iter().all(|entry| *entry == entries[0]));
+            assert_eq!(is_point, grid.index(packed).is_some());
+            if is_point {
+                assert_eq!(entries, [packed]);
+                continue;
             }
+            (total, longest) = (total + entries.len(), longest.max(entries.len()));
+            bytes.extend((entries.len() as u16).to_le_bytes());
+            bytes.extend(entries.iter().flat_map(|&entry| grid.index(entry).unwrap().to_le_bytes()));
         }
         (total, longest, checksum(&bytes))
     }

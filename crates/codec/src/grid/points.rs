@@ -24,9 +24,15 @@ pub(crate) const fn points<const N: usize, const COUNT: usize, const LEVELS: usi
 }
 
 /// Digit `i` of a point of `N` digits.
-const fn digit<const N: usize>(packed: Packed, i: usize) -> usize {
+#[inline(always)]
+pub(super) const fn digit<const N: usize>(packed: Packed, i: usize) -> usize {
     let bits = bits_per_digit::<N>();
     packed as usize >> (i * bits) & ((1 << bits) - 1)
+}
+
+/// What the digits of points that have `N` count up to, plus 1.
+pub(super) const fn base<const N: usize>() -> usize {
+    if N == 8 { 3 } else { 8 }
 }
 
 /// Bits of a digit of points that have `N`.

@@ -16,6 +16,7 @@ pub(crate) fn signed(step: f32, magnitudes: &[u8; 8], signs: u8) -> [f32; 8] {
 
 /// Takes the signs off eight weights. With parity, an odd number of negative signs is made even by turning the weight
 /// that matters least, which is then below zero, and bit 7 is dropped from the signs as the others tell it.
+#[inline(always)]
 pub(crate) fn split_signs(weights: &mut [f32; 8], w: &[f32; 8], parity: bool) -> u8 {
     let mut signs = 0_u8;
     for (i, weight) in weights.iter_mut().enumerate() {

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use briq_format::block::Block;
 
 use super::nearest::nearest;
-use super::neighbours::{Grid, Spelled};
+use super::neighbours::Grid;
 use super::points;
 use super::split::{Best, Sorted, Split};
 use crate::error::Error;
@@ -148,15 +148,14 @@ fn snap<L: Lanes, const SUB: usize>(
     let mut on_grid = true;
     for (group, (point, digits)) in points.iter_mut().zip(split.digits.as_chunks::<8>().0).enumerate() {
         let number = digits.iter().rev().fold(0, |number, &digit| number * 3 + usize::from(digit));
-        *point = match GRID.at(number) {
-            Spelled::Point(point) => point,
-            Spelled::Between(list) => {
-                on_grid = false;
-                let [low, middle, high] = levels(down(group));
-                let levels = [low, middle, high, 0.0, low, middle, high, 0.0];
-                nearest::<L, 8>(list, &levels, split.scale, &x[group], &w[group])?
-            }
-        };
+        let near = GRID.at(number);
+        *point = near.entries[0];
+        if !near.is_point {
+            on_grid = false;
+            let [low, middle, high] = levels(down(group));
+            let levels = [low, middle, high, 0.0, low, middle, high, 0.0];
+            *point = nearest::<L, 8>(near.padded, &levels, split.scale, &x[group], &w[group])?;
+        }
     }
     if on_grid {
         return Some(split.scale);

@@ -9,8 +9,11 @@
 //! The vector types are private to this module. Generic code meets them only through [`dispatch`], which has
 //! proved that the processor has them.
 
+mod bytes;
+mod gather;
 mod isa;
 mod look_up;
+mod pair;
 mod scalar;
 mod sums;
 mod tile;
@@ -19,11 +22,16 @@ mod x86;
 
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 
+pub(crate) use gather::Gather;
 pub use isa::Isa;
 pub(crate) use isa::{Kernel, dispatch};
 pub(crate) use look_up::LookUp;
+pub(crate) use pair::Pair;
 pub(crate) use sums::{squares, sum, sum_of_squares};
 pub(crate) use tile::{CodeTile, LANE_NUMBERS, Tile, numbers};
+
+/// The most lanes that one register has.
+pub(crate) const MAX_WIDTH: usize = 16;
 
 /// As many `f32` as the machine handles at once.
 pub(crate) trait Lanes:
@@ -33,6 +41,7 @@ pub(crate) trait Lanes:
     + Mul<Output = Self>
     + Div<Output = Self>
     + Neg<Output = Self>
+    + Gather
     + LookUp
 {
     /// The number of lanes.
@@ -64,6 +73,9 @@ pub(crate) trait Lanes:
     /// [`round_even`](crate::primitives::round_even), limited to `low..=high`. The limits are whole numbers of
     /// magnitude below 2^22.
     fn round_even_within(self, low: f32, high: f32) -> Self;
+    /// The same for magnitudes below 2^22. `high` is above zero, `low` at most zero; what is rounded to zero may become
+    /// a zero of either sign.
+    fn round_ordinary_within(self, low: f32, high: f32) -> Self;
     /// The low eight bits of [`round_even`](crate::primitives::round_even), as a number from 0 to 255.
     fn round_even_to_byte(self) -> Self;
 

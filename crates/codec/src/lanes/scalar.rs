@@ -63,6 +63,11 @@ impl Lanes for f32 {
     }
 
     #[inline(always)]
+    fn round_ordinary_within(self, low: f32, high: f32) -> Self {
+        self.round_even_within(low, high)
+    }
+
+    #[inline(always)]
     fn round_even_to_byte(self) -> Self {
         f32::from(round_even(self) as u8)
     }

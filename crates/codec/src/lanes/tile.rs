@@ -1,19 +1,23 @@
 //! Blocks side by side: element by element, a lane per block.
 
-use super::Lanes;
-
-/// The most lanes there are.
-const MAX_WIDTH: usize = 16;
+use super::bytes::transposed;
+use super::{Lanes, MAX_WIDTH, Pair};
 
 /// The elements of up to [`Lanes::WIDTH`] blocks, transposed: all first elements, all second ones, and so on.
 /// Lanes without a block hold zeros.
 pub(crate) struct Tile<const N: usize>([[f32; MAX_WIDTH]; N]);
 
 impl<const N: usize> Tile<N> {
+    /// Zeros.
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        Self([[0.0; MAX_WIDTH]; N])
+    }
+
     /// Takes the blocks that start at `starts` in `numbers`, a lane each.
     #[inline(always)]
     pub(crate) fn gather(numbers: &[f32], starts: impl Iterator<Item = usize>) -> Self {
-        let mut tile = Self([[0.0; MAX_WIDTH]; N]);
+        let mut tile = Self::new();
         for (lane, start) in starts.enumerate().take(MAX_WIDTH) {
             for (row, number) in tile.0.iter_mut().zip(&numbers[start..start + N]) {
                 row[lane] = *number;
@@ -22,12 +26,39 @@ impl<const N: usize> Tile<N> {
         tile
     }
 
+    /// The same in place, for `N` that is a multiple of four. Lanes without a block hold zeros.
+    #[inline(always)]
+    pub(crate) fn fill<L: Lanes>(&mut self, numbers: &[f32], starts: impl Iterator<Item = usize>) {
+        let mut blocks = [&[0.0; N]; MAX_WIDTH];
+        for (block, start) in blocks.iter_mut().zip(starts) {
+            *block = numbers[start..].first_chunk().unwrap_or(block);
+        }
+        for (four, rows) in self.0.chunks_exact_mut(4).enumerate() {
+            for (row, elements) in rows.iter_mut().zip(L::gather(&blocks, 4 * four)) {
+                elements.store(row);
+            }
+        }
+    }
+
     /// `M` elements from `start` on.
     #[inline(always)]
     pub(crate) fn load<L: Lanes, const M: usize>(&self, start: usize) -> [L; M] {
         let mut elements = [L::zero(); M];
         for (element, row) in elements.iter_mut().zip(&self.0[start..start + M]) {
             *element = L::load(row);
+        }
+        elements
+    }
+}
+
+impl<const N: usize> Tile<N> {
+    /// Two runs of `M` elements, the first from `start` on.
+    #[inline(always)]
+    pub(crate) fn load_pair<L: Lanes, const M: usize>(&self, start: usize) -> [Pair<L>; M] {
+        let mut elements = [Pair::<L>::zero(); M];
+        let (first, second) = self.0[start..start + 2 * M].split_at(M);
+        for ((element, first), second) in elements.iter_mut().zip(first).zip(second) {
+            *element = Pair(L::load(first), L::load(second));
         }
         elements
     }
@@ -48,6 +79,28 @@ impl<const N: usize> CodeTile<N> {
         for (row, code) in self.0[start..].iter_mut().zip(codes) {
             code.store_codes(row);
         }
+    }
+
+    /// Puts the codes of two runs of `M` elements at the elements from `start` on.
+    #[inline(always)]
+    pub(crate) fn store_pair<L: Lanes, const M: usize>(&mut self, start: usize, codes: &[Pair<L>; M]) {
+        let (first, second) = self.0[start..start + 2 * M].split_at_mut(M);
+        for ((first, second), codes) in first.iter_mut().zip(second).zip(codes) {
+            codes.0.store_codes(first);
+            codes.1.store_codes(second);
+        }
+    }
+
+    /// The codes block by block.
+    #[inline(always)]
+    pub(crate) fn blocks(&self) -> [[u8; N]; MAX_WIDTH] {
+        let mut blocks = [[0; N]; MAX_WIDTH];
+        for (i, rows) in self.0.as_chunks::<MAX_WIDTH>().0.iter().enumerate() {
+            for (block, codes) in blocks.iter_mut().zip(transposed(rows)) {
+                block[i * MAX_WIDTH..][..MAX_WIDTH].copy_from_slice(&codes);
+            }
+        }
+        blocks
     }
 
     /// The codes of the block in `lane`.

@@ -1,0 +1,36 @@
+//! Two ways to round steps to codes: one for numbers of ordinary size, with fewer operations, and one for anything.
+//! A search proves once for all weights of a block that their steps are ordinary.
+
+use crate::lanes::Lanes;
+
+/// Rounds to nearest, ties to even, and limits.
+pub(crate) trait Rounding {
+    /// The whole number nearest to `steps`, limited to `low..=high`.
+    fn round<L: Lanes>(steps: L, low: f32, high: f32) -> L;
+}
+
+/// For steps that [`are_ordinary`].
+pub(crate) struct Ordinary;
+
+impl Rounding for Ordinary {
+    #[inline(always)]
+    fn round<L: Lanes>(steps: L, low: f32, high: f32) -> L {
+        steps.round_ordinary_within(low, high)
+    }
+}
+
+/// For every number, as the reference does it.
+pub(crate) struct Anything;
+
+impl Rounding for Anything {
+    #[inline(always)]
+    fn round<L: Lanes>(steps: L, low: f32, high: f32) -> L {
+        steps.round_even_within(low, high)
+    }
+}
+
+/// Of magnitude below 2^22, so that the reference rounds like everyone else.
+#[inline(always)]
+pub(crate) fn are_ordinary<L: Lanes>(steps: L) -> L::Mask {
+    steps.abs().lt(L::splat(4_194_304.0))
+}

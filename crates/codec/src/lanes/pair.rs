@@ -1,0 +1,163 @@
+//! Twice the lanes, as two of a kind that take turns.
+//!
+//! The sums of a search are chains: each addition waits for the one before it, and each trial for the decision
+//! before it. With two chains side by side one works while the other waits.
+
+use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
+
+use super::{Gather, Lanes, LookUp};
+
+/// The lanes of the first, then those of the second.
+#[derive(Clone, Copy)]
+pub(crate) struct Pair<T>(pub(crate) T, pub(crate) T);
+
+macro_rules! operators {
+    ($($trait:ident $method:ident;)*) => {
+        $(impl<T: $trait<Output = T>> $trait for Pair<T> {
+            type Output = Self;
+
+            #[inline(always)]
+            fn $method(self, other: Self) -> Self {
+                Self(self.0.$method(other.0), self.1.$method(other.1))
+            }
+        })*
+    };
+}
+operators! {
+    Add add;
+    Sub sub;
+    Mul mul;
+    Div div;
+    BitAnd bitand;
+    BitOr bitor;
+}
+
+impl<T: Neg<Output = T>> Neg for Pair<T> {
+    type Output = Self;
+
+    #[inline(always)]
+    fn neg(self) -> Self {
+        Self(-self.0, -self.1)
+    }
+}
+
+impl<T: Not<Output = T>> Not for Pair<T> {
+    type Output = Self;
+
+    #[inline(always)]
+    fn not(self) -> Self {
+        Self(!self.0, !self.1)
+    }
+}
+
+impl<L: Lanes> Lanes for Pair<L> {
+    const WIDTH: usize = 2 * L::WIDTH;
+    type Mask = Pair<L::Mask>;
+
+    #[inline(always)]
+    fn splat(number: f32) -> Self {
+        Self(L::splat(number), L::splat(number))
+    }
+
+    #[inline(always)]
+    fn load(numbers: &[f32]) -> Self {
+        Self(L::load(numbers), L::load(&numbers[L::WIDTH..]))
+    }
+
+    #[inline(always)]
+    fn store(self, numbers: &mut [f32]) {
+        self.0.store(numbers);
+        self.1.store(&mut numbers[L::WIDTH..]);
+    }
+
+    #[inline(always)]
+    fn store_codes(self, codes: &mut [u8]) {
+        self.0.store_codes(codes);
+        self.1.store_codes(&mut codes[L::WIDTH..]);
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        Self(self.0.abs(), self.1.abs())
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        Self(self.0.sqrt(), self.1.sqrt())
+    }
+
+    #[inline(always)]
+    fn lt(self, other: Self) -> Self::Mask {
+        Pair(self.0.lt(other.0), self.1.lt(other.1))
+    }
+
+    #[inline(always)]
+    fn eq(self, other: Self) -> Self::Mask {
+        Pair(self.0.eq(other.0), self.1.eq(other.1))
+    }
+
+    #[inline(always)]
+    fn select(mask: Self::Mask, yes: Self, no: Self) -> Self {
+        Self(L::select(mask.0, yes.0, no.0), L::select(mask.1, yes.1, no.1))
+    }
+
+    #[inline(always)]
+    fn any(mask: Self::Mask) -> bool {
+        L::any(mask.0) | L::any(mask.1)
+    }
+
+    #[inline(always)]
+    fn round_even_within(self, low: f32, high: f32) -> Self {
+        Self(self.0.round_even_within(low, high), self.1.round_even_within(low, high))
+    }
+
+    #[inline(always)]
+    fn round_ordinary_within(self, low: f32, high: f32) -> Self {
+        Self(self.0.round_ordinary_within(low, high), self.1.round_ordinary_within(low, high))
+    }
+
+    #[inline(always)]
+    fn round_even_to_byte(self) -> Self {
+        Self(self.0.round_even_to_byte(), self.1.round_even_to_byte())
+    }
+}
+
+impl<L: Lanes> Gather for Pair<L> {
+    #[inline(always)]
+    fn gather<const N: usize>(blocks: &[&[f32; N]], start: usize) -> [Self; 4] {
+        let (first, second) = blocks.split_at(L::WIDTH);
+        let [a, b, c, d] = L::gather(first, start);
+        let [e, f, g, h] = L::gather(second, start);
+        [Self(a, e), Self(b, f), Self(c, g), Self(d, h)]
+    }
+}
+
+impl<L: Lanes> LookUp for Pair<L> {
+    type Codes = Pair<L::Codes>;
+
+    #[inline(always)]
+    fn load_codes(codes: &[u16]) -> Self::Codes {
+        let (first, second) = codes.split_at(codes.len() / 2);
+        Pair(L::load_codes(first), L::load_codes(second))
+    }
+
+    #[inline(always)]
+    fn to_codes(self) -> Self::Codes {
+        Pair(self.0.to_codes(), self.1.to_codes())
+    }
+
+    #[inline(always)]
+    fn look_up(table: &[f32; 8], codes: Self::Codes, shift: usize) -> Self {
+        Self(L::look_up(table, codes.0, shift), L::look_up(table, codes.1, shift))
+    }
+
+    #[inline(always)]
+    fn least(self) -> f32 {
+        self.0.least().min(self.1.least())
+    }
+
+    #[inline(always)]
+    fn differing(self, other: Self) -> u32 {
+        self.0.differing(other.0) | self.1.differing(other.1) << L::WIDTH
+    }
+}
