@@ -1,4 +1,16 @@
 //! Types whose codes are points of a grid in 4 or 8 dimensions: several weights are chosen together.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `points`, `signs` | what decoders need: points from their packed form, signs from a byte |
+//! | `neighbours`, `nearest` | the points near any place, collected once, and the nearest of them |
+//! | `search` | the trials of the IQ2 and IQ3 types for a sub-block |
+//! | `blocks` | what these types do around it |
+//! | `split` | the best cut of sorted weights in three, for the IQ1 types |
+//! | `ternary` | what these types do around it |
+//!
+//! Where the reference ends the process, because distances to all neighbours overflow or are not numbers, a search here
+//! has no result, and the caller is told which weights it was about.
 
 mod blocks;
 mod nearest;

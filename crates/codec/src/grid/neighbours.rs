@@ -1,6 +1,6 @@
 //! A grid as the searches need it: for any digits the point, or the points near by.
 
-use super::points::{base, bits_per_digit};
+use super::points::{base, digit};
 use crate::tables::Packed;
 
 /// The points of a grid of `N` digits, and the neighbours of all that are no points.
@@ -36,13 +36,19 @@ impl<const N: usize> Grid<N> {
     /// points at these distances.
     pub(crate) fn new(points: &'static [Packed], nearest: usize) -> Self {
         let base = base::<N>();
-        let digits: Vec<[i32; N]> = points.iter().map(|&packed| unpack(packed)).collect();
+        let columns: [Vec<u8>; N] =
+            std::array::from_fn(|i| points.iter().map(|&point| digit::<N>(point, i) as u8).collect());
         let mut grid = Self { points, places: Vec::new(), neighbours: Vec::new() };
-        let mut distances = vec![0; points.len()];
         for number in 0..base.pow(N as u32) {
-            let place: [i32; N] = std::array::from_fn(|i| (number / base.pow(i as u32) % base) as i32);
-            for (distance, point) in distances.iter_mut().zip(&digits) {
-                *distance = place.iter().zip(point).map(|(a, b)| (a - b) * (a - b)).sum::<i32>();
+            // None is above 4 * 7^2, which fits a byte.
+            let mut distances = vec![0_u8; points.len()];
+            let mut rest = number;
+            for column in &columns {
+                let here = (rest % base) as u8;
+                rest /= base;
+                for (distance, there) in distances.iter_mut().zip(column) {
+                    *distance += here.abs_diff(*there).pow(2);
+                }
             }
             let point = distances.iter().position(|&distance| distance == 0);
             let list = point.map_or_else(|| grid.list(&distances, nearest), |index| vec![points[index]]);
@@ -56,16 +62,14 @@ impl<const N: usize> Grid<N> {
     }
 
     /// The points at the `nearest` smallest of the distances.
-    fn list(&self, distances: &[i32], nearest: usize) -> Vec<Packed> {
-        let (mut list, mut reached) = (Vec::new(), 0);
-        for _ in 0..nearest {
-            let farther = distances.iter().filter(|&&distance| distance > reached);
-            let Some(&next) = farther.min() else { break };
-            let there = self.points.iter().zip(distances).filter(|&(_, &distance)| distance == next);
-            list.extend(there.map(|(&packed, _)| packed));
-            reached = next;
-        }
-        list
+    fn list(&self, distances: &[u8], nearest: usize) -> Vec<Packed> {
+        let mut occurs = [false; 256];
+        distances.iter().for_each(|&distance| occurs[usize::from(distance)] = true);
+        let farthest = (0..=u8::MAX).filter(|&distance| occurs[usize::from(distance)]).take(nearest).last();
+        let near = distances.iter().zip(self.points).filter(|&(&distance, _)| Some(distance) <= farthest);
+        let mut near: Vec<_> = near.collect();
+        near.sort_by_key(|&(distance, _)| distance);
+        near.into_iter().map(|(_, &packed)| packed).collect()
     }
 
     /// What is at the number that digits spell.
@@ -81,12 +85,6 @@ impl<const N: usize> Grid<N> {
     pub(crate) fn index(&self, point: Packed) -> Option<u16> {
         self.points.binary_search(&point).ok().map(|index| index as u16)
     }
-}
-
-/// The digits of a point.
-fn unpack<const N: usize>(packed: Packed) -> [i32; N] {
-    let bits = bits_per_digit::<N>();
-    std::array::from_fn(|i| i32::from(packed) >> (i * bits) & ((1 << bits) - 1))
 }
 
 #[cfg(test)]
@@ -107,9 +105,9 @@ mod tests {
         let grid = Grid::<N>::new(points, nearest);
         let (mut total, mut longest, mut bytes) = (0, 0, Vec::new());
         for packed in 0..=u16::MAX {
-            let digits = unpack::<N>(packed);
-            let number = digits.iter().rev().fold(0, |number, &digit| number * base::<N>() + digit as usize);
-            if digits.iter().any(|&digit| digit as usize >= base::<N>()) || N == 4 && packed >> 12 != 0 {
+            let digits: [usize; N] = std::array::from_fn(|i| digit::<N>(packed, i));
+            let number = digits.iter().rev().fold(0, |number, digit| number * base::<N>() + digit);
+            if digits.iter().any(|digit| *digit >= base::<N>()) || N == 4 && packed >> 12 != 0 {
                 continue;
             }
             let Near { is_point, entries, padded } = grid.at(number);

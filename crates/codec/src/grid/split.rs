@@ -22,7 +22,7 @@ pub(crate) struct Split<const SUB: usize> {
 /// Sub-blocks side by side with their weights in ascending order; equal ones stay in their order.
 pub(crate) struct Sorted<const SUB: usize> {
     /// The index of each weight.
-    order: [[u8; LANES]; SUB],
+    order: [[f32; LANES]; SUB],
     /// The weights times their importance.
     products: [[f32; LANES]; SUB],
     /// The importance.
@@ -34,13 +34,16 @@ impl<const SUB: usize> Sorted<SUB> {
     #[inline(always)]
     pub(crate) fn new<L: Lanes>(x: &[f32], w: &[f32], starts: impl Iterator<Item = usize> + Clone) -> Self {
         let ranks = ranks(Tile::<SUB>::gather(x, starts.clone()).load::<L, SUB>(0));
-        let mut sorted =
-            Self { order: [[0; LANES]; SUB], products: [[0.0; LANES]; SUB], importance: [[0.0; LANES]; SUB] };
+        let mut sorted = Self {
+            order: [[0.0; LANES]; SUB],
+            products: [[0.0; LANES]; SUB],
+            importance: [[0.0; LANES]; SUB],
+        };
         for (lane, start) in starts.enumerate() {
             let (x, w) = (&x[start..][..SUB], &w[start..][..SUB]);
             for (i, rank) in ranks.block(lane).into_iter().enumerate() {
                 let rank = usize::from(rank);
-                sorted.order[rank][lane] = i as u8;
+                sorted.order[rank][lane] = i as f32;
                 sorted.products[rank][lane] = w[i] * x[i];
                 sorted.importance[rank][lane] = w[i];
             }
@@ -87,20 +90,32 @@ impl<L: Lanes> Best<L> {
         Self { scale: L::zero(), score: L::splat(-f32::MAX), cut: [none; 2], combination: none }
     }
 
-    /// Takes the cut where it is better: `product` and `square` are the weighted sums of levels times weights, and
-    /// of levels squared.
+    /// Takes the cut where it is better, with the best of its combinations: `sums` holds for each the weighted sums of
+    /// levels times weights, and of levels squared.
     #[inline(always)]
-    fn consider(&mut self, product: L, square: L, cut: [usize; 2], combination: u8) {
-        let better = square.gt(L::zero()) & (product * product).gt(self.score * square);
-        // Seldom after the first few, and a division.
-        if L::any(better) {
+    fn consider<const COMBINATIONS: usize>(&mut self, sums: &[(L, L); COMBINATIONS], cut: [usize; 2]) {
+        let mut improves = self.is_better(sums[0]);
+        for &sums in &sums[1..] {
+            improves = improves | self.is_better(sums);
+        }
+        // Seldom after the first few cuts.
+        if !L::any(improves) {
+            return;
+        }
+        for (combination, &(product, square)) in sums.iter().enumerate() {
+            let better = self.is_better((product, square));
             self.scale = L::select(better, product / square, self.scale);
             self.score = L::select(better, self.scale * product, self.score);
             for (best, cut) in self.cut.iter_mut().zip(cut) {
                 *best = L::select(better, L::splat(cut as f32), *best);
             }
-            self.combination = L::select(better, L::splat(f32::from(combination)), self.combination);
+            self.combination = L::select(better, L::splat(combination as f32), self.combination);
         }
+    }
+
+    #[inline(always)]
+    fn is_better(&self, (product, square): (L, L)) -> L::Mask {
+        square.gt(L::zero()) & (product * product).gt(self.score * square)
     }
 }
 
@@ -116,7 +131,7 @@ impl<L: Lanes> Best<L> {
         splits: &mut Vec<Option<Split<SUB>>>,
     ) {
         let (scales, combinations) = (numbers(self.scale), numbers(self.combination));
-        let [first, second] = self.cut.map(numbers);
+        let [first, second] = [numbers(self.cut[0]), numbers(self.cut[1])];
         for lane in 0..lanes {
             if combinations[lane] < 0.0 {
                 splits.push(None);
@@ -127,7 +142,7 @@ impl<L: Lanes> Best<L> {
             for (rank, order) in sorted.order.iter().enumerate() {
                 let rank = rank as f32;
                 let digit = u8::from(rank >= first[lane]) + u8::from(rank >= second[lane]);
-                split.digits[usize::from(order[lane])] = digit;
+                split.digits[order[lane] as usize] = digit;
             }
             if split.scale < 0.0 {
                 split.scale = -split.scale;
@@ -164,8 +179,9 @@ impl<const SUB: usize> Sorted<SUB> {
             for second in first..=SUB {
                 let middle_product = products[second] - products[first];
                 let middle_square = squares[second] - squares[first];
-                for (combination, down) in [false, true].into_iter().enumerate() {
-                    let [low, middle, _] = levels(down);
+                let mut sums = [(L::zero(), L::zero()); 2];
+                for (combination, sums) in sums.iter_mut().enumerate() {
+                    let [low, middle, _] = levels(combination == 1);
                     let (low, middle) = (L::splat(low), L::splat(middle));
                     let (high_product, high_square) = high_sums[combination][second];
                     let product =
@@ -173,8 +189,9 @@ impl<const SUB: usize> Sorted<SUB> {
                     let square = (squares[first] - squares[0]) * low * low
                         + middle_square * middle * middle
                         + high_square;
-                    best.consider(product, square, [first, second], combination as u8);
+                    *sums = (product, square);
                 }
+                best.consider(&sums, [first, second]);
             }
         }
         best
@@ -187,32 +204,30 @@ impl<const SUB: usize> Sorted<SUB> {
         const MAX: usize = 17;
         let (mut products, mut squares) = ([[L::zero(); MAX]; 2], [[L::zero(); MAX]; 2]);
         for i in 0..SUB {
-            for half in 0..2 {
+            let in_first = L::load(&self.order[i]).lt(L::splat((SUB / 2) as f32));
+            for (half, here) in [in_first, !in_first].into_iter().enumerate() {
                 // Adding zero leaves a sum as it is: none is -0.
-                let (mut product, mut square) = ([0.0; LANES], [0.0; LANES]);
-                for lane in 0..LANES {
-                    if usize::from(self.order[i][lane]) / (SUB / 2) == half {
-                        (product[lane], square[lane]) = (self.products[i][lane], self.importance[i][lane]);
-                    }
-                }
-                products[half][i + 1] = products[half][i] + L::load(&product);
-                squares[half][i + 1] = squares[half][i] + L::load(&square);
+                let product = L::select(here, L::load(&self.products[i]), L::zero());
+                let square = L::select(here, L::load(&self.importance[i]), L::zero());
+                products[half][i + 1] = products[half][i] + product;
+                squares[half][i + 1] = squares[half][i] + square;
             }
         }
         let mut best = Best::new();
         for first in 0..=SUB {
             for second in first..=SUB {
-                let mut sums = [[(L::zero(), L::zero()); 2]; 2];
+                let mut halves = [[(L::zero(), L::zero()); 2]; 2];
                 for half in 0..2 {
-                    for (sums, down) in sums[half].iter_mut().zip([false, true]) {
+                    for (sums, down) in halves[half].iter_mut().zip([false, true]) {
                         *sums = half_sums(&products[half], &squares[half], [first, second, SUB], down);
                     }
                 }
-                for combination in 0..4 {
-                    let (first_half, second_half) = (sums[0][combination / 2], sums[1][combination % 2]);
-                    let (product, square) = (first_half.0 + second_half.0, first_half.1 + second_half.1);
-                    best.consider(product, square, [first, second], combination as u8);
+                let mut sums = [(L::zero(), L::zero()); 4];
+                for (combination, sums) in sums.iter_mut().enumerate() {
+                    let (first_half, second_half) = (halves[0][combination / 2], halves[1][combination % 2]);
+                    *sums = (first_half.0 + second_half.0, first_half.1 + second_half.1);
                 }
+                best.consider(&sums, [first, second]);
             }
         }
         best
@@ -296,7 +311,7 @@ mod tests {
             let sorted = Sorted::<32>::new::<f32>(&x, &[1.0; 32], std::iter::once(0));
             let mut expected: Vec<u8> = (0..32).collect();
             expected.sort_by_key(|&i| x[usize::from(i)] as i32);
-            prop_assert_eq!(sorted.order.map(|order| order[0]).to_vec(), expected);
+            prop_assert_eq!(sorted.order.map(|order| order[0] as u8).to_vec(), expected);
         }
     }
 }
