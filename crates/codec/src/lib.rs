@@ -63,6 +63,7 @@ mod q8_k;
 mod tq1_0;
 mod tq2_0;
 
+mod direct;
 mod fit;
 mod fp4;
 mod grid;

@@ -3,25 +3,49 @@
 //! Packing takes codes that fit their bits; what is above them spills into the neighbour, as in the reference.
 
 /// 32 codes of 4 bits in 16 bytes: element `i` low, element `i + 16` high.
+#[inline(always)]
 pub(crate) fn pack_halves(codes: &[u8; 32]) -> [u8; 16] {
-    std::array::from_fn(|i| codes[i] | codes[i + 16] << 4)
+    let mut bytes = [0; 16];
+    for (i, byte) in bytes.iter_mut().enumerate() {
+        *byte = codes[i] | codes[i + 16] << 4;
+    }
+    bytes
 }
 
 /// Inverse of [`pack_halves`].
+#[inline(always)]
 pub(crate) fn unpack_halves(bytes: &[u8; 16]) -> [u8; 32] {
-    std::array::from_fn(|i| bytes[i % 16] >> (4 * (i / 16)) & 15)
+    let mut codes = [0; 32];
+    for (i, byte) in bytes.iter().enumerate() {
+        (codes[i], codes[i + 16]) = (byte & 15, byte >> 4);
+    }
+    codes
 }
 
 /// The fifth bits of 32 codes, element `i` at bit `i`, and the lower four in halves.
+#[inline(always)]
 pub(crate) fn pack_fifth_bits(codes: &[u8; 32]) -> (u32, [u8; 16]) {
-    let high = codes.iter().enumerate().fold(0, |bits, (i, code)| bits | u32::from(code >> 4 & 1) << i);
-    (high, pack_halves(&codes.map(|code| code & 15)))
+    let (mut high, mut low) = ([0; 4], *codes);
+    for (high, eight) in high.iter_mut().zip(codes.as_chunks::<8>().0) {
+        // One bit per byte. The factor moves that of byte `i` up by 56 - 7 i places, to place 56 + i; the others end
+        // elsewhere, each alone.
+        let bits = u64::from_le_bytes(*eight) >> 4 & 0x0101_0101_0101_0101;
+        *high = (bits.wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8;
+    }
+    for low in &mut low {
+        *low &= 15;
+    }
+    (u32::from_le_bytes(high), pack_halves(&low))
 }
 
 /// Inverse of [`pack_fifth_bits`].
+#[inline(always)]
 pub(crate) fn unpack_fifth_bits(high: u32, low: &[u8; 16]) -> [u8; 32] {
-    let low = unpack_halves(low);
-    std::array::from_fn(|i| low[i] | ((high >> i & 1) as u8) << 4)
+    let mut codes = unpack_halves(low);
+    for (i, code) in codes.iter_mut().enumerate() {
+        *code |= ((high >> i & 1) as u8) << 4;
+    }
+    codes
 }
 
 /// Code `i` of 4 bits, two to a byte, the first in the low nibble.
@@ -36,6 +60,7 @@ pub(crate) fn pack_nibbles<const BYTES: usize>(codes: &[u8]) -> [u8; BYTES] {
 
 /// 256 codes in planes: runs of 32 elements share 32 bytes, each run `bits` higher than the one before, and begin
 /// new bytes when these are full. `BYTES` is `32 * bits`.
+#[inline(always)]
 pub(crate) fn pack_planes<const BYTES: usize>(codes: &[u8; 256]) -> [u8; BYTES] {
     let mut bytes = [0; BYTES];
     for (run, codes) in codes.chunks_exact(32).enumerate() {
@@ -48,6 +73,7 @@ pub(crate) fn pack_planes<const BYTES: usize>(codes: &[u8; 256]) -> [u8; BYTES] 
 }
 
 /// Inverse of [`pack_planes`].
+#[inline(always)]
 pub(crate) fn unpack_planes<const BYTES: usize>(bytes: &[u8; BYTES]) -> [u8; 256] {
     let mask = ((1_u16 << (BYTES / 32)) - 1) as u8;
     let mut codes = [0; 256];

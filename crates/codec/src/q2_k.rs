@@ -102,10 +102,7 @@ fn fit<L: Lanes>(x: &Tile<256>) -> Fits<L> {
             *w = w.abs();
         }
         let fit = affine_by_magnitude(&x, &w, 3.0, &TRIALS);
-        (scales[group], drops[group]) = (fit.scale, -fit.minimum);
-        for i in 0..16 {
-            found[group][i] = fit.code(x[i]);
-        }
+        (scales[group], drops[group], found[group]) = (fit.scale, -fit.minimum, fit.codes(&x));
     }
     Fits { scales: to_fifteen(&scales), minimums: to_fifteen(&drops), found }
 }
@@ -120,10 +117,7 @@ fn fit_with_importance<L: Lanes>(x: &Tile<256>, importance: &Tile<256>) -> Fits<
         let x = x.load::<L, 16>(group * 16);
         let w = importance_weights(&importance.load(group * 16), variance, &x);
         let fit = affine(&x, &w, 3.0, &Trials::WITH_IMPORTANCE);
-        (scales[group], drops[group]) = (fit.scale, -fit.minimum);
-        for i in 0..16 {
-            found[group][i] = fit.code(x[i]);
-        }
+        (scales[group], drops[group], found[group]) = (fit.scale, -fit.minimum, fit.codes(&x));
         sums[group] = sum(&w);
     }
     Fits { scales: nonnegative(&scales, &sums, 15.0), minimums: nonnegative(&drops, &sums, 15.0), found }

@@ -116,9 +116,10 @@ fn fit_with_importance<L: Lanes>(x: &Tile<256>, importance: &Tile<256>) -> Fits<
         let x = x.load::<L, 16>(group * 16);
         let w = importance_weights(&importance.load(group * 16), variance, &x);
         let fit = symmetric(&x, &w, 4.0);
-        (group_scales[group], sums[group], found[group]) = (fit.scale, sum(&w), fit.codes);
+        (group_scales[group], sums[group], found[group]) = (fit.scale, sum(&w), fit.codes(&x));
     }
-    Fits { scales: symmetric(&group_scales, &sums, 32.0), found }
+    let fit = symmetric(&group_scales, &sums, 32.0);
+    Fits { scales: Scaled { scale: fit.scale, codes: fit.codes(&group_scales) }, found }
 }
 
 /// The sixteen scales of 6 bits, 32 added.

@@ -3,10 +3,11 @@
 use briq_format::block::Q4_0;
 use briq_format::scalar::F16;
 
-use crate::fit::{Fitted, direct_symmetric};
+use crate::direct::{self, Range};
+use crate::fit::FromFit;
 use crate::placement::{pack_halves, unpack_halves};
 use crate::row::{Decode, Encode, Quants, Rows};
-use crate::searched::{Search, encode_rows};
+use crate::searched::{self, Search};
 
 impl Quants<32> for Q4_0 {
     fn quants(&self) -> [i8; 32] {
@@ -25,15 +26,18 @@ impl Decode for Q4_0 {
 
 impl Encode for Q4_0 {
     fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
-        if let Some(importance) = rows.importance {
-            return encode_rows(Search::Symmetric { half: 8.0 }, rows, importance, blocks, pack);
-        }
-        for (block, x) in blocks.iter_mut().zip(rows.weights.as_chunks::<32>().0) {
-            *block = pack(&direct_symmetric(x, 8));
+        match rows.importance {
+            None => direct::encode_rows(Range::Extreme { half: 8 }, rows, blocks),
+            Some(importance) => {
+                searched::encode_rows(Search::Symmetric { half: 8.0 }, rows, importance, blocks);
+            }
         }
     }
 }
 
-fn pack(fit: &Fitted<32>) -> Q4_0 {
-    Q4_0 { scale: F16::from_f32(fit.scale), quants: pack_halves(&fit.codes) }
+impl FromFit for Q4_0 {
+    #[inline(always)]
+    fn from_fit(scale: F16, _: F16, codes: &[u8; 32]) -> Self {
+        Self { scale, quants: pack_halves(codes) }
+    }
 }

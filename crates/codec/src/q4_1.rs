@@ -3,10 +3,11 @@
 use briq_format::block::Q4_1;
 use briq_format::scalar::F16;
 
-use crate::fit::{Fitted, direct_affine};
+use crate::direct::{self, Range};
+use crate::fit::FromFit;
 use crate::placement::{pack_halves, unpack_halves};
 use crate::row::{Decode, Encode, Quants, Rows};
-use crate::searched::{Search, encode_rows};
+use crate::searched::{self, Search};
 
 impl Quants<32> for Q4_1 {
     fn quants(&self) -> [i8; 32] {
@@ -25,16 +26,18 @@ impl Decode for Q4_1 {
 
 impl Encode for Q4_1 {
     fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
-        if let Some(importance) = rows.importance {
-            return encode_rows(Search::Affine { largest_code: 15.0 }, rows, importance, blocks, pack);
-        }
-        for (block, x) in blocks.iter_mut().zip(rows.weights.as_chunks::<32>().0) {
-            *block = pack(&direct_affine(x, 15));
+        match rows.importance {
+            None => direct::encode_rows(Range::Ends { largest_code: 15 }, rows, blocks),
+            Some(importance) => {
+                searched::encode_rows(Search::Affine { largest_code: 15.0 }, rows, importance, blocks);
+            }
         }
     }
 }
 
-fn pack(fit: &Fitted<32>) -> Q4_1 {
-    let quants = pack_halves(&fit.codes);
-    Q4_1 { scale: F16::from_f32(fit.scale), minimum: F16::from_f32(fit.minimum), quants }
+impl FromFit for Q4_1 {
+    #[inline(always)]
+    fn from_fit(scale: F16, minimum: F16, codes: &[u8; 32]) -> Self {
+        Self { scale, minimum, quants: pack_halves(codes) }
+    }
 }

@@ -3,10 +3,11 @@
 use briq_format::block::Q5_0;
 use briq_format::scalar::F16;
 
-use crate::fit::{Fitted, direct_symmetric};
+use crate::direct::{self, Range};
+use crate::fit::FromFit;
 use crate::placement::{pack_fifth_bits, unpack_fifth_bits};
 use crate::row::{Decode, Encode, Quants, Rows};
-use crate::searched::{Search, encode_rows};
+use crate::searched::{self, Search};
 
 impl Quants<32> for Q5_0 {
     fn quants(&self) -> [i8; 32] {
@@ -25,16 +26,19 @@ impl Decode for Q5_0 {
 
 impl Encode for Q5_0 {
     fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
-        if let Some(importance) = rows.importance {
-            return encode_rows(Search::Symmetric { half: 16.0 }, rows, importance, blocks, pack);
-        }
-        for (block, x) in blocks.iter_mut().zip(rows.weights.as_chunks::<32>().0) {
-            *block = pack(&direct_symmetric(x, 16));
+        match rows.importance {
+            None => direct::encode_rows(Range::Extreme { half: 16 }, rows, blocks),
+            Some(importance) => {
+                searched::encode_rows(Search::Symmetric { half: 16.0 }, rows, importance, blocks);
+            }
         }
     }
 }
 
-fn pack(fit: &Fitted<32>) -> Q5_0 {
-    let (high_bits, low_bits) = pack_fifth_bits(&fit.codes);
-    Q5_0 { scale: F16::from_f32(fit.scale), high_bits: high_bits.into(), low_bits }
+impl FromFit for Q5_0 {
+    #[inline(always)]
+    fn from_fit(scale: F16, _: F16, codes: &[u8; 32]) -> Self {
+        let (high_bits, low_bits) = pack_fifth_bits(codes);
+        Self { scale, high_bits: high_bits.into(), low_bits }
+    }
 }

@@ -4,10 +4,9 @@ use briq_format::block::Q6_K;
 use briq_format::scalar::F16;
 use zerocopy::FromZeros;
 
-use crate::fit::{NEGLIGIBLE, extreme, symmetric};
-use crate::lanes::{CodeTile, Isa, Kernel, Lanes, Tile, dispatch, numbers};
+use crate::fit::{NEGLIGIBLE, NO_LIMIT, Symmetric, extreme, symmetric};
+use crate::lanes::{Blocks, CodeTile, Isa, Kernel, Lanes, MAX_WIDTH, Pair, dispatch, numbers};
 use crate::placement::{pack_planes, unpack_planes};
-use crate::primitives::round_even;
 use crate::row::{Decode, Encode, Quants, Rows};
 
 impl Quants<256> for Q6_K {
@@ -47,79 +46,110 @@ impl Kernel for EncodeRows<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Self { rows, blocks } = self;
-        let (mut x, mut importance) = (Tile::new(), Tile::new());
         for (batch, blocks) in blocks.chunks_mut(L::WIDTH).enumerate() {
             let starts = (batch * L::WIDTH..batch * L::WIDTH + blocks.len()).map(|block| block * 256);
-            x.fill::<L>(rows.weights, starts.clone());
-            if let Some(row) = rows.importance {
-                importance.fill::<L>(row, starts.map(|start| start % rows.row_elements));
-            }
-            encode::<L>(&x, rows.importance.map(|_| &importance), blocks);
+            let x = Blocks::new(rows.weights, starts.clone());
+            // The importance itself, not scaled by magnitude as for other types.
+            let importance = rows
+                .importance
+                .map(|importance| Blocks::new(importance, starts.map(|start| start % rows.row_elements)));
+            encode::<L>(&x, importance.as_ref(), blocks);
         }
     }
 }
 
-/// Fits every sub-block alone, quantizes the scales, and rounds the weights once more with what is stored.
+/// Fits every sub-block alone, quantizes the scales, and rounds the weights once more with what is stored. Where a
+/// stored scale is zero, the codes of the fit remain.
 #[inline(always)]
-fn encode<L: Lanes>(x: &Tile<256>, importance: Option<&Tile<256>>, blocks: &mut [Q6_K]) {
-    let (mut scales, mut found) = ([L::zero(); 16], [[L::zero(); 16]; 16]);
-    let mut group_scales = [[0.0; 16]; 16];
-    for group in 0..16 {
-        let x = x.load::<L, 16>(group * 16);
-        let mut w = x;
-        for w in &mut w {
-            *w = *w * *w;
-        }
-        if let Some(importance) = importance {
-            w = importance.load(group * 16);
-        }
-        let fit = symmetric(&x, &w, 32.0);
-        (scales[group], found[group], group_scales[group]) = (fit.scale, fit.codes, numbers(fit.scale));
+fn encode<L: Lanes>(x: &Blocks<'_, 256>, importance: Option<&Blocks<'_, 256>>, blocks: &mut [Q6_K]) {
+    let (fits, group_scales) = fit::<L>(x, importance);
+    let extreme = extreme(&group_scales);
+    let negligible = numbers(extreme.abs());
+    let units_per_scale = L::splat(-128.0) / extreme;
+    let mut scales = [0; MAX_WIDTH];
+    (L::splat(1.0) / units_per_scale).store_halves(&mut scales);
+    let scale = L::load_halves(&scales);
+
+    let (mut steps, mut group_codes) = (group_scales, CodeTile::<16>::new());
+    for (group, step) in steps.iter_mut().enumerate() {
+        let byte = (units_per_scale * *step).round_even_within(NO_LIMIT, 127.0).round_even_to_byte();
+        group_codes.store(group, &[byte]);
+        let units = L::select(byte.gt(L::splat(127.0)), byte - L::splat(256.0), byte);
+        *step = scale * units;
     }
-    let extremes = numbers(extreme(&scales));
-    let mut steps = [[0.0; 16]; 16];
+    let (mut rounded, mut codes) = ([Pair::zero(); 16], CodeTile::<256>::new());
+    for (pair, fit) in fits.iter().enumerate() {
+        let step = Pair(steps[2 * pair], steps[2 * pair + 1]);
+        let unusable = step.eq(Pair::zero());
+        let any_unusable = Pair::<L>::any(unusable);
+        x.load_pair(pair * 32, &mut rounded);
+        for x in &mut rounded {
+            let again = (*x / step).round_even_within(-32.0, 31.0) + Pair::splat(32.0);
+            *x = if any_unusable { Pair::select(unusable, fit.code(*x), again) } else { again };
+        }
+        codes.store_pair(pair * 32, &rounded);
+    }
+
+    let (codes, group_codes) = (codes.blocks(), group_codes.blocks());
     for (lane, block) in blocks.iter_mut().enumerate() {
-        *block = Q6_K::new_zeroed();
-        if extremes[lane].abs() < NEGLIGIBLE {
+        if negligible[lane] < NEGLIGIBLE {
+            *block = Q6_K::new_zeroed();
             continue;
         }
-        let units_per_scale = -128.0 / extremes[lane];
-        block.scale = F16::from_f32(1.0 / units_per_scale);
-        for (group, scale) in block.scales.iter_mut().enumerate() {
-            *scale = round_even(units_per_scale * group_scales[group][lane]).min(127) as i8;
-            steps[group][lane] = block.scale.to_f32() * f32::from(*scale);
-        }
+        block.scale = F16::from_bits(scales[lane]);
+        block.scales = group_codes[lane].map(|code| code as i8);
+        block.low_bits = pack_low_bits(&codes[lane]);
+        block.high_bits = pack_planes(&codes[lane].map(|code| code >> 4));
     }
-    let mut codes = CodeTile::<256>::new();
-    for (group, found) in found.iter().enumerate() {
-        let step = L::load(&steps[group]);
-        let unusable = step.eq(L::zero());
-        let mut rounded = x.load::<L, 16>(group * 16);
-        for (x, &code) in rounded.iter_mut().zip(found) {
-            let again = (*x / step).round_even_within(-32.0, 31.0) + L::splat(32.0);
-            *x = L::select(unusable, code, again);
+}
+
+/// The fits of the sub-blocks, two and two, and their scales.
+#[inline(always)]
+fn fit<L: Lanes>(
+    x: &Blocks<'_, 256>,
+    importance: Option<&Blocks<'_, 256>>,
+) -> ([Symmetric<Pair<L>>; 8], [L; 16]) {
+    let (mut fits, mut scales) = ([Symmetric::none(); 8], [L::zero(); 16]);
+    let (mut run, mut w) = ([Pair::zero(); 16], [Pair::zero(); 16]);
+    for (pair, (fit, scales)) in fits.iter_mut().zip(scales.as_chunks_mut().0).enumerate() {
+        x.load_pair(pair * 32, &mut run);
+        match importance {
+            None => square(&run, &mut w),
+            Some(importance) => importance.load_pair(pair * 32, &mut w),
         }
-        codes.store(group * 16, &rounded);
+        *fit = symmetric(&run, &w, 32.0);
+        *scales = [fit.scale.0, fit.scale.1];
     }
-    for (lane, block) in blocks.iter_mut().enumerate() {
-        if extremes[lane].abs() < NEGLIGIBLE {
-            continue;
-        }
-        let codes = codes.block(lane);
-        block.low_bits = pack_low_bits(&codes.map(|code| code & 15));
-        block.high_bits = pack_planes(&codes.map(|code| code >> 4));
+    (fits, scales)
+}
+
+#[inline(always)]
+fn square<L: Lanes>(x: &[L; 16], w: &mut [L; 16]) {
+    for (w, &x) in w.iter_mut().zip(x) {
+        *w = x * x;
     }
 }
 
 /// Runs of 64 elements share 64 bytes, the first run of two in the low nibbles.
 fn pack_low_bits(codes: &[u8; 256]) -> [u8; 128] {
-    std::array::from_fn(|i| {
-        let low = i / 64 * 128 + i % 64;
-        codes[low] | codes[low + 64] << 4
-    })
+    let mut bytes = [0; 128];
+    for (bytes, codes) in bytes.chunks_exact_mut(64).zip(codes.chunks_exact(128)) {
+        let (low, high) = codes.split_at(64);
+        for ((byte, low), high) in bytes.iter_mut().zip(low).zip(high) {
+            *byte = low & 15 | high << 4;
+        }
+    }
+    bytes
 }
 
-/// Inverse of [`pack_low_bits`].
+/// Inverse of [`pack_low_bits`], the upper two bits zero.
 fn unpack_low_bits(bytes: &[u8; 128]) -> [u8; 256] {
-    std::array::from_fn(|i| bytes[i / 128 * 64 + i % 64] >> (i % 128 / 64 * 4) & 15)
+    let mut codes = [0; 256];
+    for (codes, bytes) in codes.chunks_exact_mut(128).zip(bytes.chunks_exact(64)) {
+        let (low, high) = codes.split_at_mut(64);
+        for ((low, high), byte) in low.iter_mut().zip(high).zip(bytes) {
+            (*low, *high) = (byte & 15, byte >> 4);
+        }
+    }
+    codes
 }

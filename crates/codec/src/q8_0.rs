@@ -3,8 +3,9 @@
 use briq_format::block::Q8_0;
 use briq_format::scalar::F16;
 
+use crate::lanes::{Blocks, Isa, Kernel, Lanes, MAX_WIDTH, dispatch, numbers};
 use crate::primitives::{inverse_or_zero, magnitude_since_nan, round_away};
-use crate::row::{Decode, Encode, Quants};
+use crate::row::{Decode, Encode, Quants, Rows};
 
 impl Quants<32> for Q8_0 {
     fn quants(&self) -> [i8; 32] {
@@ -22,10 +23,46 @@ impl Decode for Q8_0 {
 }
 
 impl Encode for Q8_0 {
-    fn encode_row(weights: &[f32], _: Option<&[f32]>, blocks: &mut [Self]) {
-        for (block, weights) in blocks.iter_mut().zip(weights.as_chunks::<32>().0) {
-            let (scale, quants) = quantize(weights);
-            *block = Self { scale: F16::from_f32(scale), quants };
+    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+        dispatch(Isa::best(), EncodeRows { weights: rows.weights, blocks });
+    }
+}
+
+struct EncodeRows<'a> {
+    weights: &'a [f32],
+    blocks: &'a mut [Q8_0],
+}
+
+impl Kernel for EncodeRows<'_> {
+    /// Scales are computed for as many blocks as there are lanes at once, the rest block by block.
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        // Adding the float just below one half and cutting rounds half away from zero.
+        let half = L::splat(0.499_999_97);
+        let weights = self.weights;
+        let mut x = [L::zero(); 32];
+        for (batch, blocks) in self.blocks.chunks_mut(L::WIDTH).enumerate() {
+            let starts = (batch * L::WIDTH..batch * L::WIDTH + blocks.len()).map(|block| block * 32);
+            Blocks::<32>::new(weights, starts.clone()).load(0, &mut x);
+            let mut magnitude = L::zero();
+            for x in x {
+                magnitude = magnitude.if_greater(x.abs());
+            }
+            let scale = magnitude / L::splat(127.0);
+            let per_scale = L::select(scale.eq(L::zero()), L::zero(), L::splat(1.0) / scale);
+            let mut scales = [0; MAX_WIDTH];
+            scale.store_halves(&mut scales);
+            let per_scales = numbers(per_scale);
+            for (lane, (block, start)) in blocks.iter_mut().zip(starts).enumerate() {
+                let mut codes = [0; 32];
+                let weights = weights[start..start + 32].chunks_exact(L::WIDTH);
+                for (codes, weights) in codes.chunks_exact_mut(L::WIDTH).zip(weights) {
+                    let steps = L::load(weights) * L::splat(per_scales[lane]);
+                    (steps + half.copy_sign(steps)).store_truncated(codes);
+                }
+                block.scale = F16::from_bits(scales[lane]);
+                block.quants = codes.map(|code| code as i8);
+            }
         }
     }
 }

@@ -1,10 +1,10 @@
 //! What the types of 32 weights share when an importance matrix is given: a search per block, with weights that
 //! depend on the mean square of the whole row.
 
-use briq_format::block::Block;
+use briq_format::scalar::F16;
 
-use crate::fit::{Fitted, Scaled, Trials, affine, importance_weights, mean_square, symmetric};
-use crate::lanes::{CodeTile, Isa, Kernel, Lanes, Tile, dispatch, numbers};
+use crate::fit::{FromFit, Trials, affine, symmetric, weigh};
+use crate::lanes::{Blocks, CodeTile, Isa, Kernel, Lanes, MAX_WIDTH, Pair, dispatch, numbers};
 use crate::row::Rows;
 
 /// The search of a type.
@@ -16,15 +16,9 @@ pub(crate) enum Search {
     Affine { largest_code: f32 },
 }
 
-/// Encodes the blocks of rows, as many at once as there are lanes; `place` makes a block of each.
-pub(crate) fn encode_rows<B: Block>(
-    search: Search,
-    rows: &Rows<'_>,
-    importance: &[f32],
-    blocks: &mut [B],
-    place: fn(&Fitted<32>) -> B,
-) {
-    dispatch(Isa::best(), EncodeRows { search, rows, importance, blocks, place });
+/// Encodes the blocks of rows, twice as many at once as there are lanes.
+pub(crate) fn encode_rows<B: FromFit>(search: Search, rows: &Rows<'_>, importance: &[f32], blocks: &mut [B]) {
+    dispatch(Isa::best(), EncodeRows { search, rows, importance, blocks });
 }
 
 struct EncodeRows<'a, B> {
@@ -32,46 +26,78 @@ struct EncodeRows<'a, B> {
     rows: &'a Rows<'a>,
     importance: &'a [f32],
     blocks: &'a mut [B],
-    place: fn(&Fitted<32>) -> B,
 }
 
-impl<B: Block> Kernel for EncodeRows<'_, B> {
+impl<B: FromFit> Kernel for EncodeRows<'_, B> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { search, rows, importance, blocks, place } = self;
-        let variances: Vec<f32> = rows.weights.chunks_exact(rows.row_elements).map(mean_square).collect();
-        let mut tile = Tile::<32>::new();
-        for (batch, blocks) in blocks.chunks_mut(L::WIDTH).enumerate() {
-            let starts = (batch * L::WIDTH..batch * L::WIDTH + blocks.len()).map(|block| block * 32);
-            let mut variance = [0.0; 16];
-            for (variance, start) in variance.iter_mut().zip(starts.clone()) {
-                *variance = variances[start / rows.row_elements];
+        let Self { search, rows, importance, blocks } = self;
+        let variances = mean_squares::<L>(rows);
+        let row_elements = rows.row_elements;
+        let mut places =
+            (0..variances.len()).flat_map(|row| (0..row_elements).step_by(32).map(move |at| (row, at)));
+        let (mut x, mut w) = ([Pair::<L>::zero(); 32], [Pair::zero(); 32]);
+        for (batch, blocks) in blocks.chunks_mut(2 * L::WIDTH).enumerate() {
+            let first = batch * 2 * L::WIDTH;
+            let (mut variance, mut in_row) = ([0.0; 2 * MAX_WIDTH], [0; 2 * MAX_WIDTH]);
+            for ((variance, at), (row, start)) in
+                variance.iter_mut().zip(&mut in_row).zip(places.by_ref().take(blocks.len()))
+            {
+                (*variance, *at) = (variances[row], start);
             }
-            tile.fill::<L>(rows.weights, starts.clone());
-            let x = tile.load::<L, 32>(0);
-            tile.fill::<L>(importance, starts.map(|start| start % rows.row_elements));
-            let w = importance_weights(&tile.load(0), L::load(&variance), &x);
-            let (scale, minimum, codes) = match search {
+            let variance = Pair::load(&variance);
+            let weights =
+                Blocks::<32>::new(rows.weights, (first..first + blocks.len()).map(|block| block * 32));
+            let importance = Blocks::<32>::new(importance, in_row.into_iter().take(blocks.len()));
+            for (i, (x, w)) in x.as_chunks_mut().0.iter_mut().zip(w.as_chunks_mut().0).enumerate() {
+                (*x, *w) = (weights.four(4 * i), importance.four(4 * i));
+                weigh::<_, 4>(w, variance, x);
+            }
+            let (scale, minimum) = match search {
                 Search::Symmetric { half } => {
-                    let Scaled { scale, codes } = symmetric(&x, &w, half);
-                    (scale, L::zero(), codes)
+                    let fit = symmetric(&x, &w, half);
+                    fit.replace_by_codes(&mut x);
+                    (fit.scale, Pair::zero())
                 }
                 Search::Affine { largest_code } => {
                     let fit = affine(&x, &w, largest_code, &Trials::WITH_IMPORTANCE);
-                    let mut codes = x;
-                    for code in &mut codes {
-                        *code = fit.code(*code);
-                    }
-                    (fit.scale, fit.minimum, codes)
+                    fit.replace_by_codes(&mut x);
+                    (fit.scale, fit.minimum)
                 }
             };
-            let (scales, minimums) = (numbers(scale), numbers(minimum));
-            let mut tile = CodeTile::<32>::new();
-            tile.store(0, &codes);
-            for (lane, block) in blocks.iter_mut().enumerate() {
-                let fitted = Fitted { scale: scales[lane], minimum: minimums[lane], codes: tile.block(lane) };
-                *block = place(&fitted);
+            let (mut scales, mut minimums) = ([0; 2 * MAX_WIDTH], [0; 2 * MAX_WIDTH]);
+            scale.store_halves(&mut scales);
+            minimum.store_halves(&mut minimums);
+            let mut tile = CodeTile::<64>::new();
+            tile.store_pair(0, &x);
+            let codes = tile.blocks();
+            for (i, block) in blocks.iter_mut().enumerate() {
+                let halves = codes[i % L::WIDTH].as_chunks().0;
+                let (scale, minimum) = (F16::from_bits(scales[i]), F16::from_bits(minimums[i]));
+                *block = B::from_fit(scale, minimum, &halves[i / L::WIDTH]);
             }
         }
     }
+}
+
+/// The mean squares of the rows, as many at once as there are lanes.
+#[inline(always)]
+fn mean_squares<L: Lanes>(rows: &Rows<'_>) -> Vec<f32> {
+    let row_elements = rows.row_elements;
+    let count = rows.weights.len() / row_elements;
+    let mut means = Vec::with_capacity(count);
+    let mut x = [L::zero(); 32];
+    for first in (0..count).step_by(L::WIDTH) {
+        let at_once = first..count.min(first + L::WIDTH);
+        let mut sum = L::zero();
+        for start in (0..row_elements).step_by(32) {
+            let starts = at_once.clone().map(|row| row * row_elements + start);
+            Blocks::<32>::new(rows.weights, starts).load(0, &mut x);
+            for &x in &x {
+                sum = sum + x * x;
+            }
+        }
+        means.extend(numbers(sum / L::splat(row_elements as f32)).iter().take(at_once.len()));
+    }
+    means
 }

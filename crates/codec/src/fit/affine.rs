@@ -2,7 +2,7 @@
 //!
 //! Where the codes of a trial count from, and in what, gives the codes again; so these are not kept.
 
-use super::rounding::{Anything, Ordinary, Rounding, are_ordinary};
+use super::rounding::{Anything, Floored, Ordinary, Rounding, are_ordinary};
 use crate::lanes::Lanes;
 
 /// The scales that [`affine`] tries: such that the range takes `largest_code + first + i * step` steps,
@@ -36,7 +36,23 @@ impl<L: Lanes> Affine<L> {
         Self { scale: zero, minimum: zero, rule, flat: zero.eq(zero) }
     }
 
-    /// The code of a weight of the block.
+    /// The codes of the weights that were searched.
+    #[inline(always)]
+    pub(crate) fn codes<const N: usize>(&self, x: &[L; N]) -> [L; N] {
+        let mut codes = *x;
+        self.replace_by_codes(&mut codes);
+        codes
+    }
+
+    /// The same in place.
+    #[inline(always)]
+    pub(crate) fn replace_by_codes(&self, x: &mut [L]) {
+        for x in x {
+            *x = self.code(*x);
+        }
+    }
+
+    /// The code of one of them.
     #[inline(always)]
     pub(crate) fn code(&self, x: L) -> L {
         L::select(self.flat, L::zero(), self.rule.code::<Anything>(x))
@@ -126,8 +142,8 @@ impl<L: Lanes> Range<L> {
         let mut sum_w = w[0];
         let mut sum_x = sum_w * x[0];
         for (&x, &w) in x.iter().zip(w).skip(1) {
-            lowest = L::select(x.lt(lowest), x, lowest);
-            highest = L::select(x.gt(highest), x, highest);
+            lowest = x.if_less(lowest);
+            highest = x.if_greater(highest);
             sum_w = sum_w + w;
             sum_x = sum_x + w * x;
         }
@@ -173,12 +189,15 @@ impl<L: Lanes> Rule<L> {
     ) -> Sums<L> {
         // Steps rise or fall with the weights, also when rounded. So these two bound them all, unless a weight is
         // not a number, and then neither is the sum.
-        let bounded = are_ordinary(self.steps(range.lowest)) & are_ordinary(self.steps(range.highest));
-        let ordinary = bounded & range.sum_x.eq(range.sum_x);
+        let bounds = [self.steps(range.lowest), self.steps(range.highest)];
+        let ordinary = are_ordinary(bounds[0]) & are_ordinary(bounds[1]) & range.sum_x.eq(range.sum_x);
+        let over = L::splat(self.largest_code + 0.5);
         if L::any(!(ordinary | flat)) {
             self.sums::<Anything, N>(x, w, codes)
-        } else {
+        } else if L::any(!(bounds[0].lt(over) & bounds[1].lt(over) | flat)) {
             self.sums::<Ordinary, N>(x, w, codes)
+        } else {
+            self.sums::<Floored, N>(x, w, codes)
         }
     }
 

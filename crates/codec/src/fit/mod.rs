@@ -2,7 +2,6 @@
 //!
 //! | file | model of a weight | minimises |
 //! |---|---|---|
-//! | `direct` | `scale * code` or `scale * code + minimum` | nothing: the range decides |
 //! | `symmetric` | `scale * (code - half)` | the weighted squared error over 19 trial scales |
 //! | `affine` | `scale * code + minimum` | the weighted squared error over trial scales, line fitted for each |
 //! | `descent` | `scale * (code - half)` | the same for weights of their own square, code by code |
@@ -15,21 +14,21 @@
 
 mod affine;
 mod descent;
-mod direct;
 mod levels;
 mod nonnegative;
 mod rounding;
 mod symmetric;
 
+use briq_format::block::Block;
+use briq_format::scalar::F16;
+
 use crate::lanes::Lanes;
-use crate::primitives::sum_of_squares;
 
 pub(crate) use affine::{Affine, Trials, affine, affine_by_magnitude};
 pub(crate) use descent::descent;
-pub(crate) use direct::{direct_affine, direct_symmetric};
 pub(crate) use levels::{levels, nearest_codes};
 pub(crate) use nonnegative::nonnegative;
-pub(crate) use symmetric::{extreme, symmetric};
+pub(crate) use symmetric::{Symmetric, extreme, symmetric};
 
 /// Codes and the scale they count in. What code stands for zero is part of the fit that made them. Codes are whole
 /// numbers from 0 to 255.
@@ -38,21 +37,18 @@ pub(crate) struct Scaled<L, const N: usize> {
     pub(crate) codes: [L; N],
 }
 
-/// One block after its fit, out of its lane.
-pub(crate) struct Fitted<const N: usize> {
-    pub(crate) scale: f32,
-    /// Zero in types without.
-    pub(crate) minimum: f32,
-    pub(crate) codes: [u8; N],
+/// A block that is made of the fit of its 32 weights.
+pub(crate) trait FromFit: Block {
+    /// Puts the parts where they belong. `minimum` is of no interest to types without. Mark it, and all it calls,
+    /// `#[inline(always)]`.
+    fn from_fit(scale: F16, minimum: F16, codes: &[u8; 32]) -> Self;
 }
 
 /// Magnitudes below this are taken as zero by the searches.
 pub(crate) const NEGLIGIBLE: f32 = 1e-15;
 
-/// The variance that [`importance_weights`] takes from a row of a type without super-blocks.
-pub(crate) fn mean_square(row: &[f32]) -> f32 {
-    sum_of_squares(row) / row.len() as f32
-}
+/// A limit below everything that is rounded.
+pub(crate) const NO_LIMIT: f32 = -4_194_304.0;
 
 /// How much the error of each weight counts: its importance, times a magnitude that is bounded from below by the
 /// root of `variance` so that small weights count too.
@@ -63,8 +59,14 @@ pub(crate) fn importance_weights<L: Lanes, const N: usize>(
     x: &[L; N],
 ) -> [L; N] {
     let mut w = *importance;
+    weigh(&mut w, variance, x);
+    w
+}
+
+/// The same in place: makes of the importance in `w` how much the error counts.
+#[inline(always)]
+pub(crate) fn weigh<L: Lanes, const N: usize>(w: &mut [L; N], variance: L, x: &[L; N]) {
     for (w, &x) in w.iter_mut().zip(x) {
         *w = *w * (variance + x * x).sqrt();
     }
-    w
 }

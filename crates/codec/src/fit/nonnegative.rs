@@ -1,14 +1,11 @@
 //! The scale of codes from zero up, for values that are not negative: the scales and minimums of sub-blocks.
 //! Source: ggml's search for the same.
 
-use super::{NEGLIGIBLE, Scaled};
+use super::{NEGLIGIBLE, NO_LIMIT, Scaled};
 use crate::lanes::Lanes;
 
 /// Passes of the descent over the codes, at most.
 const PASSES: usize = 5;
-
-/// A limit below every value that is rounded here.
-const NO_LIMIT: f32 = -4_194_304.0;
 
 /// Minimises the sum of `w (x - scale * code)^2` over codes 0 to `largest_code` and the scale.
 ///
@@ -99,7 +96,7 @@ fn best_steps_per_value<L: Lanes, const N: usize>(
 fn largest_since_nan<L: Lanes, const N: usize>(values: &[L; N]) -> L {
     let mut largest = L::zero();
     for &value in values {
-        largest = L::select(largest.gt(value), largest, value);
+        largest = largest.if_greater(value);
     }
     largest
 }

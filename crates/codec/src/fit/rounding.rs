@@ -15,7 +15,37 @@ pub(crate) struct Ordinary;
 impl Rounding for Ordinary {
     #[inline(always)]
     fn round<L: Lanes>(steps: L, low: f32, high: f32) -> L {
-        steps.round_ordinary_within(low, high)
+        steps.round_ordinary().at_most(high).at_least(low)
+    }
+}
+
+/// For those of them that are not rounded to less than `low`.
+pub(crate) struct Capped;
+
+impl Rounding for Capped {
+    #[inline(always)]
+    fn round<L: Lanes>(steps: L, _: f32, high: f32) -> L {
+        steps.round_ordinary().at_most(high)
+    }
+}
+
+/// For those of them that are not rounded to more than `high`.
+pub(crate) struct Floored;
+
+impl Rounding for Floored {
+    #[inline(always)]
+    fn round<L: Lanes>(steps: L, low: f32, _: f32) -> L {
+        steps.round_ordinary().at_least(low)
+    }
+}
+
+/// For those of them that are rounded inside the limits.
+pub(crate) struct Unlimited;
+
+impl Rounding for Unlimited {
+    #[inline(always)]
+    fn round<L: Lanes>(steps: L, _: f32, _: f32) -> L {
+        steps.round_ordinary()
     }
 }
 

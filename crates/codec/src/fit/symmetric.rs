@@ -1,7 +1,80 @@
 //! The scale of codes with a fixed zero point. Source: ggml's search for the symmetric K types.
 
-use super::{NEGLIGIBLE, Scaled};
-use crate::lanes::Lanes;
+use super::NEGLIGIBLE;
+use super::rounding::{Anything, Capped, Ordinary, Rounding, Unlimited};
+use crate::lanes::{Lanes, Pair};
+
+/// What the search finds: codes that count steps of `scale`, from `-half` up.
+#[derive(Clone, Copy)]
+pub(crate) struct Symmetric<L: Lanes> {
+    pub(crate) scale: L,
+    steps_per_weight: L,
+    half: f32,
+    negligible: L::Mask,
+}
+
+impl<L: Lanes> Symmetric<L> {
+    /// Zero for everything.
+    #[inline(always)]
+    pub(crate) fn none() -> Self {
+        let zero = L::zero();
+        Self { scale: zero, steps_per_weight: zero, half: 0.0, negligible: zero.eq(zero) }
+    }
+
+    /// The codes of the weights that were searched.
+    #[inline(always)]
+    pub(crate) fn codes<const N: usize>(&self, x: &[L; N]) -> [L; N] {
+        let mut codes = *x;
+        self.replace_by_codes(&mut codes);
+        codes
+    }
+
+    /// The same in place.
+    #[inline(always)]
+    pub(crate) fn replace_by_codes(&self, x: &mut [L]) {
+        for x in x {
+            *x = self.code(*x);
+        }
+    }
+
+    /// The code of one of them.
+    #[inline(always)]
+    pub(crate) fn code(&self, x: L) -> L {
+        let rounded = (self.steps_per_weight * x).round_even_within(-self.half, self.half - 1.0);
+        L::select(self.negligible, L::zero(), rounded + L::splat(self.half))
+    }
+}
+
+impl<L: Lanes> Symmetric<L> {
+    /// What the extreme is to be in a trial, in steps.
+    #[inline(always)]
+    fn steps(&self, tenths: i8) -> L {
+        L::splat(-(self.half + 0.1 * f32::from(tenths)))
+    }
+
+    /// Takes each trial that is better than all before: those that put `extreme` at `-half` and so many tenths of a
+    /// step below. Two go side by side, so that the sums of one can be worked at while those of the other wait.
+    #[inline(always)]
+    fn improve<R: Rounding, const N: usize>(
+        &mut self,
+        block: &Block<'_, L, N>,
+        extreme: L,
+        tenths: &[[i8; 2]],
+        best: &mut L,
+    ) {
+        for &[first, second] in tenths {
+            let [first, second] = [self.steps(first) / extreme, self.steps(second) / extreme];
+            let (products, squares) = block.project::<Pair<L>, R>(Pair(first, second), self.half);
+            for (steps, product, square) in [(first, products.0, squares.0), (second, products.1, squares.1)]
+            {
+                let better = square.gt(L::zero()) & (product * product).gt(*best * square);
+                self.steps_per_weight = L::select(better, steps, self.steps_per_weight);
+                self.scale = L::select(better, product / square, self.scale);
+                *best = L::select(better, self.scale * product, *best);
+            }
+        }
+    }
+}
 
 /// Minimises the sum of `w (x - scale * (code - half))^2` over codes 0 to 2 half - 1 and the scale.
 ///
@@ -10,27 +83,33 @@ use crate::lanes::Lanes;
 /// largest magnitude 0.9 steps below to 0.9 above `-half`. A block of negligible weights gets scale 0 and
 /// code 0 everywhere, which is not the code of zero.
 #[inline(always)]
-pub(crate) fn symmetric<L: Lanes, const N: usize>(x: &[L; N], w: &[L; N], half: f32) -> Scaled<L, N> {
+pub(crate) fn symmetric<L: Lanes, const N: usize>(x: &[L; N], w: &[L; N], half: f32) -> Symmetric<L> {
     let extreme = extreme(x);
     let negligible = extreme.abs().lt(L::splat(NEGLIGIBLE));
-    let mut best_steps = L::splat(-half) / extreme;
-    let (product, square) = project(x, w, best_steps, half);
-    let mut scale = L::select(square.eq(L::zero()), L::zero(), product / square);
-    let mut best = scale * product;
-    for trial in (-9_i8..=9).filter(|&trial| trial != 0) {
-        let trial_steps = L::splat(-(half + 0.1 * f32::from(trial))) / extreme;
-        let (product, square) = project(x, w, trial_steps, half);
-        let better = square.gt(L::zero()) & (product * product).gt(best * square);
-        best_steps = L::select(better, trial_steps, best_steps);
-        scale = L::select(better, product / square, scale);
-        best = L::select(better, scale * product, best);
+    let mut wx = [L::zero(); N];
+    for ((wx, &w), &x) in wx.iter_mut().zip(w).zip(x) {
+        *wx = w * x;
     }
-    let mut codes = *x;
-    for code in &mut codes {
-        let rounded = (best_steps * *code).round_even_within(-half, half - 1.0) + L::splat(half);
-        *code = L::select(negligible, L::zero(), rounded);
+    let block = Block { x, w, wx: &wx };
+
+    let mut found = Symmetric { half, negligible, ..Symmetric::none() };
+    found.steps_per_weight = L::splat(-half) / extreme;
+    let (product, square) = block.project::<L, Anything>(found.steps_per_weight, half);
+    found.scale = L::select(square.eq(L::zero()), L::zero(), product / square);
+    let mut best = found.scale * product;
+    // Unless a weight is infinite or not a number, no step is above that of the extreme, and some limits are beyond
+    // all steps: those of `half - 0.6` and below, or of `half + 0.4` and below, are rounded inside them.
+    let ordinary = extreme.abs().lt(L::splat(f32::INFINITY)) & product.eq(product);
+    if L::any(!(ordinary | negligible)) {
+        let all = [[-9, -8], [-7, -6], [-5, -4], [-3, -2], [-1, 1], [2, 3], [4, 5], [6, 7], [8, 9]];
+        found.improve::<Anything, N>(&block, extreme, &all, &mut best);
+    } else {
+        found.improve::<Unlimited, N>(&block, extreme, &[[-9, -8], [-7, -6]], &mut best);
+        found.improve::<Capped, N>(&block, extreme, &[[-5, -4], [-3, -2], [-1, 1], [2, 3]], &mut best);
+        found.improve::<Ordinary, N>(&block, extreme, &[[4, 5], [6, 7], [8, 9]], &mut best);
     }
-    Scaled { scale: L::select(negligible, L::zero(), scale), codes }
+    found.scale = L::select(negligible, L::zero(), found.scale);
+    found
 }
 
 /// The first value of largest magnitude, or zero when there is none above zero. NaN are passed over.
@@ -40,19 +119,29 @@ pub(crate) fn extreme<L: Lanes>(values: &[L]) -> L {
     for &value in values {
         let larger = value.abs().gt(magnitude);
         extreme = L::select(larger, value, extreme);
-        magnitude = L::select(larger, value.abs(), magnitude);
+        magnitude = value.abs().if_greater(magnitude);
     }
     extreme
 }
 
-/// The weighted sums of weights times codes and of codes squared.
-#[inline(always)]
-fn project<L: Lanes, const N: usize>(x: &[L; N], w: &[L; N], steps_per_weight: L, half: f32) -> (L, L) {
-    let (mut product, mut square) = (L::zero(), L::zero());
-    for (&x, &w) in x.iter().zip(w) {
-        let steps = (steps_per_weight * x).round_even_within(-half, half - 1.0);
-        product = product + w * x * steps;
-        square = square + w * steps * steps;
+/// What the trials have in common.
+struct Block<'a, L, const N: usize> {
+    x: &'a [L; N],
+    w: &'a [L; N],
+    /// Their products.
+    wx: &'a [L; N],
+}
+
+impl<L: Lanes, const N: usize> Block<'_, L, N> {
+    /// The weighted sums of weights times codes and of codes squared; of one trial, or of several side by side.
+    #[inline(always)]
+    fn project<T: Lanes + From<L>, R: Rounding>(&self, steps_per_weight: T, half: f32) -> (T, T) {
+        let (mut product, mut square) = (T::zero(), T::zero());
+        for ((&x, &w), &wx) in self.x.iter().zip(self.w).zip(self.wx) {
+            let steps = R::round(steps_per_weight * T::from(x), -half, half - 1.0);
+            product = product + T::from(wx) * steps;
+            square = square + T::from(w) * steps * steps;
+        }
+        (product, square)
     }
-    (product, square)
 }

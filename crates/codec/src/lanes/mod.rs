@@ -9,6 +9,7 @@
 //! The vector types are private to this module. Generic code meets them only through [`dispatch`], which has
 //! proved that the processor has them.
 
+mod blocks;
 mod bytes;
 mod gather;
 mod isa;
@@ -22,6 +23,7 @@ mod x86;
 
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 
+pub(crate) use blocks::Blocks;
 pub(crate) use gather::Gather;
 pub use isa::Isa;
 pub(crate) use isa::{Kernel, dispatch};
@@ -57,14 +59,27 @@ pub(crate) trait Lanes:
     fn store(self, numbers: &mut [f32]);
     /// Puts lane `i`, a whole number from 0 to 255, into `codes[i]`; there is room for `WIDTH`.
     fn store_codes(self, codes: &mut [u8]);
+    /// Cuts lane `i` towards zero and puts its low eight bits into `bytes[i]`; see
+    /// [`truncate`](crate::primitives::truncate).
+    fn store_truncated(self, bytes: &mut [u8]);
+    /// Lane `i` holds [`F16::to_f32`](briq_format::scalar::F16::to_f32) of the bits `halves[i]`.
+    fn load_halves(halves: &[u16]) -> Self;
+    /// Puts the bits of [`F16::from_f32`](briq_format::scalar::F16::from_f32) of lane `i` into `halves[i]`.
+    fn store_halves(self, halves: &mut [u16]);
 
     fn abs(self) -> Self;
+    /// The same magnitude with the sign of `sign`.
+    fn copy_sign(self, sign: Self) -> Self;
     /// The correctly rounded root.
     fn sqrt(self) -> Self;
     /// Less than; false where either side is NaN.
     fn lt(self, other: Self) -> Self::Mask;
     /// Equal; false where either side is NaN.
     fn eq(self, other: Self) -> Self::Mask;
+    /// This number where it is greater, `other` elsewhere: also where they are equal, or one is NaN.
+    fn if_greater(self, other: Self) -> Self;
+    /// This number where it is less, `other` elsewhere: also where they are equal, or one is NaN.
+    fn if_less(self, other: Self) -> Self;
     /// `yes` where the mask is set, `no` elsewhere.
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
     /// Whether the mask is set anywhere.
@@ -73,9 +88,12 @@ pub(crate) trait Lanes:
     /// [`round_even`](crate::primitives::round_even), limited to `low..=high`. The limits are whole numbers of
     /// magnitude below 2^22.
     fn round_even_within(self, low: f32, high: f32) -> Self;
-    /// The same for magnitudes below 2^22. `high` is above zero, `low` at most zero; what is rounded to zero may become
-    /// a zero of either sign.
-    fn round_ordinary_within(self, low: f32, high: f32) -> Self;
+    /// The nearest whole number, ties to even, for magnitudes below 2^22. Zero may come with either sign.
+    fn round_ordinary(self) -> Self;
+    /// The smaller one; `limit` is above zero, and no lane NaN.
+    fn at_most(self, limit: f32) -> Self;
+    /// The larger one; `limit` is at most zero, and no lane NaN. Zero may come with either sign.
+    fn at_least(self, limit: f32) -> Self;
     /// The low eight bits of [`round_even`](crate::primitives::round_even), as a number from 0 to 255.
     fn round_even_to_byte(self) -> Self;
 

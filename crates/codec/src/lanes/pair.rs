@@ -32,6 +32,14 @@ operators! {
     BitOr bitor;
 }
 
+impl<T: Copy> From<T> for Pair<T> {
+    /// The same in both.
+    #[inline(always)]
+    fn from(both: T) -> Self {
+        Self(both, both)
+    }
+}
+
 impl<T: Neg<Output = T>> Neg for Pair<T> {
     type Output = Self;
 
@@ -77,8 +85,30 @@ impl<L: Lanes> Lanes for Pair<L> {
     }
 
     #[inline(always)]
+    fn store_truncated(self, bytes: &mut [u8]) {
+        self.0.store_truncated(bytes);
+        self.1.store_truncated(&mut bytes[L::WIDTH..]);
+    }
+
+    #[inline(always)]
+    fn load_halves(halves: &[u16]) -> Self {
+        Self(L::load_halves(halves), L::load_halves(&halves[L::WIDTH..]))
+    }
+
+    #[inline(always)]
+    fn store_halves(self, halves: &mut [u16]) {
+        self.0.store_halves(halves);
+        self.1.store_halves(&mut halves[L::WIDTH..]);
+    }
+
+    #[inline(always)]
     fn abs(self) -> Self {
         Self(self.0.abs(), self.1.abs())
+    }
+
+    #[inline(always)]
+    fn copy_sign(self, sign: Self) -> Self {
+        Self(self.0.copy_sign(sign.0), self.1.copy_sign(sign.1))
     }
 
     #[inline(always)]
@@ -97,6 +127,16 @@ impl<L: Lanes> Lanes for Pair<L> {
     }
 
     #[inline(always)]
+    fn if_greater(self, other: Self) -> Self {
+        Self(self.0.if_greater(other.0), self.1.if_greater(other.1))
+    }
+
+    #[inline(always)]
+    fn if_less(self, other: Self) -> Self {
+        Self(self.0.if_less(other.0), self.1.if_less(other.1))
+    }
+
+    #[inline(always)]
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self {
         Self(L::select(mask.0, yes.0, no.0), L::select(mask.1, yes.1, no.1))
     }
@@ -112,8 +152,18 @@ impl<L: Lanes> Lanes for Pair<L> {
     }
 
     #[inline(always)]
-    fn round_ordinary_within(self, low: f32, high: f32) -> Self {
-        Self(self.0.round_ordinary_within(low, high), self.1.round_ordinary_within(low, high))
+    fn round_ordinary(self) -> Self {
+        Self(self.0.round_ordinary(), self.1.round_ordinary())
+    }
+
+    #[inline(always)]
+    fn at_most(self, limit: f32) -> Self {
+        Self(self.0.at_most(limit), self.1.at_most(limit))
+    }
+
+    #[inline(always)]
+    fn at_least(self, limit: f32) -> Self {
+        Self(self.0.at_least(limit), self.1.at_least(limit))
     }
 
     #[inline(always)]

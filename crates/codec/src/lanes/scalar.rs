@@ -1,7 +1,9 @@
 //! One lane: plain `f32`, for every processor.
 
+use briq_format::scalar::F16;
+
 use super::Lanes;
-use crate::primitives::round_even;
+use crate::primitives::{round_even, truncate};
 
 impl Lanes for f32 {
     const WIDTH: usize = 1;
@@ -28,8 +30,28 @@ impl Lanes for f32 {
     }
 
     #[inline(always)]
+    fn store_truncated(self, bytes: &mut [u8]) {
+        bytes[0] = truncate(self) as u8;
+    }
+
+    #[inline(always)]
+    fn load_halves(halves: &[u16]) -> Self {
+        F16::from_bits(halves[0]).to_f32()
+    }
+
+    #[inline(always)]
+    fn store_halves(self, halves: &mut [u16]) {
+        halves[0] = F16::from_f32(self).to_bits();
+    }
+
+    #[inline(always)]
     fn abs(self) -> Self {
         f32::abs(self)
+    }
+
+    #[inline(always)]
+    fn copy_sign(self, sign: Self) -> Self {
+        self.copysign(sign)
     }
 
     #[inline(always)]
@@ -48,6 +70,16 @@ impl Lanes for f32 {
     }
 
     #[inline(always)]
+    fn if_greater(self, other: Self) -> Self {
+        if self > other { self } else { other }
+    }
+
+    #[inline(always)]
+    fn if_less(self, other: Self) -> Self {
+        if self < other { self } else { other }
+    }
+
+    #[inline(always)]
     fn select(mask: bool, yes: Self, no: Self) -> Self {
         if mask { yes } else { no }
     }
@@ -63,8 +95,18 @@ impl Lanes for f32 {
     }
 
     #[inline(always)]
-    fn round_ordinary_within(self, low: f32, high: f32) -> Self {
-        self.round_even_within(low, high)
+    fn round_ordinary(self) -> Self {
+        round_even(self) as f32
+    }
+
+    #[inline(always)]
+    fn at_most(self, limit: f32) -> Self {
+        self.min(limit)
+    }
+
+    #[inline(always)]
+    fn at_least(self, limit: f32) -> Self {
+        self.max(limit)
     }
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 
-use super::{FRACTION, ONES, SHIFT, operators};
+use super::{FRACTION, ONES, SHIFT, drop_payloads, operators};
 use crate::lanes::Lanes;
 
 /// Eight lanes.
@@ -66,18 +66,45 @@ impl Lanes for Avx2 {
 
     #[inline(always)]
     fn store_codes(self, codes: &mut [u8]) {
-        let mut numbers = [0_i32; 8];
-        // SAFETY: eight numbers are writable; the store needs no alignment.
-        unsafe { _mm256_storeu_si256(numbers.as_mut_ptr().cast(), _mm256_cvtps_epi32(self.0)) }
-        for (code, number) in codes[..Self::WIDTH].iter_mut().zip(numbers) {
-            *code = number as u8;
+        // SAFETY: as for the operators.
+        store_low_bytes(unsafe { _mm256_cvtps_epi32(self.0) }, codes);
+    }
+
+    #[inline(always)]
+    fn store_truncated(self, bytes: &mut [u8]) {
+        // SAFETY: as for the operators.
+        store_low_bytes(unsafe { _mm256_cvttps_epi32(self.0) }, bytes);
+    }
+
+    #[inline(always)]
+    fn load_halves(halves: &[u16]) -> Self {
+        let halves = &halves[..Self::WIDTH];
+        // SAFETY: eight halves are readable; the load needs no alignment.
+        unsafe { Self(_mm256_cvtph_ps(_mm_loadu_si128(halves.as_ptr().cast()))) }
+    }
+
+    #[inline(always)]
+    fn store_halves(self, halves: &mut [u16]) {
+        let halves = &mut halves[..Self::WIDTH];
+        // SAFETY: eight halves are writable; the store needs no alignment.
+        unsafe {
+            let rounded = _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(self.0);
+            _mm_storeu_si128(halves.as_mut_ptr().cast(), rounded);
         }
+        drop_payloads(halves);
     }
 
     #[inline(always)]
     fn abs(self) -> Self {
         // SAFETY: as for the operators.
         unsafe { Self(_mm256_andnot_ps(_mm256_set1_ps(-0.0), self.0)) }
+    }
+
+    #[inline(always)]
+    fn copy_sign(self, sign: Self) -> Self {
+        let (magnitude, sign) = (self.abs(), sign.0);
+        // SAFETY: as for the operators.
+        unsafe { Self(_mm256_or_ps(magnitude.0, _mm256_and_ps(sign, _mm256_set1_ps(-0.0)))) }
     }
 
     #[inline(always)]
@@ -96,6 +123,18 @@ impl Lanes for Avx2 {
     fn eq(self, other: Self) -> Avx2Mask {
         // SAFETY: as for the operators.
         unsafe { Avx2Mask(_mm256_cmp_ps::<_CMP_EQ_OQ>(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    fn if_greater(self, other: Self) -> Self {
+        // SAFETY: as for the operators.
+        unsafe { Self(_mm256_max_ps(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    fn if_less(self, other: Self) -> Self {
+        // SAFETY: as for the operators.
+        unsafe { Self(_mm256_min_ps(self.0, other.0)) }
     }
 
     #[inline(always)]
@@ -122,18 +161,29 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn round_ordinary_within(self, low: f32, high: f32) -> Self {
-        // A limit of zero has to be the one below zero.
-        let (low, high) = (Self::splat(-low.abs()), Self::splat(high));
+    fn round_ordinary(self) -> Self {
+        // SAFETY: as for the operators.
+        unsafe { Self(_mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(self.0)) }
+    }
+
+    #[inline(always)]
+    fn at_most(self, limit: f32) -> Self {
+        // As integers, floats above zero lie in their order, and those below zero under all of them.
         // SAFETY: as for the operators.
         unsafe {
-            let rounded = _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(self.0);
-            let bits = _mm256_castps_si256(rounded);
-            // As integers, floats above zero lie in their order, and those below zero under all of them.
-            let limited = _mm256_min_epi32(bits, _mm256_castps_si256(high.0));
-            // As integers without a sign, floats below zero lie above all others, and in reverse.
-            let limited = _mm256_min_epu32(limited, _mm256_castps_si256(low.0));
-            Self(_mm256_castsi256_ps(limited))
+            let (bits, limit) = (_mm256_castps_si256(self.0), _mm256_castps_si256(_mm256_set1_ps(limit)));
+            Self(_mm256_castsi256_ps(_mm256_min_epi32(bits, limit)))
+        }
+    }
+
+    #[inline(always)]
+    fn at_least(self, limit: f32) -> Self {
+        // As integers without a sign, floats below zero lie above all others and in reverse; so does a limit of zero
+        // when it has their sign.
+        // SAFETY: as for the operators.
+        unsafe {
+            let limit = _mm256_castps_si256(_mm256_set1_ps(-limit.abs()));
+            Self(_mm256_castsi256_ps(_mm256_min_epu32(_mm256_castps_si256(self.0), limit)))
         }
     }
 
@@ -172,5 +222,18 @@ impl Not for Avx2Mask {
     fn not(self) -> Self {
         // SAFETY: as for the operators of numbers.
         unsafe { Self(_mm256_xor_ps(self.0, _mm256_castsi256_ps(_mm256_set1_epi32(-1)))) }
+    }
+}
+
+/// The low eight bits of eight integers.
+#[inline(always)]
+fn store_low_bytes(numbers: __m256i, bytes: &mut [u8]) {
+    let bytes = &mut bytes[..Avx2::WIDTH];
+    // SAFETY: as for the operators. Eight bytes are writable; the store needs no alignment.
+    unsafe {
+        let low_bytes = _mm256_set1_epi32(0x0C08_0400);
+        let fours = _mm256_shuffle_epi8(numbers, low_bytes);
+        let (first, second) = (_mm256_castsi256_si128(fours), _mm256_extracti128_si256::<1>(fours));
+        _mm_storel_epi64(bytes.as_mut_ptr().cast(), _mm_unpacklo_epi32(first, second));
     }
 }

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use super::{FRACTION, ONES, SHIFT, operators};
+use super::{FRACTION, ONES, SHIFT, drop_payloads, operators};
 use crate::lanes::Lanes;
 
 /// Sixteen lanes.
@@ -75,9 +75,44 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn store_truncated(self, bytes: &mut [u8]) {
+        let bytes = &mut bytes[..Self::WIDTH];
+        // SAFETY: sixteen bytes are writable; the store needs no alignment.
+        unsafe {
+            let numbers = _mm512_cvttps_epi32(self.0);
+            _mm_storeu_si128(bytes.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(numbers));
+        }
+    }
+
+    #[inline(always)]
+    fn load_halves(halves: &[u16]) -> Self {
+        let halves = &halves[..Self::WIDTH];
+        // SAFETY: sixteen halves are readable; the load needs no alignment.
+        unsafe { Self(_mm512_cvtph_ps(_mm256_loadu_si256(halves.as_ptr().cast()))) }
+    }
+
+    #[inline(always)]
+    fn store_halves(self, halves: &mut [u16]) {
+        let halves = &mut halves[..Self::WIDTH];
+        // SAFETY: sixteen halves are writable; the store needs no alignment.
+        unsafe {
+            let rounded = _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(self.0);
+            _mm256_storeu_si256(halves.as_mut_ptr().cast(), rounded);
+        }
+        drop_payloads(halves);
+    }
+
+    #[inline(always)]
     fn abs(self) -> Self {
         // SAFETY: as for the operators.
         unsafe { Self(_mm512_abs_ps(self.0)) }
+    }
+
+    #[inline(always)]
+    fn copy_sign(self, sign: Self) -> Self {
+        let (magnitude, sign) = (self.abs(), sign.0);
+        // SAFETY: as for the operators.
+        unsafe { Self(_mm512_or_ps(magnitude.0, _mm512_and_ps(sign, _mm512_set1_ps(-0.0)))) }
     }
 
     #[inline(always)]
@@ -96,6 +131,18 @@ impl Lanes for Avx512 {
     fn eq(self, other: Self) -> __mmask16 {
         // SAFETY: as for the operators.
         unsafe { _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(self.0, other.0) }
+    }
+
+    #[inline(always)]
+    fn if_greater(self, other: Self) -> Self {
+        // SAFETY: as for the operators.
+        unsafe { Self(_mm512_max_ps(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    fn if_less(self, other: Self) -> Self {
+        // SAFETY: as for the operators.
+        unsafe { Self(_mm512_min_ps(self.0, other.0)) }
     }
 
     #[inline(always)]
@@ -121,18 +168,29 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn round_ordinary_within(self, low: f32, high: f32) -> Self {
-        // A limit of zero has to be the one below zero.
-        let (low, high) = (Self::splat(-low.abs()), Self::splat(high));
+    fn round_ordinary(self) -> Self {
+        // SAFETY: as for the operators.
+        unsafe { Self(_mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(self.0)) }
+    }
+
+    #[inline(always)]
+    fn at_most(self, limit: f32) -> Self {
+        // As integers, floats above zero lie in their order, and those below zero under all of them.
         // SAFETY: as for the operators.
         unsafe {
-            let rounded = _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(self.0);
-            let bits = _mm512_castps_si512(rounded);
-            // As integers, floats above zero lie in their order, and those below zero under all of them.
-            let limited = _mm512_min_epi32(bits, _mm512_castps_si512(high.0));
-            // As integers without a sign, floats below zero lie above all others, and in reverse.
-            let limited = _mm512_min_epu32(limited, _mm512_castps_si512(low.0));
-            Self(_mm512_castsi512_ps(limited))
+            let (bits, limit) = (_mm512_castps_si512(self.0), _mm512_castps_si512(_mm512_set1_ps(limit)));
+            Self(_mm512_castsi512_ps(_mm512_min_epi32(bits, limit)))
+        }
+    }
+
+    #[inline(always)]
+    fn at_least(self, limit: f32) -> Self {
+        // As integers without a sign, floats below zero lie above all others and in reverse; so does a limit of zero
+        // when it has their sign.
+        // SAFETY: as for the operators.
+        unsafe {
+            let limit = _mm512_castps_si512(_mm512_set1_ps(-limit.abs()));
+            Self(_mm512_castsi512_ps(_mm512_min_epu32(_mm512_castps_si512(self.0), limit)))
         }
     }
 
