@@ -46,8 +46,8 @@ impl EncodeLanes<32> for IQ4_NL {
         let mut codes = CodeTile::<32>::new();
         codes.store(0, &nearest_codes(&x, scale));
         let scales = numbers(scale);
-        for (lane, block) in blocks.iter_mut().enumerate() {
-            *block = Self { scale: F16::from_f32(scales[lane]), quants: pack_halves(&codes.block(lane)) };
+        for ((block, scale), codes) in blocks.iter_mut().zip(scales).zip(codes.blocks()) {
+            *block = Self { scale: F16::from_f32(scale), quants: pack_halves(&codes) };
         }
     }
 }

@@ -67,8 +67,8 @@ impl EncodeLanes<256> for IQ4_XS {
             codes.store(group * 32, &nearest_codes(&x.load::<L, 32>(group * 32), unit * units));
         }
         let units = numbers(unit);
-        for (lane, block) in blocks.iter_mut().enumerate() {
-            *block = pack(F16::from_f32(units[lane]), &scale_codes.block(lane), &codes.block(lane));
+        for (lane, (block, codes)) in blocks.iter_mut().zip(codes.blocks()).enumerate() {
+            *block = pack(F16::from_f32(units[lane]), &scale_codes.block(lane), &codes);
         }
     }
 }

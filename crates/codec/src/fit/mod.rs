@@ -17,6 +17,7 @@ mod descent;
 mod levels;
 mod nonnegative;
 mod rounding;
+mod sweep;
 mod symmetric;
 
 use briq_format::block::Block;

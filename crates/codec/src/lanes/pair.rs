@@ -202,6 +202,16 @@ impl<L: Lanes> LookUp for Pair<L> {
     }
 
     #[inline(always)]
+    fn count_reached(self, bounds: &[f32; 15]) -> Self::Codes {
+        Pair(self.0.count_reached(bounds), self.1.count_reached(bounds))
+    }
+
+    #[inline(always)]
+    fn look_up_16(table: &[f32; 16], codes: Self::Codes) -> Self {
+        Self(L::look_up_16(table, codes.0), L::look_up_16(table, codes.1))
+    }
+
+    #[inline(always)]
     fn least(self) -> f32 {
         self.0.least().min(self.1.least())
     }
