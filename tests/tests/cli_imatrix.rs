@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use briq_format::Gguf;
-use briq_tests::Folder;
+use briq_tests::{Folder, legacy_imatrix};
 use serde_json::Value;
 
 const USAGE: i32 = 2;
@@ -12,19 +12,6 @@ const BAD_INPUT: i32 = 3;
 /// Of llama.cpp's making: fourteen entries, nine chunks of 512 tokens.
 fn with_matrix() -> Folder {
     Folder::with("imatrix/tiny-llama.gguf", "m.gguf")
-}
-
-/// A legacy file of these entries: name, calls, values.
-fn legacy(entries: &[(&str, i32, &[f32])]) -> Vec<u8> {
-    let mut bytes = (entries.len() as i32).to_le_bytes().to_vec();
-    for (name, calls, values) in entries {
-        bytes.extend((name.len() as i32).to_le_bytes());
-        bytes.extend(name.as_bytes());
-        bytes.extend(calls.to_le_bytes());
-        bytes.extend((values.len() as i32).to_le_bytes());
-        bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-    }
-    bytes
 }
 
 fn info(folder: &Folder, name: &str) -> Value {
@@ -77,7 +64,7 @@ fn json_holds_what_the_sums_and_counts_of_the_file_say() {
 #[test]
 fn names_that_a_terminal_would_obey_are_escaped() {
     let folder = Folder::new();
-    folder.write("m.dat", legacy(&[("a\u{1b}[2J\n", 1, &[1.0])]));
+    folder.write("m.dat", legacy_imatrix(&[("a\u{1b}[2J\n", 1, &[1.0])]));
     let printed = folder.succeeds(&["imatrix", "info", "m.dat"]);
     assert!(printed.contains("\na\\u{1b}[2J\\n ") && !printed.contains('\u{1b}'), "{printed:?}");
 }
@@ -120,7 +107,7 @@ fn the_other_format_keeps_the_importance_to_a_rounding() {
 #[test]
 fn a_chunk_size_is_told_to_a_file_that_does_not_know_it() {
     let folder = Folder::new();
-    folder.write("m.dat", legacy(&[("a.weight", 3, &[6.0, 9.0])]));
+    folder.write("m.dat", legacy_imatrix(&[("a.weight", 3, &[6.0, 9.0])]));
     folder.succeeds(&["imatrix", "convert", "m.dat", "--chunk-size", "100", "--out", "m.gguf"]);
     assert_eq!(info(&folder, "m.gguf")["chunk_size"], 100);
     assert_eq!(info(&folder, "m.gguf")["entries"][0]["largest_importance"], 3.0);
@@ -131,7 +118,7 @@ fn merged_sums_and_counts_are_those_of_both() {
     let folder = with_matrix();
     let (shared, columns) = ("blk.0.attn_output.weight", 128);
     let values: Vec<f32> = (0..columns).map(|column| column as f32).collect();
-    folder.write("other.dat", legacy(&[("new.weight", 2, &[8.0]), (shared, 2, &values)]));
+    folder.write("other.dat", legacy_imatrix(&[("new.weight", 2, &[8.0]), (shared, 2, &values)]));
     // How the legacy values count is known from the file that they become alone.
     folder.succeeds(&["imatrix", "convert", "other.dat", "--out", "other.gguf"]);
     let printed = folder.succeeds(&["imatrix", "merge", "m.gguf", "other.dat", "--out", "both.gguf"]);
@@ -150,7 +137,7 @@ fn merged_sums_and_counts_are_those_of_both() {
 #[test]
 fn matrices_of_different_models_do_not_merge() {
     let folder = with_matrix();
-    folder.write("other.dat", legacy(&[("blk.0.attn_output.weight", 2, &[1.0; 64])]));
+    folder.write("other.dat", legacy_imatrix(&[("blk.0.attn_output.weight", 2, &[1.0; 64])]));
     let message = "other.dat: entry \"blk.0.attn_output.weight\" has 64 values, but 128 in a file before";
     folder.refuses(&["imatrix", "merge", "m.gguf", "other.dat", "--out", "x.gguf"], BAD_INPUT, message);
 }
@@ -161,8 +148,8 @@ fn what_is_no_matrix_is_named_with_its_reason() {
     folder.write("empty.dat", "");
     folder.write("text.dat", "hello world, this is text");
     folder.copy("golden/tiny-llama-f32.gguf", "model.gguf");
-    folder.write("nan.dat", legacy(&[("a", 1, &[1.0, f32::NAN])]));
-    folder.write("negative.dat", legacy(&[("a", 1, &[-1.0])]));
+    folder.write("nan.dat", legacy_imatrix(&[("a", 1, &[1.0, f32::NAN])]));
+    folder.write("negative.dat", legacy_imatrix(&[("a", 1, &[-1.0])]));
     let neither = "neither a GGUF file nor a legacy importance matrix";
     for (name, message) in [
         ("nowhere.gguf", "cannot open: No such file or directory (os error 2)".to_owned()),
