@@ -12,13 +12,19 @@ use briq_format::TensorType;
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 
 type QuantizeChunk = unsafe extern "C" fn(c_int, *const f32, *mut c_void, i64, i64, i64, *const f32) -> usize;
+type Initialise = unsafe extern "C" fn(c_int);
+type RequiresImportance = unsafe extern "C" fn(c_int) -> bool;
 type RowSize = unsafe extern "C" fn(c_int, i64) -> usize;
+type ValidateRowData = unsafe extern "C" fn(c_int, *const c_void, usize) -> bool;
 type Dequantize = unsafe extern "C" fn(*const c_void, *mut f32, i64);
 
 /// The loaded base library.
 pub(crate) struct Ggml {
     quantize_chunk: QuantizeChunk,
     row_size: RowSize,
+    initialise: Initialise,
+    requires_importance: RequiresImportance,
+    validate_row_data: ValidateRowData,
     library: Library,
 }
 
@@ -42,6 +48,12 @@ impl Ggml {
             quantize_chunk: unsafe { symbol(&library, "ggml_quantize_chunk")? },
             // SAFETY: the type is the declaration of this function in ggml.h.
             row_size: unsafe { symbol(&library, "ggml_row_size")? },
+            // SAFETY: the type is the declaration of this function in ggml.h.
+            initialise: unsafe { symbol(&library, "ggml_quantize_init")? },
+            // SAFETY: the type is the declaration of this function in ggml.h.
+            requires_importance: unsafe { symbol(&library, "ggml_quantize_requires_imatrix")? },
+            // SAFETY: the type is the declaration of this function in ggml.h.
+            validate_row_data: unsafe { symbol(&library, "ggml_validate_row_data")? },
             library,
         })
     }
@@ -60,6 +72,12 @@ impl Ggml {
         Ok(theirs)
     }
 
+    /// Whether ggml refuses to encode the type without importance.
+    pub(crate) fn requires_importance(&self, ty: TensorType) -> bool {
+        // SAFETY: a pure function of any id.
+        unsafe { (self.requires_importance)(id(ty)) }
+    }
+
     /// Encodes rows of `row_elements` weights into `out`, which is exactly as long as they need.
     ///
     /// # Errors
@@ -74,6 +92,9 @@ impl Ggml {
     ) -> Result<()> {
         let rows = weights.len() / row_elements;
         ensure!(rows * row_elements == weights.len(), "{} weights are no whole rows", weights.len());
+        ensure!(importance.is_some() || !self.requires_importance(ty), "{ty} needs importance");
+        // SAFETY: takes any id, and a lock of its own; the second call for a type does nothing.
+        unsafe { (self.initialise)(id(ty)) };
         ensure!(importance.is_none_or(|v| v.len() == row_elements), "one importance per weight of a row");
         ensure!(out.len() == rows * self.row_bytes(ty, row_elements)?, "output of the wrong length");
         let importance = importance.map_or(std::ptr::null(), <[f32]>::as_ptr);
@@ -92,6 +113,17 @@ impl Ggml {
         };
         ensure!(written == out.len(), "ggml wrote {written} bytes of {}", out.len());
         Ok(())
+    }
+
+    /// Whether ggml finds no value in the blocks that is infinite or NaN; it says on standard error which is.
+    ///
+    /// # Errors
+    /// The bytes are no whole blocks.
+    pub(crate) fn is_valid(&self, ty: TensorType, bytes: &[u8]) -> Result<bool> {
+        let block_bytes = ty.block_bytes() as usize;
+        ensure!(bytes.len().is_multiple_of(block_bytes), "{} bytes are no whole {ty} blocks", bytes.len());
+        // SAFETY: the length goes with the pointer, and the bytes are whole blocks of a type that ggml knows.
+        Ok(unsafe { (self.validate_row_data)(id(ty), bytes.as_ptr().cast(), bytes.len()) })
     }
 
     /// ggml's decoder of a type.

@@ -12,23 +12,33 @@ use anyhow::Result;
 
 use crate::place::Place;
 
+/// Prints figures; an error is a failure.
+type Run = fn(&Place) -> Result<()>;
+
 /// A named check.
 pub(crate) struct Check {
     /// As the command line takes it.
     pub(crate) name: &'static str,
     /// What has been shown when it passes.
     pub(crate) claim: &'static str,
-    /// Prints figures; an error is a failure.
-    pub(crate) run: fn(&Place) -> Result<()>,
+    pub(crate) run: Run,
 }
 
 /// Every check.
 pub(crate) const CHECKS: &[Check] = &[
-    Check { name: "encode", claim: "encoders write ggml's bytes", run: encode::run },
-    Check { name: "decode", claim: "decoders give ggml's floats, bit for bit", run: decode::run },
-    Check { name: "files", claim: "converted files hold what llama.cpp's own tools write", run: files::run },
-    Check { name: "run", claim: "llama.cpp runs the converted files", run: run::run },
-    Check { name: "minilm", claim: "all-MiniLM-L6-v2 keeps its embeddings", run: minilm::run },
-    Check { name: "readers", claim: "gguf-py and candle read what briq reads", run: readers::run },
-    Check { name: "limits", claim: "memory and time stay within their limits", run: limits::run },
+    check("encode", "encoders write ggml's bytes", encode::run),
+    check("decode", "decoders give ggml's floats, bit for bit", decode::run),
+    check("files", "converted files hold what llama.cpp's own tools write", files::run),
+    check("run", "llama.cpp runs the converted files", run::run),
+    check("minilm", "all-MiniLM-L6-v2 keeps its embeddings", minilm::run),
+    check("readers", "gguf-py and candle read what briq reads", readers::run),
+    check("limits", "memory and time stay within their limits", limits::run),
 ];
+
+const fn check(name: &'static str, claim: &'static str, run: Run) -> Check {
+    Check { name, claim, run }
+}
+
+/// What checks run in processes of their own; not for the command line.
+pub(crate) const PARTS: &[(&str, Run)] =
+    &[(encode::PART, encode::run_part), (decode::PART, decode::run_part)];

@@ -1,125 +1,91 @@
-//! briq's encoders against `ggml_quantize_chunk`: the same weights, the same importance, the same bytes.
+//! briq's encoders against `ggml_quantize_chunk`: the same weights, the same importance, the same bytes, under every
+//! instruction set and however the rows are shared among threads.
+//!
+//! ggml is asked once, in this process; its answers wait in files for the processes that compare. It ends the
+//! process on rows that its search cannot place, and briq refuses exactly some of these with an error. So briq goes
+//! first, and ggml gets the rows that briq has accepted.
 
-use std::time::{Duration, Instant};
+mod answer;
+mod compare;
 
 use anyhow::Result;
 use briq_format::TensorType::{self, *};
 
+use crate::briq::convert;
+use crate::checks::encode::answer::answer;
 use crate::claims::Claims;
-use crate::data::{DISTRIBUTIONS, IMPORTANCES, Random};
 use crate::ggml::Ggml;
+use crate::isa::findings;
 use crate::parallel;
 use crate::place::Place;
+use crate::samples::samples;
 
-/// The types that are compared.
-pub(super) const TYPES: &[TensorType] = &[F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K];
+pub(super) use compare::{PART, run as run_part};
 
-/// Weights of each distribution; over all of them more than ten million.
-const WEIGHTS_PER_DISTRIBUTION: usize = 750_000;
+/// The types whose searches over a grid take ggml seconds for a million weights: two million weights are enough.
+const SLOW: [TensorType; 7] = [IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S];
 
-/// Weights handed over at once, about.
-const CHUNK_WEIGHTS: usize = 1 << 16;
+/// The folder of the answers.
+const FOLDER: &str = "encode";
 
-/// Rows are this many blocks long, in turn. The searches with importance look at whole rows.
-const BLOCKS_PER_ROW: [usize; 4] = [1, 3, 11, 16];
-
+/// A type to encode to.
 struct Job {
     ty: TensorType,
     weighted: bool,
 }
 
-struct Figures {
-    weights: usize,
-    differing_bytes: usize,
-    first_difference: Option<String>,
-    /// Weights of the timed distribution, and how long each side took for them.
-    timed: usize,
-    ggml: Duration,
-    briq: Duration,
+impl Job {
+    /// Every type that ggml encodes, without importance where that is allowed, and with.
+    fn all() -> Vec<Self> {
+        // ggml stores F64 and integers, but has no encoder for them.
+        let types = TensorType::ALL.iter().filter(|&&ty| briq_codec::can_encode(ty) && ty != F64);
+        types
+            .flat_map(|&ty| [false, true].map(|weighted| Self { ty, weighted }))
+            .filter(|job| job.weighted || !briq_codec::needs_importance(job.ty))
+            .collect()
+    }
+
+    fn is_slow(&self) -> bool {
+        SLOW.contains(&self.ty)
+    }
+
+    /// The files of its answer begin with this.
+    fn name(&self) -> String {
+        format!("{}-{}-importance", self.ty, if self.weighted { "with" } else { "without" })
+    }
 }
 
 /// Compares every type, without importance and with it.
 pub(super) fn run(place: &Place) -> Result<()> {
     let ggml = Ggml::load(&place.libraries())?;
-    let jobs: Vec<_> =
-        TYPES.iter().flat_map(|&ty| [false, true].map(|weighted| Job { ty, weighted })).collect();
+    let folder = place.work(FOLDER)?;
+    let samples = samples(&convert(place, &place.minilm(), "F32", &folder)?)?;
+    let jobs = Job::all();
     let mut claims = Claims::default();
-
-    println!("type   importance      weights  differing bytes   briq Mw/s   ggml Mw/s  ratio");
-    for (job, figures) in jobs.iter().zip(parallel::map(&jobs, |job| compare(&ggml, job))) {
-        let figures = figures?;
-        let rate = |time: Duration| figures.timed as f64 / time.as_secs_f64() / 1e6;
-        let (briq, ggml) = (rate(figures.briq), rate(figures.ggml));
-        println!(
-            "{:6} {:10} {:12} {:16} {briq:11.1} {ggml:11.1} {:6.2}",
-            job.ty.name(),
-            if job.weighted { "with" } else { "without" },
-            figures.weights,
-            figures.differing_bytes,
-            briq / ggml
-        );
-        claims.that(figures.differing_bytes == 0, figures.first_difference.unwrap_or_default());
+    for &ty in TensorType::ALL.iter().filter(|&&ty| briq_codec::can_encode(ty) && ty != F64) {
+        let (ours, theirs) = (briq_codec::needs_importance(ty), ggml.requires_importance(ty));
+        claims.that(ours == theirs, format_args!("{ty} needs importance: {ours}, of ggml: {theirs}"));
     }
-    println!("(speed: {} rows, a processor per type)", DISTRIBUTIONS[0].0);
-    claims.settle()
-}
 
-fn compare(ggml: &Ggml, job: &Job) -> Result<Figures> {
-    let mut figures = Figures {
-        weights: 0,
-        differing_bytes: 0,
-        first_difference: None,
-        timed: 0,
-        ggml: Duration::ZERO,
-        briq: Duration::ZERO,
-    };
-    for (kind, (name, fill)) in DISTRIBUTIONS.iter().enumerate() {
-        let mut random = Random::new(kind as u64);
-        for (chunk, row_elements) in row_lengths(job.ty).into_iter().cycle().enumerate() {
-            if chunk * CHUNK_WEIGHTS >= WEIGHTS_PER_DISTRIBUTION {
-                break;
-            }
-            let mut weights = vec![0.0; CHUNK_WEIGHTS.next_multiple_of(row_elements)];
-            weights.chunks_exact_mut(row_elements).for_each(|row| fill(&mut random, row));
-            let importance = job.weighted.then(|| {
-                let mut importance = vec![0.0; row_elements];
-                IMPORTANCES[chunk % IMPORTANCES.len()](&mut random, &mut importance);
-                importance
-            });
-            let importance = importance.as_deref();
+    let answers = parallel::map(&jobs, |job| answer(&ggml, &samples, job)?.store(&folder, job));
+    let answers = answers.into_iter().collect::<Result<Vec<_>>>()?;
+    let findings = findings(place, PART, jobs.len())?;
 
-            let bytes = ggml.row_bytes(job.ty, row_elements)? * (weights.len() / row_elements);
-            let (mut expected, mut found) = (vec![0; bytes], vec![0; bytes]);
-            let begin = Instant::now();
-            ggml.encode(job.ty, &weights, row_elements, importance, &mut expected)?;
-            let between = Instant::now();
-            briq_codec::encode(job.ty, &weights, row_elements, importance, &mut found)?;
-            if kind == 0 {
-                figures.timed += weights.len();
-                figures.ggml += between - begin;
-                figures.briq += between.elapsed();
-            }
-
-            figures.weights += weights.len();
-            let mut differing = (0..bytes).filter(|&at| expected[at] != found[at]);
-            if let Some(first) = differing.next() {
-                figures.differing_bytes += 1 + differing.count();
-                figures.first_difference.get_or_insert_with(|| {
-                    let importance = if job.weighted { "with" } else { "without" };
-                    format!(
-                        "{} {importance} importance, {name}, chunk {chunk}, rows of {row_elements}: \
-                         byte {first} is {}, ggml writes {}",
-                        job.ty, found[first], expected[first]
-                    )
-                });
-            }
+    print!("type     importance     weights  refused rows ");
+    findings.iter().for_each(|(isa, _)| print!("  {isa:>7}, 1 or 2 threads"));
+    println!();
+    for (at, (job, answer)) in jobs.iter().zip(&answers).enumerate() {
+        let importance = if job.weighted { "with" } else { "without" };
+        print!("{:8} {importance:10} {:11} {:13} ", job.ty.name(), answer.weights, answer.refused.len());
+        for (isa, findings) in &findings {
+            let finding = &findings[at];
+            print!("  {:11} {:12}", finding.differing[0], finding.differing[1]);
+            let sound = finding.differing.iter().all(|&count| count == 0);
+            claims.that(sound, format_args!("{isa}: {}", finding.first.as_deref().unwrap_or_default()));
         }
+        println!();
     }
-    Ok(figures)
-}
-
-/// The lengths of rows to try; ggml is asked for whole rows of 32 weights even of plain types.
-fn row_lengths(ty: TensorType) -> [usize; 4] {
-    let block = (ty.block_elements() as usize).max(32);
-    BLOCKS_PER_ROW.map(|blocks| blocks * block)
+    println!("(differing bytes; in refused rows weights, or their squares, are not finite)");
+    std::fs::remove_dir_all(&folder)?;
+    claims.settle()
 }
