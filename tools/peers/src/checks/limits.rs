@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use briq_format::{FilePlan, MetadataBuf, Shape, TensorSpec, TensorType};
 
 use crate::briq::{convert_command, finish};
-use crate::checkpoint::generate;
+use crate::checkpoint::{Size, generate};
 use crate::claims::Claims;
 use crate::place::Place;
 
@@ -56,8 +56,8 @@ fn conversions(place: &Place, work: &Path, claims: &mut Claims) -> Result<()> {
     let free = free_bytes(work)?;
     ensure!(free >= NEEDED_BYTES, "{} has {free} bytes free, and {NEEDED_BYTES} are needed", work.display());
     let (single, sharded) = (work.join("single"), work.join("sharded"));
-    let bytes = generate(place, &single, 1)?;
-    generate(place, &sharded, SHARDS)?;
+    let bytes = generate(place, &single, &Size::LARGE, 1)?;
+    generate(place, &sharded, &Size::LARGE, SHARDS)?;
     println!("checkpoint of {:.2} GB, as one file and as {SHARDS} shards", bytes as f64 / 1e9);
 
     println!("round  what        source   seconds   peak anonymous MiB");

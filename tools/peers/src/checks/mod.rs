@@ -5,6 +5,7 @@ mod encode;
 mod files;
 mod limits;
 mod minilm;
+mod race;
 mod readers;
 mod run;
 
@@ -21,6 +22,8 @@ pub(crate) struct Check {
     pub(crate) name: &'static str,
     /// What has been shown when it passes.
     pub(crate) claim: &'static str,
+    /// Whether it runs only when it is named: it takes minutes, and shows little that others do not.
+    pub(crate) on_request: bool,
     pub(crate) run: Run,
 }
 
@@ -33,10 +36,15 @@ pub(crate) const CHECKS: &[Check] = &[
     check("minilm", "all-MiniLM-L6-v2 keeps its embeddings", minilm::run),
     check("readers", "gguf-py and candle read what briq reads", readers::run),
     check("limits", "memory and time stay within their limits", limits::run),
+    check("race-short", "a file of 31 million weights becomes what llama.cpp makes of it", race::run_small),
+    Check {
+        on_request: true,
+        ..check("race", "the same with 301 million weights, and how long both take", race::run)
+    },
 ];
 
 const fn check(name: &'static str, claim: &'static str, run: Run) -> Check {
-    Check { name, claim, run }
+    Check { name, claim, on_request: false, run }
 }
 
 /// What checks run in processes of their own; not for the command line.
