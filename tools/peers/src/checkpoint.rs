@@ -34,6 +34,11 @@ impl Size {
     /// 31 million weights.
     pub(crate) const SMALL: Self = Self { hidden: 1024, feed_forward: 2816, layers: 2, vocabulary: 8192 };
 
+    /// Bytes of the largest tensor.
+    pub(crate) fn largest_tensor_bytes(&self) -> u64 {
+        self.tensors().iter().map(Tensor::bytes).max().unwrap_or(0)
+    }
+
     /// The tensors of a Llama with tied embeddings, in the order and with the names of such checkpoints.
     fn tensors(&self) -> Vec<Tensor> {
         let Self { hidden, feed_forward, layers, vocabulary } = *self;
