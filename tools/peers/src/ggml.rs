@@ -16,6 +16,7 @@ type Initialise = unsafe extern "C" fn(c_int);
 type RequiresImportance = unsafe extern "C" fn(c_int) -> bool;
 type RowSize = unsafe extern "C" fn(c_int, i64) -> usize;
 type ValidateRowData = unsafe extern "C" fn(c_int, *const c_void, usize) -> bool;
+type QuantizeRow = unsafe extern "C" fn(*const f32, *mut c_void, i64);
 type Dequantize = unsafe extern "C" fn(*const c_void, *mut f32, i64);
 
 /// The loaded base library.
@@ -34,6 +35,14 @@ pub(crate) struct Decoder<'library> {
     ggml: &'library Ggml,
     ty: TensorType,
     decode: Dequantize,
+}
+
+/// ggml's encoder of one type of activations.
+#[derive(Clone, Copy)]
+pub(crate) struct ActivationEncoder<'library> {
+    ggml: &'library Ggml,
+    ty: TensorType,
+    encode: QuantizeRow,
 }
 
 impl Ggml {
@@ -134,11 +143,35 @@ impl Ggml {
         let name = match ty.name() {
             "F16" => "ggml_fp16_to_fp32_row".to_owned(),
             "BF16" => "ggml_bf16_to_fp32_row".to_owned(),
-            // Upstream spells q4_0 and iq4_xs in lower case, and q4_K with one capital.
-            name => format!("dequantize_row_{}", name.to_lowercase().replace("_k", "_K")),
+            _ => format!("dequantize_row_{}", lower_name(ty)),
         };
         // SAFETY: all of these are declared with the source, the output and the number of weights.
         Ok(Decoder { ggml: self, ty, decode: unsafe { symbol(&self.library, &name)? } })
+    }
+
+    /// ggml's encoder of activations of a type.
+    ///
+    /// # Errors
+    /// ggml exports none.
+    pub(crate) fn activation_encoder(&self, ty: TensorType) -> Result<ActivationEncoder<'_>> {
+        let name = format!("quantize_row_{}_ref", lower_name(ty));
+        // SAFETY: all of these are declared with the values, the blocks and the number of values.
+        Ok(ActivationEncoder { ggml: self, ty, encode: unsafe { symbol(&self.library, &name)? } })
+    }
+}
+
+impl ActivationEncoder<'_> {
+    /// Encodes `values` into `bytes`.
+    ///
+    /// # Errors
+    /// The two lengths do not fit.
+    pub(crate) fn encode(self, values: &[f32], bytes: &mut [u8]) -> Result<()> {
+        ensure!(bytes.len() == self.ggml.row_bytes(self.ty, values.len())?, "bytes of the wrong length");
+        // SAFETY: the lengths were just checked; on this architecture ggml stores at any alignment.
+        unsafe {
+            (self.encode)(values.as_ptr(), bytes.as_mut_ptr().cast(), i64::try_from(values.len())?);
+        }
+        Ok(())
     }
 }
 
@@ -155,6 +188,11 @@ impl Decoder<'_> {
         }
         Ok(())
     }
+}
+
+/// Upstream spells q4_0 and iq4_xs in lower case, and q4_K with one capital.
+fn lower_name(ty: TensorType) -> String {
+    ty.name().to_lowercase().replace("_k", "_K")
 }
 
 fn id(ty: TensorType) -> c_int {

@@ -1,5 +1,6 @@
 //! The checks, in the order in which they run: cheap foundations first.
 
+mod activations;
 mod decode;
 mod encode;
 mod files;
@@ -30,6 +31,7 @@ pub(crate) struct Check {
 /// Every check.
 pub(crate) const CHECKS: &[Check] = &[
     check("encode", "encoders write ggml's bytes", encode::run),
+    check("activations", "encoders of activations write ggml's bytes", activations::run),
     check("decode", "decoders give ggml's floats, bit for bit", decode::run),
     check("files", "converted files hold what llama.cpp's own tools write", files::run),
     check("run", "llama.cpp runs the converted files", run::run),
@@ -48,5 +50,8 @@ const fn check(name: &'static str, claim: &'static str, run: Run) -> Check {
 }
 
 /// What checks run in processes of their own; not for the command line.
-pub(crate) const PARTS: &[(&str, Run)] =
-    &[(encode::PART, encode::run_part), (decode::PART, decode::run_part)];
+pub(crate) const PARTS: &[(&str, Run)] = &[
+    (encode::PART, encode::run_part),
+    (activations::PART, activations::run_part),
+    (decode::PART, decode::run_part),
+];
