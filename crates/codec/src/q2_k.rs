@@ -114,7 +114,7 @@ fn fit<L: Lanes>(x: &Blocks<'_, 256>) -> Fits<L> {
     let mut sub_blocks = [Affine::none(); 8];
     let (mut run, mut w) = ([Pair::zero(); 16], [Pair::zero(); 16]);
     for (pair, fit) in sub_blocks.iter_mut().enumerate() {
-        x.prefetch_after::<L>(pair * 32);
+        x.prefetch_next::<L>(pair * 32);
         x.load_pair(pair * 32, &mut run);
         for (w, x) in w.iter_mut().zip(run) {
             *w = x.abs();
@@ -132,7 +132,7 @@ fn fit_with_importance<L: Lanes>(x: &Blocks<'_, 256>, importance: &Blocks<'_, 25
     let (mut sub_blocks, mut sums) = ([Affine::none(); 8], [L::zero(); 16]);
     let (mut run, mut w) = ([Pair::zero(); 16], [Pair::zero(); 16]);
     for (pair, (fit, sums)) in sub_blocks.iter_mut().zip(sums.as_chunks_mut().0).enumerate() {
-        x.prefetch_after::<L>(pair * 32);
+        x.prefetch_next::<L>(pair * 32);
         x.load_pair(pair * 32, &mut run);
         importance.load_pair(pair * 32, &mut w);
         weigh(&mut w, Pair(variance, variance), &run);

@@ -122,7 +122,7 @@ fn descent_scales<L: Lanes>(x: &Blocks<'_, 256>, count: usize) -> [L; 16] {
     let (mut places, mut left) = ([(0, 0); 16 * MAX_WIDTH], 0);
     let mut run = [Pair::<L>::zero(); 16];
     for pair in 0..8 {
-        x.prefetch_after::<L>(pair * 32);
+        x.prefetch_next::<L>(pair * 32);
         x.load_pair(pair * 32, &mut run);
         let (scale, restless) = first_step(&run, 4.0);
         scale.0.store(&mut scales[2 * pair]);
@@ -164,7 +164,7 @@ fn fit_with_importance<L: Lanes>(x: &Blocks<'_, 256>, importance: &Blocks<'_, 25
     let mut sub_blocks = [Symmetric::none(); 8];
     let (mut run, mut w) = ([Pair::zero(); 16], [Pair::zero(); 16]);
     for (pair, fit) in sub_blocks.iter_mut().enumerate() {
-        x.prefetch_after::<L>(pair * 32);
+        x.prefetch_next::<L>(pair * 32);
         x.load_pair(pair * 32, &mut run);
         importance.load_pair(pair * 32, &mut w);
         weigh(&mut w, Pair(variance, variance), &run);

@@ -101,7 +101,7 @@ fn fit<L: Lanes>(
     let (mut fits, mut scales) = ([Symmetric::none(); 8], [L::zero(); 16]);
     let (mut run, mut w) = ([Pair::zero(); 16], [Pair::zero(); 16]);
     for (pair, (fit, scales)) in fits.iter_mut().zip(scales.as_chunks_mut().0).enumerate() {
-        x.prefetch_after::<L>(pair * 32);
+        x.prefetch_next::<L>(pair * 32);
         x.load_pair(pair * 32, &mut run);
         match importance {
             None => square(&run, &mut w),

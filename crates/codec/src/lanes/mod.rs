@@ -15,6 +15,7 @@ mod gather;
 mod isa;
 mod look_up;
 mod pair;
+mod peaks;
 mod prefetch;
 mod scalar;
 mod sums;
@@ -30,6 +31,7 @@ pub use isa::Isa;
 pub(crate) use isa::{Kernel, dispatch};
 pub(crate) use look_up::LookUp;
 pub(crate) use pair::Pair;
+pub(crate) use peaks::Peaks;
 pub(crate) use prefetch::prefetch;
 pub(crate) use sums::{squares, sum, sum_of_squares};
 pub(crate) use tile::{CodeTile, LANE_NUMBERS, Tile, numbers};
@@ -47,6 +49,7 @@ pub(crate) trait Lanes:
     + Neg<Output = Self>
     + Gather
     + LookUp
+    + Peaks
 {
     /// The number of lanes.
     const WIDTH: usize;
@@ -64,6 +67,9 @@ pub(crate) trait Lanes:
     /// Cuts lane `i` towards zero and puts its low eight bits into `bytes[i]`; see
     /// [`truncate`](crate::primitives::truncate).
     fn store_truncated(self, bytes: &mut [u8]);
+    /// Cuts the lanes, numbers from 0 to below 16, towards zero, and puts those of `low` into the low nibbles of
+    /// `bytes`, those of `high` into the high ones; there is room for `WIDTH`.
+    fn store_nibbles(low: Self, high: Self, bytes: &mut [u8]);
     /// Lane `i` holds [`F16::to_f32`](briq_format::scalar::F16::to_f32) of the bits `halves[i]`.
     fn load_halves(halves: &[u16]) -> Self;
     /// Puts the bits of [`F16::from_f32`](briq_format::scalar::F16::from_f32) of lane `i` into `halves[i]`.

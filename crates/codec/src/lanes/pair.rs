@@ -5,7 +5,7 @@
 
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 
-use super::{Gather, Lanes, LookUp};
+use super::{Gather, Lanes, LookUp, Peaks};
 
 /// The lanes of the first, then those of the second.
 #[derive(Clone, Copy)]
@@ -88,6 +88,12 @@ impl<L: Lanes> Lanes for Pair<L> {
     fn store_truncated(self, bytes: &mut [u8]) {
         self.0.store_truncated(bytes);
         self.1.store_truncated(&mut bytes[L::WIDTH..]);
+    }
+
+    #[inline(always)]
+    fn store_nibbles(low: Self, high: Self, bytes: &mut [u8]) {
+        L::store_nibbles(low.0, high.0, bytes);
+        L::store_nibbles(low.1, high.1, &mut bytes[L::WIDTH..]);
     }
 
     #[inline(always)]
@@ -179,6 +185,15 @@ impl<L: Lanes> Gather for Pair<L> {
         let [a, b, c, d] = L::gather(first, start);
         let [e, f, g, h] = L::gather(second, start);
         [Self(a, e), Self(b, f), Self(c, g), Self(d, h)]
+    }
+}
+
+impl<L: Lanes> Peaks for Pair<L> {
+    #[inline(always)]
+    fn peaks<const N: usize>(blocks: &[&[f32; N]]) -> (Self, Self) {
+        let (first, second) = blocks.split_at(L::WIDTH);
+        let ((a, b), (c, d)) = (L::peaks(first), L::peaks(second));
+        (Self(a, c), Self(b, d))
     }
 }
 

@@ -35,6 +35,11 @@ impl Lanes for f32 {
     }
 
     #[inline(always)]
+    fn store_nibbles(low: Self, high: Self, bytes: &mut [u8]) {
+        bytes[0] = low as u8 | (high as u8) << 4;
+    }
+
+    #[inline(always)]
     fn load_halves(halves: &[u16]) -> Self {
         F16::from_bits(halves[0]).to_f32()
     }

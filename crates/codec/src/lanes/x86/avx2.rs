@@ -77,6 +77,16 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn store_nibbles(low: Self, high: Self, bytes: &mut [u8]) {
+        // SAFETY: as for the operators.
+        let nibbles = unsafe {
+            let high = _mm256_slli_epi32::<4>(_mm256_cvttps_epi32(high.0));
+            _mm256_or_si256(_mm256_cvttps_epi32(low.0), high)
+        };
+        store_low_bytes(nibbles, bytes);
+    }
+
+    #[inline(always)]
     fn load_halves(halves: &[u16]) -> Self {
         let halves = &halves[..Self::WIDTH];
         // SAFETY: eight halves are readable; the load needs no alignment.
