@@ -18,6 +18,7 @@ mod pair;
 mod scalar;
 mod sums;
 mod tile;
+mod unpack;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -31,6 +32,7 @@ pub(crate) use look_up::LookUp;
 pub(crate) use pair::Pair;
 pub(crate) use sums::{squares, sum, sum_of_squares};
 pub(crate) use tile::{CodeTile, LANE_NUMBERS, Tile, numbers};
+pub(crate) use unpack::Unpack;
 
 /// The most lanes that one register has.
 pub(crate) const MAX_WIDTH: usize = 16;
@@ -45,6 +47,7 @@ pub(crate) trait Lanes:
     + Neg<Output = Self>
     + Gather
     + LookUp
+    + Unpack
 {
     /// The number of lanes.
     const WIDTH: usize;
@@ -82,6 +85,8 @@ pub(crate) trait Lanes:
     fn if_less(self, other: Self) -> Self;
     /// `yes` where the mask is set, `no` elsewhere.
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
+    /// Lane `i` is set where bit `i` of `bits` is.
+    fn mask(bits: u32) -> Self::Mask;
     /// Whether the mask is set anywhere.
     fn any(mask: Self::Mask) -> bool;
 

@@ -10,6 +10,7 @@ mod avx2;
 mod avx512;
 mod gather;
 mod look_up;
+mod unpack;
 
 pub(super) use avx2::Avx2;
 pub(super) use avx512::Avx512;
