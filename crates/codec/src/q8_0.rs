@@ -4,9 +4,10 @@ use briq_format::block::Q8_0;
 use briq_format::scalar::F16;
 use zerocopy::IntoBytes;
 
+use crate::decoder::{DecodeLanes, scaled};
 use crate::lanes::{Blocks, Isa, Kernel, Lanes, MAX_WIDTH, dispatch, numbers};
 use crate::primitives::{inverse_or_zero, magnitude_since_nan, round_away};
-use crate::row::{Decode, Encode, Quants, Rows};
+use crate::row::{Encode, Quants, Rows};
 
 impl Quants<32> for Q8_0 {
     fn quants(&self) -> [i8; 32] {
@@ -14,11 +15,11 @@ impl Quants<32> for Q8_0 {
     }
 }
 
-impl Decode for Q8_0 {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for Q8_0 {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<32>().0) {
-            let scale = block.scale.to_f32();
-            *weights = block.quants.map(|quant| f32::from(quant) * scale);
+            scaled(&block.quants, L::splat_half(block.scale), weights);
         }
     }
 }

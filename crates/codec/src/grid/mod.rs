@@ -23,6 +23,6 @@ pub(crate) mod ternary;
 
 pub(crate) use blocks::{Fitted, GridBlock, Model, Start, encode_rows};
 pub(crate) use neighbours::Grid;
-pub(crate) use points::{EIGHTHS, pair, points};
+pub(crate) use points::{EIGHTHS, points};
 pub(crate) use search::{Refined, Trials};
-pub(crate) use signs::{signed, with_parity};
+pub(crate) use signs::{four_with_parity, with_parity};

@@ -39,8 +39,3 @@ pub(super) const fn base<const N: usize>() -> usize {
 pub(super) const fn bits_per_digit<const N: usize>() -> usize {
     if N == 8 { 2 } else { 3 }
 }
-
-/// Two points side by side.
-pub(crate) fn pair([first, second]: [[u8; 4]; 2]) -> [u8; 8] {
-    std::array::from_fn(|i| if i < 4 { first[i] } else { second[i - 4] })
-}

@@ -45,7 +45,7 @@ impl Isa {
         found
     }
 
-    /// The one that encoders use: the widest, or the one that `BRIQ_ISA` names.
+    /// The one that encoders and decoders use: the widest, or the one that `BRIQ_ISA` names.
     pub fn best() -> Self {
         static BEST: OnceLock<Isa> = OnceLock::new();
         *BEST.get_or_init(|| {

@@ -20,6 +20,7 @@ mod prefetch;
 mod scalar;
 mod sums;
 mod tile;
+mod unpack;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -35,6 +36,7 @@ pub(crate) use peaks::Peaks;
 pub(crate) use prefetch::prefetch;
 pub(crate) use sums::{squares, sum, sum_of_squares};
 pub(crate) use tile::{CodeTile, LANE_NUMBERS, Tile, numbers};
+pub(crate) use unpack::Unpack;
 
 /// The most lanes that one register has.
 pub(crate) const MAX_WIDTH: usize = 16;
@@ -50,6 +52,7 @@ pub(crate) trait Lanes:
     + Gather
     + LookUp
     + Peaks
+    + Unpack
 {
     /// The number of lanes.
     const WIDTH: usize;
@@ -90,6 +93,8 @@ pub(crate) trait Lanes:
     fn if_less(self, other: Self) -> Self;
     /// `yes` where the mask is set, `no` elsewhere.
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
+    /// Lane `i` is set where bit `i` of `bits` is.
+    fn mask(bits: u32) -> Self::Mask;
     /// Whether the mask is set anywhere.
     fn any(mask: Self::Mask) -> bool;
 

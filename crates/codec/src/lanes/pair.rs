@@ -5,7 +5,9 @@
 
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 
-use super::{Gather, Lanes, LookUp, Peaks};
+use briq_format::scalar::F16;
+
+use super::{Gather, Lanes, LookUp, Peaks, Unpack};
 
 /// The lanes of the first, then those of the second.
 #[derive(Clone, Copy)]
@@ -148,6 +150,11 @@ impl<L: Lanes> Lanes for Pair<L> {
     }
 
     #[inline(always)]
+    fn mask(bits: u32) -> Self::Mask {
+        Pair(L::mask(bits), L::mask(bits >> L::WIDTH))
+    }
+
+    #[inline(always)]
     fn any(mask: Self::Mask) -> bool {
         L::any(mask.0) | L::any(mask.1)
     }
@@ -234,5 +241,32 @@ impl<L: Lanes> LookUp for Pair<L> {
     #[inline(always)]
     fn differing(self, other: Self) -> u32 {
         self.0.differing(other.0) | self.1.differing(other.1) << L::WIDTH
+    }
+}
+
+impl<L: Lanes> Unpack for Pair<L> {
+    #[inline(always)]
+    fn splat_half(half: F16) -> Self {
+        Self::from(L::splat_half(half))
+    }
+
+    #[inline(always)]
+    fn from_bytes(bytes: &[u8]) -> Self {
+        Self(L::from_bytes(bytes), L::from_bytes(&bytes[L::WIDTH..]))
+    }
+
+    #[inline(always)]
+    fn from_signed_bytes(bytes: &[i8]) -> Self {
+        Self(L::from_signed_bytes(bytes), L::from_signed_bytes(&bytes[L::WIDTH..]))
+    }
+
+    #[inline(always)]
+    fn from_bit_pairs(pairs: u64) -> Self {
+        Self(L::from_bit_pairs(pairs), L::from_bit_pairs(pairs >> (2 * L::WIDTH)))
+    }
+
+    #[inline(always)]
+    fn from_levels(levels: &[i8; 16], codes: &[u8]) -> Self {
+        Self(L::from_levels(levels, codes), L::from_levels(levels, &codes[L::WIDTH..]))
     }
 }

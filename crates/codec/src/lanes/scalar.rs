@@ -2,7 +2,7 @@
 
 use briq_format::scalar::F16;
 
-use super::Lanes;
+use super::{Lanes, Unpack};
 use crate::primitives::{round_even, truncate};
 
 impl Lanes for f32 {
@@ -41,7 +41,7 @@ impl Lanes for f32 {
 
     #[inline(always)]
     fn load_halves(halves: &[u16]) -> Self {
-        F16::from_bits(halves[0]).to_f32()
+        Self::splat_half(F16::from_bits(halves[0]))
     }
 
     #[inline(always)]
@@ -87,6 +87,11 @@ impl Lanes for f32 {
     #[inline(always)]
     fn select(mask: bool, yes: Self, no: Self) -> Self {
         if mask { yes } else { no }
+    }
+
+    #[inline(always)]
+    fn mask(bits: u32) -> bool {
+        bits & 1 == 1
     }
 
     #[inline(always)]

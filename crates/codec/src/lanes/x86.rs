@@ -11,6 +11,7 @@ mod avx512;
 mod gather;
 mod look_up;
 mod peaks;
+mod unpack;
 
 pub(super) use avx2::Avx2;
 pub(super) use avx512::Avx512;

@@ -154,6 +154,16 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn mask(bits: u32) -> Avx2Mask {
+        // SAFETY: as for the operators.
+        unsafe {
+            let places = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+            let found = _mm256_and_si256(_mm256_set1_epi32(bits as i32), places);
+            Avx2Mask(_mm256_castsi256_ps(_mm256_cmpeq_epi32(found, places)))
+        }
+    }
+
+    #[inline(always)]
     fn any(mask: Avx2Mask) -> bool {
         // SAFETY: as for the operators.
         unsafe { _mm256_movemask_ps(mask.0) != 0 }

@@ -163,6 +163,11 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn mask(bits: u32) -> __mmask16 {
+        bits as __mmask16
+    }
+
+    #[inline(always)]
     fn any(mask: __mmask16) -> bool {
         mask != 0
     }
