@@ -94,3 +94,50 @@ impl FromFit for Q4_0 {
         Self { scale, quants: pack_halves(codes) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    struct Plainly<'a>(&'a [f32], &'a mut [Q4_0]);
+
+    impl Kernel for Plainly<'_> {
+        fn run<L: Lanes>(self) {
+            direct::encode_batch::<L, Q4_0>(Range::Extreme { half: 8 }, self.0, self.1);
+        }
+    }
+
+    fn scalar() -> Isa {
+        "scalar".parse().unwrap()
+    }
+
+    proptest! {
+        /// Whole numbers of few sizes make peaks of both signs, and bits make everything else.
+        #[test]
+        fn packing_in_registers_changes_no_byte(
+            levels in proptest::collection::vec(-4_i8..=4, 40 * 32),
+            bits in proptest::collection::vec(any::<u32>(), 40 * 32),
+            exponent in -149_i32..120,
+        ) {
+            let whole: Vec<f32> = levels.iter().map(|&level| f32::from(level) * 2_f32.powi(exponent)).collect();
+            let apart: Vec<f32> =
+                bits.iter().zip(&levels).map(|(&bits, &level)| (bits as f32 + 1.0) * f32::from(level)).collect();
+            let any: Vec<f32> = bits.iter().map(|&bits| f32::from_bits(bits)).filter(|x| !x.is_nan()).collect();
+            for weights in [&whole, &apart, &any] {
+                let weights = weights.as_chunks::<32>().0;
+                let empty = Q4_0 { scale: F16::from_bits(0), quants: [0; 16] };
+                let mut expected = vec![empty; weights.len()];
+                for (weights, block) in weights.iter().zip(expected.chunks_mut(1)) {
+                    dispatch(scalar(), Plainly(weights, block));
+                }
+                for isa in Isa::available() {
+                    let mut blocks = vec![empty; weights.len()];
+                    dispatch(isa, EncodeRows { weights: weights.as_flattened(), blocks: &mut blocks });
+                    prop_assert_eq!(&blocks, &expected, "{}", isa);
+                }
+            }
+        }
+    }
+}

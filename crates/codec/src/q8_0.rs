@@ -110,9 +110,11 @@ mod tests {
                     let magnitude = if near == u32::MAX { bits } else { top.saturating_sub(bits % (near + 1)) };
                     f32::from_bits(magnitude & 0x7FFF_FFFF | bits & 0x8000_0000)
                 });
-                let mut block = [slowly(&[0.0; 32])];
-                Q8_0::encode_row(&weights, None, &mut block);
-                prop_assert_eq!(block[0], slowly(&weights));
+                for isa in Isa::available() {
+                    let mut block = [slowly(&[0.0; 32])];
+                    dispatch(isa, EncodeRows { weights: &weights, blocks: &mut block });
+                    prop_assert_eq!(block[0], slowly(&weights), "{}", isa);
+                }
             }
         }
     }
