@@ -60,11 +60,17 @@ impl Vectors {
     }
 }
 
+/// The sign of a scale that is not a number is the processor's, and the vectors are from x86-64.
+fn same(found: u8, expected: u8) -> bool {
+    let sign_of_nan = cfg!(not(target_arch = "x86_64")) && (found, expected) == (0x7E, 0xFE);
+    found == expected || sign_of_nan
+}
+
 #[track_caller]
 fn encodes_to(ty: TensorType, importance: Option<&[f32]>, expected: &[u8]) {
     let mut found = vec![0; expected.len()];
     briq_codec::encode(ty, &weights(ty), ROW, importance, &mut found).unwrap();
-    let differing = found.iter().zip(expected).position(|(found, expected)| found != expected);
+    let differing = found.iter().zip(expected).position(|(found, expected)| !same(*found, *expected));
     assert_eq!(differing, None, "{ty}: the first byte that differs, {} bytes per block", ty.block_bytes());
 }
 

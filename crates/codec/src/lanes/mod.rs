@@ -9,16 +9,22 @@
 //! The vector types are private to this module. Generic code meets them only through [`dispatch`], which has
 //! proved that the processor has them.
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 mod blocks;
 mod bytes;
 mod gather;
 mod isa;
 mod look_up;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod operators;
 mod pair;
 mod peaks;
 mod prefetch;
 mod scalar;
 mod sums;
+#[cfg(test)]
+mod tests;
 mod tile;
 mod unpack;
 #[cfg(target_arch = "x86_64")]
