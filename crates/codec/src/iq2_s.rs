@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::grid::{
     EIGHTHS, Fitted, Grid, GridBlock, Model, Refined, Start, Trials, encode_rows, points, signed,
 };
+use crate::lanes::Lanes;
 use crate::placement::{nibble, pack_nibbles};
 use crate::row::{Decode, Rows, TryEncode};
 use crate::tables;
@@ -35,7 +36,7 @@ impl TryEncode for IQ2_S {
     }
 }
 
-impl GridBlock<16, 8, 2> for IQ2_S {
+impl GridBlock<16, 8> for IQ2_S {
     const MODEL: Model = Model {
         variance: 2.0,
         parity: false,
@@ -49,8 +50,9 @@ impl GridBlock<16, 8, 2> for IQ2_S {
         &GRID
     }
 
-    fn own_importance(x: f32, variance: f32) -> f32 {
-        0.25 * variance + x * x
+    #[inline(always)]
+    fn own_importance<L: Lanes>(x: L, variance: L) -> L {
+        L::splat(0.25) * variance + x * x
     }
 
     fn pack(fitted: &Fitted) -> Self {

@@ -16,24 +16,12 @@ impl LookUp for Avx2 {
     }
 
     #[inline(always)]
-    fn to_codes(self) -> __m256i {
-        // SAFETY: as for the operators.
-        unsafe { _mm256_cvtps_epi32(self.0) }
-    }
-
-    #[inline(always)]
     fn look_up(table: &[f32; 8], codes: __m256i, shift: usize) -> Self {
         // SAFETY: eight numbers are readable; the load needs no alignment. Of an index the low three bits count.
         unsafe {
             let indices = _mm256_srl_epi32(codes, _mm_cvtsi32_si128(shift as i32));
             Self(_mm256_permutevar8x32_ps(_mm256_loadu_ps(table.as_ptr()), indices))
         }
-    }
-
-    #[inline(always)]
-    fn differing(self, other: Self) -> u32 {
-        // SAFETY: as for the operators.
-        unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_NEQ_UQ>(self.0, other.0)) as u32 }
     }
 
     #[inline(always)]
@@ -58,12 +46,6 @@ impl LookUp for Avx512 {
     }
 
     #[inline(always)]
-    fn to_codes(self) -> __m512i {
-        // SAFETY: as for the operators.
-        unsafe { _mm512_cvtps_epi32(self.0) }
-    }
-
-    #[inline(always)]
     fn look_up(table: &[f32; 8], codes: __m512i, shift: usize) -> Self {
         // SAFETY: eight numbers are readable; the load needs no alignment. Of an index the low four bits count, and
         // the table is there twice.
@@ -72,12 +54,6 @@ impl LookUp for Avx512 {
             let table = _mm512_broadcast_f32x8(_mm256_loadu_ps(table.as_ptr()));
             Self(_mm512_permutexvar_ps(indices, table))
         }
-    }
-
-    #[inline(always)]
-    fn differing(self, other: Self) -> u32 {
-        // SAFETY: as for the operators.
-        unsafe { u32::from(_mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(self.0, other.0)) }
     }
 
     #[inline(always)]
