@@ -4,7 +4,8 @@
 //! LIBRARIES is the folder of the pinned package's libraries, FOLDER is fixtures/vectors. `weights.bin` holds
 //! rows of 512 weights, one of each finite distribution, and `importance.bin` a number per weight of a row, both
 //! as little-endian F32. `TYPE.bin` holds four parts, one after the other: the encoded weights, the same with
-//! importance, two rows of arbitrary blocks, and what these decode to, as F32.
+//! importance, two rows of arbitrary blocks, and what these decode to, as F32. Types that need importance have
+//! nothing without it. The types with grids pass over rows of huge weights: ggml ends the process there.
 
 use std::fs;
 use std::path::Path;
@@ -16,9 +17,9 @@ use crate::data::{DISTRIBUTIONS, Random};
 use crate::ggml::Ggml;
 
 /// New types go last: the arbitrary blocks of the others then stay what they are.
-const TYPES: [TensorType; 18] = [
+const TYPES: [TensorType; 25] = [
     F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K, Q2_K, Q3_K, IQ4_NL, IQ4_XS, TQ1_0, TQ2_0,
-    MXFP4, NVFP4,
+    MXFP4, NVFP4, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ1_S, IQ1_M,
 ];
 const ROW: usize = 512;
 /// Rows of arbitrary blocks that are decoded.
@@ -48,7 +49,11 @@ pub(crate) fn write(mut arguments: impl Iterator<Item = String>) -> Result<()> {
     for ty in TYPES {
         let row_bytes = ggml.row_bytes(ty, ROW)?;
         let mut file = Vec::new();
+        let weights = placeable(ty, &weights);
         for importance in [None, Some(&importance[..])] {
+            if importance.is_none() && briq_codec::needs_importance(ty) {
+                continue;
+            }
             let mut blocks = vec![0; row_bytes * weights.len() / ROW];
             ggml.encode(ty, &weights, ROW, importance, &mut blocks)?;
             file.extend(blocks);
@@ -75,6 +80,13 @@ fn weights(random: &mut Random) -> Vec<f32> {
         }
     }
     weights
+}
+
+/// The rows that ggml encodes as this type.
+fn placeable(ty: TensorType, weights: &[f32]) -> Vec<f32> {
+    let grid = matches!(ty, IQ2_XXS | IQ2_XS | IQ2_S | IQ3_XXS | IQ3_S | IQ1_S | IQ1_M);
+    let rows = weights.chunks(ROW).filter(|row| !grid || row.iter().all(|weight| weight.abs() < 1e9));
+    rows.flatten().copied().collect()
 }
 
 fn bytes_of(numbers: &[f32]) -> Vec<u8> {

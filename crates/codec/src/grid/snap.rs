@@ -274,6 +274,8 @@ pub(crate) fn margins<L: Lanes, const N: usize>(largest: L, x: &[Row; N], v: &[R
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -282,6 +284,7 @@ mod tests {
 
     const LEVELS: [f32; 8] = [1.0, 3.0, 5.0, 7.0, 9.0, 11.0, 13.0, 15.0];
     const TRIALS: usize = 19;
+    static GRID: LazyLock<Grid<4>> = LazyLock::new(|| Grid::new(&tables::IQ3_S, 3));
 
     struct Snap<'a> {
         grid: &'a Grid<4>,
@@ -332,7 +335,7 @@ mod tests {
             uneven in any::<bool>(),
             odd in proptest::sample::select(vec![1.0, 1.0, 1e-30, 1e25, f32::NAN]),
         ) {
-            let grid = Grid::<4>::new(&tables::IQ3_S, 3);
+            let grid = &*GRID;
             // Whole numbers make ties, others do not.
             let ragged = |number: u8| if uneven { (f32::from(number) * 1.7).sin().abs() * 16.0 } else { f32::from(number / 16) };
             let (mut x, v) = (x.map(|x| x.map(ragged)), v.map(|v| v.map(f32::from)));
@@ -345,7 +348,7 @@ mod tests {
             })).collect();
             for isa in Isa::available() {
                 let mut found = Vec::new();
-                dispatch(isa, Snap { grid: &grid, x: &x, v: &v, digits: &digits, scales: &scales, found: &mut found });
+                dispatch(isa, Snap { grid, x: &x, v: &v, digits: &digits, scales: &scales, found: &mut found });
                 for (lane, found) in found.iter().enumerate() {
                     for (trial, &found) in found.iter().enumerate() {
                         let near = grid.at(digits[trial][lane] as usize);
