@@ -41,7 +41,7 @@ impl TryEncode for IQ2_S {
     }
 }
 
-impl GridBlock<16, 8, 2> for IQ2_S {
+impl GridBlock<16, 8> for IQ2_S {
     const MODEL: Model = Model {
         variance: 2.0,
         parity: false,
@@ -55,8 +55,9 @@ impl GridBlock<16, 8, 2> for IQ2_S {
         &GRID
     }
 
-    fn own_importance(x: f32, variance: f32) -> f32 {
-        0.25 * variance + x * x
+    #[inline(always)]
+    fn own_importance<L: Lanes>(x: L, variance: L) -> L {
+        L::splat(0.25) * variance + x * x
     }
 
     fn pack(fitted: &Fitted) -> Self {

@@ -46,7 +46,7 @@ impl TryEncode for IQ2_XS {
     }
 }
 
-impl GridBlock<16, 8, 2> for IQ2_XS {
+impl GridBlock<16, 8> for IQ2_XS {
     const MODEL: Model = Model {
         variance: 1.0,
         parity: true,

@@ -42,7 +42,7 @@ impl TryEncode for IQ2_XXS {
     }
 }
 
-impl GridBlock<32, 8, 4> for IQ2_XXS {
+impl GridBlock<32, 8> for IQ2_XXS {
     const MODEL: Model = Model {
         variance: 1.0,
         parity: true,

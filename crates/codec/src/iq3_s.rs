@@ -41,7 +41,7 @@ impl TryEncode for IQ3_S {
     }
 }
 
-impl GridBlock<32, 4, 8> for IQ3_S {
+impl GridBlock<32, 4> for IQ3_S {
     const MODEL: Model = Model {
         variance: 2.0,
         parity: false,

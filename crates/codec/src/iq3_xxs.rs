@@ -42,7 +42,7 @@ impl TryEncode for IQ3_XXS {
     }
 }
 
-impl GridBlock<32, 4, 8> for IQ3_XXS {
+impl GridBlock<32, 4> for IQ3_XXS {
     const MODEL: Model = Model {
         variance: 2.0,
         parity: true,

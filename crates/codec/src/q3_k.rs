@@ -5,7 +5,7 @@ use briq_format::scalar::F16;
 
 use crate::decoder::{DecodeLanes, scaled, steps};
 use crate::fit::{Symmetric, descent, extreme, first_step, symmetric, weigh};
-use crate::lanes::{Blocks, CodeTile, Lanes, LookUp, MAX_WIDTH, Pair, sum};
+use crate::lanes::{Blocks, CodeTile, Lanes, MAX_WIDTH, Pair, sum};
 use crate::placement::{Code, centred, joined, pack_planes, unpack_planes};
 use crate::row::{Encode, Quants, Rows};
 use crate::super_blocks::{EncodeSuperBlocks, encode_rows};
@@ -129,8 +129,7 @@ fn descent_scales<L: Lanes>(x: &Blocks<'_, 256>, count: usize) -> [L; 16] {
         let (scale, restless) = first_step(&run, 4.0);
         scale.0.store(&mut scales[2 * pair]);
         scale.1.store(&mut scales[2 * pair + 1]);
-        let marked = Pair::<L>::select(restless, Pair::splat(1.0), Pair::zero());
-        let mut restless = marked.differing(Pair::zero());
+        let mut restless = Pair::<L>::bits(restless);
         while restless != 0 {
             let bit = restless.trailing_zeros() as usize;
             let (group, lane) = (2 * pair + bit / L::WIDTH, bit % L::WIDTH);

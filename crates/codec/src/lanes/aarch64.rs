@@ -7,6 +7,8 @@
 
 mod gather;
 mod look_up;
+mod peaks;
+mod unpack;
 
 use std::arch::aarch64::*;
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
@@ -101,6 +103,13 @@ impl Lanes for Neon {
     }
 
     #[inline(always)]
+    fn store_nibbles(low: Self, high: Self, bytes: &mut [u8]) {
+        // SAFETY: as for the operators.
+        let nibbles = unsafe { vorrq_u32(vcvtq_u32_f32(low.0), vshlq_n_u32::<4>(vcvtq_u32_f32(high.0))) };
+        store_low_bytes(nibbles, bytes);
+    }
+
+    #[inline(always)]
     fn load_halves(halves: &[u16]) -> Self {
         let mut numbers = [0.0; Self::WIDTH];
         for (number, &half) in numbers.iter_mut().zip(&halves[..Self::WIDTH]) {
@@ -162,6 +171,18 @@ impl Lanes for Neon {
     fn select(mask: NeonMask, yes: Self, no: Self) -> Self {
         // SAFETY: as for the operators.
         unsafe { Self(vbslq_f32(mask.0, yes.0, no.0)) }
+    }
+
+    #[inline(always)]
+    fn mask(bits: u32) -> NeonMask {
+        // SAFETY: as for the operators.
+        unsafe { NeonMask(vtstq_u32(vdupq_n_u32(bits), places())) }
+    }
+
+    #[inline(always)]
+    fn bits(mask: NeonMask) -> u32 {
+        // SAFETY: as for the operators.
+        unsafe { vaddvq_u32(vandq_u32(mask.0, places())) }
     }
 
     #[inline(always)]
@@ -235,6 +256,14 @@ impl Not for NeonMask {
         // SAFETY: as for the operators of numbers.
         unsafe { Self(vmvnq_u32(self.0)) }
     }
+}
+
+/// The bit of each lane.
+#[inline(always)]
+fn places() -> uint32x4_t {
+    let places = [1, 2, 4, 8];
+    // SAFETY: four numbers are readable.
+    unsafe { vld1q_u32(places.as_ptr()) }
 }
 
 /// The low eight bits of four integers.

@@ -9,9 +9,6 @@ pub(crate) trait LookUp: Sized {
     /// Lane `i` holds `codes[i]`; there are at least as many as lanes.
     fn load_codes(codes: &[u16]) -> Self::Codes;
 
-    /// The lanes as codes: whole numbers from 0 to 65535.
-    fn to_codes(self) -> Self::Codes;
-
     /// The number of `table` that the three bits from `shift` on choose. Above a digit of two bits a third belongs
     /// to the next one: a table for such digits holds its four numbers twice.
     fn look_up(table: &[f32; 8], codes: Self::Codes, shift: usize) -> Self;
@@ -24,9 +21,6 @@ pub(crate) trait LookUp: Sized {
 
     /// The least of the lanes; no lane is NaN.
     fn least(self) -> f32;
-
-    /// A bit per lane, the first lowest: whether the two are not equal.
-    fn differing(self, other: Self) -> u32;
 }
 
 impl LookUp for f32 {
@@ -40,11 +34,6 @@ impl LookUp for f32 {
     #[inline(always)]
     fn look_up(table: &[f32; 8], codes: u16, shift: usize) -> Self {
         table[usize::from(codes >> shift & 7)]
-    }
-
-    #[inline(always)]
-    fn to_codes(self) -> u16 {
-        self as u16
     }
 
     #[inline(always)]
@@ -66,10 +55,5 @@ impl LookUp for f32 {
     #[inline(always)]
     fn least(self) -> f32 {
         self
-    }
-
-    #[inline(always)]
-    fn differing(self, other: Self) -> u32 {
-        u32::from(self != other)
     }
 }

@@ -103,6 +103,8 @@ pub(crate) trait Lanes:
     fn mask(bits: u32) -> Self::Mask;
     /// Whether the mask is set anywhere.
     fn any(mask: Self::Mask) -> bool;
+    /// A bit per lane, the first lowest.
+    fn bits(mask: Self::Mask) -> u32;
 
     /// [`round_even`](crate::primitives::round_even), limited to `low..=high`. The limits are whole numbers of
     /// magnitude below 2^22.

@@ -160,6 +160,11 @@ impl<L: Lanes> Lanes for Pair<L> {
     }
 
     #[inline(always)]
+    fn bits(mask: Self::Mask) -> u32 {
+        L::bits(mask.0) | L::bits(mask.1) << L::WIDTH
+    }
+
+    #[inline(always)]
     fn round_even_within(self, low: f32, high: f32) -> Self {
         Self(self.0.round_even_within(low, high), self.1.round_even_within(low, high))
     }
@@ -214,11 +219,6 @@ impl<L: Lanes> LookUp for Pair<L> {
     }
 
     #[inline(always)]
-    fn to_codes(self) -> Self::Codes {
-        Pair(self.0.to_codes(), self.1.to_codes())
-    }
-
-    #[inline(always)]
     fn look_up(table: &[f32; 8], codes: Self::Codes, shift: usize) -> Self {
         Self(L::look_up(table, codes.0, shift), L::look_up(table, codes.1, shift))
     }
@@ -236,11 +236,6 @@ impl<L: Lanes> LookUp for Pair<L> {
     #[inline(always)]
     fn least(self) -> f32 {
         self.0.least().min(self.1.least())
-    }
-
-    #[inline(always)]
-    fn differing(self, other: Self) -> u32 {
-        self.0.differing(other.0) | self.1.differing(other.1) << L::WIDTH
     }
 }
 

@@ -100,6 +100,11 @@ impl Lanes for f32 {
     }
 
     #[inline(always)]
+    fn bits(mask: bool) -> u32 {
+        u32::from(mask)
+    }
+
+    #[inline(always)]
     fn round_even_within(self, low: f32, high: f32) -> Self {
         (round_even(self) as f32).min(high).max(low)
     }

@@ -84,7 +84,6 @@ fn operations<L: Lanes>(input: &Input, first: usize) -> Results {
         ("at_least zero", numbers(ordinary.at_least(0.0) + L::zero())),
         ("round_even_to_byte", numbers(a.round_even_to_byte())),
         ("look_up", numbers(L::look_up(table, packed, 5))),
-        ("to_codes", numbers(L::look_up(table, codes.to_codes(), 2))),
         ("count_reached", numbers(L::look_up_16(&input.table, a.count_reached(&bounds)))),
         ("count_reached by ordinary", numbers(L::look_up_16(&input.table, ordinary.count_reached(&bounds)))),
         ("load_halves", numbers(L::load_halves(&input.packed[first..]))),
@@ -97,8 +96,8 @@ fn operations<L: Lanes>(input: &Input, first: usize) -> Results {
     let mut halves = [0; COUNT];
     a.store_halves(&mut halves);
     results.push(("store_halves", halves[..L::WIDTH].iter().map(|&half| half.into()).collect()));
-    let differing = a.differing(b);
-    results.push(("differing", (0..L::WIDTH).map(|lane| differing >> lane & 1).collect()));
+    let less = L::bits(a.lt(b));
+    results.push(("bits", (0..L::WIDTH).map(|lane| less >> lane & 1).collect()));
 
     // Over all lanes there is one answer, and it is that of the lanes one by one.
     let one_by_one = &input.ordinary[first..first + L::WIDTH];

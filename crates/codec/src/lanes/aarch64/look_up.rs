@@ -16,12 +16,6 @@ impl LookUp for Neon {
     }
 
     #[inline(always)]
-    fn to_codes(self) -> uint32x4_t {
-        // SAFETY: as for the operators.
-        unsafe { vcvtq_u32_f32(self.0) }
-    }
-
-    #[inline(always)]
     fn look_up(table: &[f32; 8], codes: uint32x4_t, shift: usize) -> Self {
         // SAFETY: as for the operators.
         unsafe {
@@ -58,15 +52,6 @@ impl LookUp for Neon {
     fn least(self) -> f32 {
         // SAFETY: as for the operators.
         unsafe { vminvq_f32(self.0) }
-    }
-
-    #[inline(always)]
-    fn differing(self, other: Self) -> u32 {
-        // SAFETY: as for the operators. Four numbers are readable.
-        unsafe {
-            let bits = vld1q_u32([1, 2, 4, 8].as_ptr());
-            vaddvq_u32(vbicq_u32(bits, vceqq_f32(self.0, other.0)))
-        }
     }
 }
 

@@ -170,6 +170,12 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn bits(mask: Avx2Mask) -> u32 {
+        // SAFETY: as for the operators.
+        unsafe { _mm256_movemask_ps(mask.0) as u32 }
+    }
+
+    #[inline(always)]
     fn round_even_within(self, low: f32, high: f32) -> Self {
         let (low, high) = (Self::splat(SHIFT + low), Self::splat(SHIFT + high));
         // SAFETY: as for the operators.

@@ -173,6 +173,11 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn bits(mask: __mmask16) -> u32 {
+        u32::from(mask)
+    }
+
+    #[inline(always)]
     fn round_even_within(self, low: f32, high: f32) -> Self {
         let (low, high) = (Self::splat(SHIFT + low), Self::splat(SHIFT + high));
         // SAFETY: as for the operators.

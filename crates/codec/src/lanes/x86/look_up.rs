@@ -25,12 +25,6 @@ impl LookUp for Avx2 {
     }
 
     #[inline(always)]
-    fn to_codes(self) -> __m256i {
-        // SAFETY: as for the operators.
-        unsafe { _mm256_cvtps_epi32(self.0) }
-    }
-
-    #[inline(always)]
     fn look_up(table: &[f32; 8], codes: __m256i, shift: usize) -> Self {
         // SAFETY: eight numbers are readable; the load needs no alignment. Of an index the low three bits count.
         unsafe {
@@ -71,12 +65,6 @@ impl LookUp for Avx2 {
     }
 
     #[inline(always)]
-    fn differing(self, other: Self) -> u32 {
-        // SAFETY: as for the operators.
-        unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_NEQ_UQ>(self.0, other.0)) as u32 }
-    }
-
-    #[inline(always)]
     fn least(self) -> f32 {
         // SAFETY: as for the operators.
         unsafe {
@@ -95,12 +83,6 @@ impl LookUp for Avx512 {
         let codes = &codes[..Self::WIDTH];
         // SAFETY: sixteen codes are readable; the load needs no alignment.
         unsafe { _mm512_cvtepu16_epi32(_mm256_loadu_si256(codes.as_ptr().cast())) }
-    }
-
-    #[inline(always)]
-    fn to_codes(self) -> __m512i {
-        // SAFETY: as for the operators.
-        unsafe { _mm512_cvtps_epi32(self.0) }
     }
 
     #[inline(always)]
@@ -136,12 +118,6 @@ impl LookUp for Avx512 {
     fn look_up_16(table: &[f32; 16], codes: __m512i) -> Self {
         // SAFETY: sixteen numbers are readable; the load needs no alignment. Of an index the low four bits count.
         unsafe { Self(_mm512_permutexvar_ps(codes, _mm512_loadu_ps(table.as_ptr()))) }
-    }
-
-    #[inline(always)]
-    fn differing(self, other: Self) -> u32 {
-        // SAFETY: as for the operators.
-        unsafe { u32::from(_mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(self.0, other.0)) }
     }
 
     #[inline(always)]
