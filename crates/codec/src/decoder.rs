@@ -87,14 +87,14 @@ pub(crate) fn scaled<L: Lanes>(codes: &[i8], step: L, weights: &mut [f32]) {
     }
 }
 
-/// Weights that are codes times `step` plus `minimum`. Where neither is a number, the weights are the step's NaN.
+/// Weights that are codes times `step` plus `minimum`. Where neither term is a number, the weight is the first one's NaN.
 #[inline(always)]
 pub(crate) fn raised<L: Lanes>(codes: &[i8], step: L, minimum: L, weights: &mut [f32]) {
-    // Which of two NaN a sum keeps depends on their order, and compilers turn sums round; of two that are equal it does
-    // not. Differences stay as they are written.
-    let minimum = L::select(step.eq(step), minimum, step);
     for (codes, weights) in codes.chunks_exact(L::WIDTH).zip(weights.chunks_exact_mut(L::WIDTH)) {
-        (L::from_signed_bytes(codes) * step + minimum).store(weights);
+        let scaled = L::from_signed_bytes(codes) * step;
+        // Which of two NaN a sum keeps depends on their order, and compilers turn sums round; differences stay as they
+        // are written.
+        L::select(scaled.eq(scaled), scaled + minimum, scaled).store(weights);
     }
 }
 
@@ -157,6 +157,17 @@ mod tests {
         assert!(expected[..first].iter().all(|&bits| bits == half) && expected.last() == Some(&half));
         for isa in available {
             assert!(bits(isa, blocks, first) == expected, "{} with {isa}", B::TYPE);
+        }
+    }
+
+    /// The bits that ggml's decoder gives.
+    #[test]
+    fn of_two_that_are_no_numbers_the_scale_s_is_kept() {
+        let mut bytes = [0; 20];
+        bytes[..4].copy_from_slice(&[0x02, 0x7E, 0x01, 0xFE]);
+        let blocks = view::<block::Q4_1>(&bytes).unwrap();
+        for isa in Isa::available() {
+            assert_eq!(bits(isa, blocks, 0)[..32], [0x7FC0_4000; 32], "{isa}");
         }
     }
 
