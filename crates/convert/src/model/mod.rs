@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use briq_format::metadata::{MetadataBuf, keys as well_known};
 
 pub use config::Config;
+pub(crate) use config::number;
 pub use element::{ElementRule, element_rule};
 pub use family::families;
 pub use keys::{Facts, KeyRow, KeyValue};

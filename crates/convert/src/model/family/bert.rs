@@ -37,7 +37,7 @@ pub(super) static BERT: Family = Family {
     ],
     tensors: TENSORS,
     generated: |_| Ok(Vec::new()),
-    tokenizer: Scheme::WordPiece,
+    tokenizer: Scheme::Bert,
     pre_tokenizers: &[],
 };
 
