@@ -26,11 +26,25 @@ use files::Files;
 /// How a family's tokenizer is found among its files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
+    /// Whatever kind of tokenizer the files hold.
+    Plain,
     /// SentencePiece where `tokenizer.model` exists; else `tokenizer.json`, which is either SentencePiece's
     /// merges in another form or byte-level BPE.
     Llama,
-    /// WordPiece, from `tokenizer.json` or from `vocab.txt` alone.
-    WordPiece,
+    /// An encoder's, with a count of token types.
+    Bert,
+    /// Gemma's first.
+    Gemma,
+    /// Gemma's later ones.
+    GemmaLater,
+    /// Phi-3's.
+    Phi3,
+    /// InternLM2's.
+    InternLm2,
+    /// GLM-4's.
+    Glm4,
+    /// Nemotron's.
+    Nemotron,
 }
 
 /// What is known about the pre-tokenizer beside its structure.
@@ -56,8 +70,7 @@ pub(crate) fn write(
 ) -> Result<()> {
     let mut files = Files::read(directory)?;
     match scheme {
-        Scheme::Llama => llama(&files, config, pre, metadata),
-        Scheme::WordPiece => {
+        Scheme::Bert => {
             wordpiece::complete(&mut files)?;
             let token_types = config.optional_size("type_vocab_size")?.unwrap_or(1);
             metadata.set("tokenizer.ggml.token_type_count", token_types as u32)?;
@@ -66,6 +79,7 @@ pub(crate) fn write(
             tokens.write("bert", name, false, metadata)?;
             special::write(&files, config, tokens.len(), metadata)
         }
+        _ => llama(&files, config, pre, metadata),
     }
 }
 
