@@ -22,6 +22,9 @@ const OTHER_SPACES: [char; 6] = ['\u{b}', '\u{c}', '\u{85}', '\u{2003}', '\u{202
 /// The fixture that begins texts with two tokens, where runtimes add one: only the rest is compared.
 const TWO_AT_THE_START: &str = "bpe-glm4";
 
+/// A name that only WordPiece goes by.
+const FOR_WORDPIECE: &str = "jina-v2-en";
+
 /// The class that all files are given.
 const CLASS: &str = "LlamaForCausalLM";
 
@@ -72,7 +75,28 @@ pub(super) fn run(place: &Place) -> Result<()> {
         }
         println!("{name:34} {alike:11} {compared:4}");
     }
+    let names = names_that_load(place, &llama, &work, &mut claims)?;
+    println!("{names} names of pre-tokenizers that --pre takes, each loaded");
     claims.settle()
+}
+
+/// llama.cpp knows each name that `--pre` takes for byte-level BPE; how many there are.
+fn names_that_load(place: &Place, llama: &Llama, work: &Path, claims: &mut Claims) -> Result<usize> {
+    let file = work.join("named.gguf");
+    let convert = |name: &str| {
+        let mut command = convert_command(place, &place.tiny_llama(), "F32", &file);
+        finish(command.args(["--force", "--pre", name]))
+    };
+    let refusal = convert("?").err().context("--pre ? is taken for a name")?.to_string();
+    let (_, names) = refusal.split_once("allowed are ").context("the refusal lists no names")?;
+    let mut loaded = 0;
+    for name in names.trim().split(", ").filter(|name| *name != FOR_WORDPIECE) {
+        convert(name)?;
+        let model = llama.model(&file).map(drop);
+        claims.that(model.is_ok(), format_args!("--pre {name}: {model:?}"));
+        loaded += 1;
+    }
+    Ok(loaded)
 }
 
 /// A folder for each kind and variant: the tokenizer's files, and a small Llama with as many tokens.
