@@ -125,23 +125,31 @@ fn ids_that_no_token_has_are_left_out() {
 }
 
 #[test]
-fn a_sentencepiece_tokenizer_json_is_recognised_and_has_one_score() {
+fn tokens_of_a_sentencepiece_tokenizer_json_are_scored_by_the_places_of_their_merges() {
     let mut directory = Directory::new();
-    directory.tokenizer["decoder"] = json!({"type": "Sequence", "decoders": []});
+    directory.tokenizer["normalizer"] =
+        json!({"type": "Replace", "pattern": {"String": " "}, "content": "\u{2581}"});
+    directory.tokenizer["pre_tokenizer"] = Json::Null;
     directory.tokenizer["model"]["byte_fallback"] = json!(true);
-    directory.tokenizer["model"]["vocab"] = json!({"<unk>": 0, "<0x0A>": 1, "a": 2, "\u{2581}": 3});
+    directory.tokenizer["model"]["vocab"] =
+        json!({"<unk>": 0, "<0x0A>": 1, "a": 2, "\u{2581}": 3, "\u{2581}a": 6, "aa": 7});
+    directory.tokenizer["model"]["merges"] = json!(["a a", "\u{2581} a", ["a", "a"]]);
     directory.write("tokenizer_config.json", json!({"unk_token": "<unk>"}).to_string());
     let metadata = directory.metadata().unwrap();
     assert_eq!(metadata.get("tokenizer.ggml.model").and_then(|model| model.as_str()), Some("llama"));
-    assert_eq!(numbers(&metadata, "tokenizer.ggml.token_type"), [3, 6, 1, 1, 3, 4, 5, 5]);
+    assert_eq!(numbers(&metadata, "tokenizer.ggml.token_type"), [3, 6, 1, 1, 3, 4, 1, 1]);
     let scores = metadata.get("tokenizer.ggml.scores").and_then(|value| value.as_array()).unwrap();
-    assert!(scores.iter().take(6).all(|score| score == Value::F32(-1000.0)));
+    let scores: Vec<Value<'_>> = scores.iter().collect();
+    let expected = [-1000.0, 0.0, -3.0, -3.0, -1000.0, -1000.0, -1.0, 0.0];
+    assert_eq!(scores, expected.map(Value::F32));
     assert_eq!(metadata.get("tokenizer.ggml.merges"), None);
+    // Nothing is put in front of a text, and runtimes would do so by themselves.
+    assert_eq!(metadata.get("tokenizer.ggml.add_space_prefix"), Some(Value::Bool(false)));
 }
 
 #[test]
 fn nonsense_in_tokenizer_json_is_refused_with_its_place() {
-    let cases: [(&str, Json, &str); 21] = [
+    let cases: [(&str, Json, &str); 22] = [
         ("/model/vocab/b", json!(-1), "token \"b\" has the id -1"),
         ("/model/vocab/b", json!(1.5), "token \"b\" has the id 1.5"),
         ("/model/vocab/b", json!(9_007_199_254_740_992_u64), "token \"b\" has the id 9007199254740992"),
@@ -153,7 +161,8 @@ fn nonsense_in_tokenizer_json_is_refused_with_its_place() {
         ("/model/vocab/b", json!(0), "the tokens \"a\" and \"b\" both have the id 0"),
         ("/model/vocab/b", json!(4), "the tokens \"b\" and \"<|start|>\" both have the id 4"),
         ("/model/vocab", json!([]), "\"vocab\" is not an object"),
-        ("/model/type", json!("Unigram"), "the model's \"type\" is \"Unigram\""),
+        ("/model/type", json!("Unigram"), "\"vocab\" is not an array"),
+        ("/model/type", json!("WordLevel"), "the model's \"type\" is \"WordLevel\"; runtimes have"),
         ("/model", json!(null), "the model's \"type\" is null"),
         ("/model/merges", json!({}), "\"merges\" is not an array"),
         ("/model/merges/0", json!("ab"), "merge 0 is \"ab\""),

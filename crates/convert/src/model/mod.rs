@@ -28,6 +28,7 @@ use briq_format::metadata::{MetadataBuf, keys as well_known};
 pub use arrange::{Arrange, Tensor};
 pub use assemble::{Assembled, Assembly, Given, MadeOf};
 pub use config::Config;
+pub(crate) use config::number;
 pub use dimension::Dimension;
 pub use element::{ElementRule, element_rule};
 pub use family::families;

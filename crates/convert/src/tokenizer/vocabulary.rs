@@ -27,6 +27,18 @@ pub(super) struct Token {
     pub(super) score: f32,
 }
 
+impl Token {
+    /// Takes an added token's text, when it has another, and its type, where the model's own says nothing.
+    pub(super) fn add(&mut self, added: &AddedToken<'_>) {
+        let other = added_token(added);
+        match self.kind {
+            _ if self.text != added.content => *self = other,
+            TokenType::Normal | TokenType::Unused => self.kind = other.kind,
+            _ => {}
+        }
+    }
+}
+
 /// The score of tokens that were added to a SentencePiece model.
 pub(super) const ADDED_SCORE: f32 = -1000.0;
 /// The score of ids that no token has.
@@ -75,12 +87,14 @@ impl Vocabulary {
     pub(super) fn write(
         &self,
         model: &str,
-        pre: &str,
+        pre: Option<&str>,
         with_scores: bool,
         metadata: &mut MetadataBuf,
     ) -> Result<()> {
         metadata.set("tokenizer.ggml.model", model)?;
-        metadata.set("tokenizer.ggml.pre", pre)?;
+        if let Some(pre) = pre {
+            metadata.set("tokenizer.ggml.pre", pre)?;
+        }
         let texts: Vec<&str> = self.tokens.iter().map(|token| token.text.as_str()).collect();
         metadata.set("tokenizer.ggml.tokens", texts.as_slice())?;
         if with_scores {
@@ -160,7 +174,15 @@ impl<'a> Entries<'a> {
     ///
     /// When a token has an id beyond the config's.
     pub(super) fn id_count(&self, config: &Config) -> Result<u64> {
-        let needed = self.by_id.last_key_value().map_or(0, |(id, _)| u64::from(*id) + 1);
+        Self::count(config, self.by_id.last_key_value().map_or(0, |(id, _)| u64::from(*id) + 1))
+    }
+
+    /// The number of ids where tokens need this many.
+    ///
+    /// # Errors
+    ///
+    /// When the config has fewer.
+    pub(super) fn count(config: &Config, needed: u64) -> Result<u64> {
         let count = config.optional_size("vocab_size")?.unwrap_or(needed);
         if needed > count {
             return Err(config
