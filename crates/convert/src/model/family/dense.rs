@@ -292,9 +292,14 @@ pub(super) static STABLELM: Family = Family {
         ("num_hidden_layers", Default::Integer(32)),
         ("num_key_value_heads", Default::Integer(32)),
         ("partial_rotary_factor", Default::Number(0.25)),
-        ("use_parallel_residual", Default::Flag(false)),
         ("vocab_size", Default::Integer(50_304)),
     ],
+    fill: |config| {
+        // The class of the first releases worked in parallel unless told otherwise.
+        let is_first = config.architecture().is_ok_and(|class| class != "StableLmForCausalLM");
+        config.fill("use_parallel_residual", Json::Bool(is_first));
+        Ok(())
+    },
     keys: &[&[
         number("context_length", &["max_position_embeddings"]),
         number("embedding_length", &["hidden_size"]),
@@ -480,9 +485,18 @@ fn sliding_layers(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
     let is_sliding: Vec<bool> = match config.get("layer_types").and_then(Json::as_array) {
         Some(kinds) => kinds.iter().map(|kind| kind.as_str() == Some("sliding_attention")).collect(),
         None => {
-            let period = config.optional_size("sliding_window_pattern")?.unwrap_or(4);
             let count = layers(config)?.min(1 << 16);
-            (0..count).map(|layer| (layer + 1) % period != 0).collect()
+            let pattern = config.get("sliding_window_pattern");
+            match pattern.and_then(Json::as_str).map(str::as_bytes).filter(|letters| !letters.is_empty()) {
+                // A letter for each kind, over and over: L is local, G global.
+                Some(letters) => {
+                    letters.iter().cycle().zip(0..count).map(|(letter, _)| *letter == b'L').collect()
+                }
+                None => {
+                    let period = config.optional_size("sliding_window_pattern")?.unwrap_or(4);
+                    (0..count).map(|layer| !(layer + 1).is_multiple_of(period)).collect()
+                }
+            }
         }
     };
     Ok(Some(is_sliding.into()))

@@ -52,6 +52,7 @@ static FAMILIES: &[&Family] = &[
     &granite::GRANITE_HYBRID_DENSE,
     &granite::GRANITE_HYBRID_ATTENTION,
     &granite::GRANITE_HYBRID,
+    &granite::GRANITE_HYBRID_PLAIN,
     &dense::SMOLLM3,
     &dense::GLM4,
     &dense::EXAONE4,
