@@ -8,8 +8,10 @@
 mod binary;
 pub mod fixtures;
 mod folder;
+mod imatrix;
 mod safetensors;
 
 pub use binary::briq;
 pub use folder::{Folder, Run};
+pub use imatrix::legacy_imatrix;
 pub use safetensors::{safetensors, two_rows};

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use briq_tests::{Folder, safetensors, two_rows};
+use briq_format::TensorType;
+use briq_tests::{Folder, legacy_imatrix, safetensors, two_rows};
 
 const MODEL: &str = "checkpoints/tiny-llama";
 const SHARDED: &str = "checkpoints/tiny-llama-yarn";
@@ -216,6 +217,33 @@ fn a_weight_that_is_not_finite_is_named_by_tensor_and_index() {
                 "w.safetensors: tensor \"w.weight\": weight 41 is {word}; --allow-non-finite takes it as it is"
             ),
         );
+    }
+}
+
+#[test]
+fn no_encoder_is_given_a_weight_that_is_not_finite() {
+    let folder = Folder::new();
+    // Some types are refused without importance before their weights are looked at.
+    folder.write("m.dat", legacy_imatrix(&[("w.weight", 1, &[1.0; 256])]));
+    let convert = |ty: TensorType| {
+        let convert = ["convert", "w.safetensors", "--arch", "x", "--imatrix", "m.dat", "--out", "out.gguf"];
+        let ty = format!("w={ty}");
+        folder.briq(&[&convert[..], &["--force", "--type", "F16", "--tensor-type", &ty]].concat())
+    };
+    for &ty in TensorType::ALL.iter().filter(|&&ty| briq_codec::can_encode(ty)) {
+        let mut weights = [1.0; 512];
+        folder.write("w.safetensors", two_rows(&weights));
+        assert_eq!(convert(ty).code, Some(0), "{ty}");
+        for (weight, word) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf"), (f32::NEG_INFINITY, "-inf")] {
+            weights[300] = weight;
+            folder.write("w.safetensors", two_rows(&weights));
+            let run = convert(ty);
+            assert_eq!(run.code, Some(BAD_INPUT), "{ty}, {word}: {run:?}");
+            // Weights that stay as they are were never decoded to anything that could be shown.
+            let word = if ty == TensorType::F32 { "not finite as F32" } else { word };
+            let message = format!("briq: w.safetensors: tensor \"w.weight\": weight 300 is {word}; ");
+            assert!(run.stderr.starts_with(&message), "{ty}: {run:?}");
+        }
     }
 }
 

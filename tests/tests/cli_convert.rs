@@ -84,6 +84,26 @@ fn tensor_types_can_be_chosen_by_pattern_and_the_first_match_decides() {
 }
 
 #[test]
+fn patterns_that_match_no_tensor_are_named_and_change_nothing() {
+    let folder = Folder::with(MODEL, "model");
+    let plain = ["convert", "model", "--type", "Q8_0", "--out", "plain.gguf"];
+    folder.succeeds(&plain);
+    let slips = ["--tensor-type", "ffn_dwon=F16", "--keep", r"blk\.99\."];
+    let convert = [&["convert", "model", "--type", "Q8_0", "--out", "slip.gguf"], &slips[..]].concat();
+    let run = folder.briq(&convert);
+    assert_eq!(
+        (run.code, run.stderr.as_str()),
+        (
+            Some(0),
+            "briq: no tensor matches the pattern \"ffn_dwon\"\nbriq: no tensor matches the pattern \"blk\\.99\\.\"\n"
+        )
+    );
+    assert_eq!(folder.read("slip.gguf"), folder.read("plain.gguf"));
+    let plan = folder.succeeds(&[&convert[..], &["--dry-run"]].concat());
+    assert!(plan.contains("no tensor matches: ffn_dwon\n"), "{plan}");
+}
+
+#[test]
 fn a_gguf_file_converts_again_and_keys_that_nobody_knows_are_kept() {
     let folder = Folder::new();
     folder.copy("container/every-value-type.gguf", "in.gguf");

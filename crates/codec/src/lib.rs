@@ -74,6 +74,7 @@ mod placement;
 mod primitives;
 mod searched;
 mod side_by_side;
+mod super_blocks;
 mod tables;
 
 pub use check::{check_blocks, first_non_finite};

@@ -59,14 +59,15 @@ pub(crate) fn pack_nibbles<const BYTES: usize>(codes: &[u8]) -> [u8; BYTES] {
 }
 
 /// 256 codes in planes: runs of 32 elements share 32 bytes, each run `bits` higher than the one before, and begin
-/// new bytes when these are full. `BYTES` is `32 * bits`.
+/// new bytes when these are full. `BYTES` is `32 * bits`. Packed are the bits of the codes from `lowest` on; others
+/// make no difference.
 #[inline(always)]
-pub(crate) fn pack_planes<const BYTES: usize>(codes: &[u8; 256]) -> [u8; BYTES] {
-    let mut bytes = [0; BYTES];
+pub(crate) fn pack_planes<const BYTES: usize, C: Code>(codes: &[C; 256], lowest: usize) -> [C; BYTES] {
+    let mut bytes = [C::ZERO; BYTES];
     for (run, codes) in codes.chunks_exact(32).enumerate() {
         let (start, shift) = plane::<BYTES>(run);
         for (byte, code) in bytes[start..].iter_mut().zip(codes) {
-            *byte |= code << shift;
+            *byte = byte.or(code.bits(lowest, BYTES / 32).up(shift));
         }
     }
     bytes
@@ -84,6 +85,66 @@ pub(crate) fn unpack_planes<const BYTES: usize>(bytes: &[u8; BYTES]) -> [u8; 256
         }
     }
     codes
+}
+
+/// What is packed: the code of a weight, or the codes of weights of blocks side by side, a lane each.
+pub(crate) trait Code: Copy {
+    /// Codes without a bit.
+    const ZERO: Self;
+
+    /// The `count` bits from `lowest` on, moved to the lowest.
+    fn bits(self, lowest: usize, count: usize) -> Self;
+    /// Moves the bits up.
+    fn up(self, bits: usize) -> Self;
+    /// The bits of both.
+    fn or(self, other: Self) -> Self;
+}
+
+impl Code for u8 {
+    const ZERO: Self = 0;
+
+    #[inline(always)]
+    fn bits(self, lowest: usize, count: usize) -> Self {
+        self >> lowest & ((1_u16 << count) - 1) as u8
+    }
+
+    #[inline(always)]
+    fn up(self, bits: usize) -> Self {
+        self << bits
+    }
+
+    #[inline(always)]
+    fn or(self, other: Self) -> Self {
+        self | other
+    }
+}
+
+impl<const N: usize> Code for [u8; N] {
+    const ZERO: Self = [0; N];
+
+    #[inline(always)]
+    fn bits(mut self, lowest: usize, count: usize) -> Self {
+        for code in &mut self {
+            *code = code.bits(lowest, count);
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn up(mut self, bits: usize) -> Self {
+        for code in &mut self {
+            *code = code.up(bits);
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn or(mut self, other: Self) -> Self {
+        for (code, other) in self.iter_mut().zip(other) {
+            *code |= other;
+        }
+        self
+    }
 }
 
 /// The first byte of a run of 32 elements, and its lowest bit there.
@@ -119,7 +180,7 @@ mod tests {
                 "{bits} bits, element {e}"
             );
         }
-        assert_eq!(pack_planes::<BYTES>(&codes), bytes);
+        assert_eq!(pack_planes::<BYTES, _>(&codes, 0), bytes);
     }
 
     proptest! {

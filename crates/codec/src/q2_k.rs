@@ -3,11 +3,11 @@
 use briq_format::block::Q2_K;
 use briq_format::scalar::F16;
 
-use crate::fit::{Scaled, Trials, affine, affine_by_magnitude, importance_weights, nonnegative};
-use crate::lanes::{CodeTile, Lanes, Tile, numbers, sum, sum_of_squares};
-use crate::placement::{pack_planes, unpack_planes};
+use crate::fit::{Affine, Scaled, Trials, affine, affine_by_magnitude, nonnegative, weigh};
+use crate::lanes::{Blocks, CodeTile, Lanes, MAX_WIDTH, Pair, sum};
+use crate::placement::{Code, pack_planes, unpack_planes};
 use crate::row::{Decode, Encode, Quants, Rows};
-use crate::side_by_side::{EncodeLanes, encode_rows};
+use crate::super_blocks::{EncodeSuperBlocks, encode_rows};
 
 /// The scales that are tried without importance.
 const TRIALS: Trials = Trials { first: -0.5, step: 0.1, last: 15 };
@@ -38,89 +38,130 @@ impl Encode for Q2_K {
     }
 }
 
-impl EncodeLanes<256> for Q2_K {
+impl EncodeSuperBlocks for Q2_K {
     /// Fits every sub-block alone, quantizes the scales and minimums, and rounds the weights once more with what is
     /// stored. Where a stored scale is zero, the codes of the fit remain.
     #[inline(always)]
-    fn encode_lanes<L: Lanes>(x: &Tile<256>, importance: Option<&Tile<256>>, blocks: &mut [Self]) {
-        let Fits { scales, minimums, found } = match importance {
+    fn encode_super_blocks<L: Lanes>(
+        x: &Blocks<'_, 256>,
+        importance: Option<&Blocks<'_, 256>>,
+        blocks: &mut [Self],
+    ) {
+        let Fits { sub_blocks, scales, minimums } = match importance {
             None => fit::<L>(x),
             Some(importance) => fit_with_importance::<L>(x, importance),
         };
-        let (mut scale_codes, mut minimum_codes) = (CodeTile::<16>::new(), CodeTile::<16>::new());
-        scale_codes.store(0, &scales.codes);
+        let (mut scale_units, mut minimum_units) = ([0; MAX_WIDTH], [0; MAX_WIDTH]);
+        scales.scale.store_halves(&mut scale_units);
+        minimums.scale.store_halves(&mut minimum_units);
+        let (scale, minimum) = (L::load_halves(&scale_units), L::load_halves(&minimum_units));
+        let (mut packed, mut minimum_codes) = (CodeTile::<16>::new(), CodeTile::<16>::new());
+        packed.store(0, &scales.codes);
         minimum_codes.store(0, &minimums.codes);
-        let (scale_units, minimum_units) = (numbers(scales.scale), numbers(minimums.scale));
-        let (mut steps, mut drops) = ([[0.0; 16]; 16], [[0.0; 16]; 16]);
-        for (lane, block) in blocks.iter_mut().enumerate() {
-            let (scales, minimums) = (scale_codes.block(lane), minimum_codes.block(lane));
-            block.scale = F16::from_f32(scale_units[lane]);
-            block.minimum = F16::from_f32(minimum_units[lane]);
-            for (group, packed) in block.scales_and_minimums.iter_mut().enumerate() {
-                // Codes above 15 spill over, as in the reference.
-                *packed = scales[group] | minimums[group] << 4;
-                steps[group][lane] = block.scale.to_f32() * f32::from(*packed & 15);
-                drops[group][lane] = block.minimum.to_f32() * f32::from(*packed >> 4);
-            }
+        for (packed, minimum) in packed.0.iter_mut().zip(minimum_codes.0) {
+            // Codes above 15 spill over, as in the reference.
+            *packed = packed.or(minimum.up(4));
         }
-        let mut codes = CodeTile::<256>::new();
-        for (group, found) in found.iter().enumerate() {
-            let (step, drop) = (L::load(&steps[group]), L::load(&drops[group]));
-            let unusable = step.eq(L::zero());
-            let mut rounded = x.load::<L, 16>(group * 16);
-            for (x, &code) in rounded.iter_mut().zip(found) {
+
+        let (mut run, mut codes) = ([Pair::zero(); 16], CodeTile::<256>::new());
+        for (pair, (fit, packed)) in sub_blocks.iter().zip(packed.0.as_chunks().0).enumerate() {
+            let [first, second] = packed;
+            let step = Pair(scale * bits::<L>(first, 0), scale * bits(second, 0));
+            let drop = Pair(minimum * bits::<L>(first, 4), minimum * bits(second, 4));
+            let unusable = step.eq(Pair::zero());
+            let any_unusable = Pair::<L>::any(unusable);
+            x.load_pair(pair * 32, &mut run);
+            for x in &mut run {
                 let again = ((*x + drop) / step).round_even_within(0.0, 3.0);
-                *x = L::select(unusable, code, again);
+                *x = if any_unusable { Pair::select(unusable, fit.code(*x), again) } else { again };
             }
-            codes.store(group * 16, &rounded);
+            codes.store_pair(pair * 32, &run);
         }
+
+        let (packed, quants) = (packed.blocks(), CodeTile::<64>(pack_planes(&codes.0, 0)).blocks());
         for (lane, block) in blocks.iter_mut().enumerate() {
-            block.quants = pack_planes(&codes.block(lane));
+            block.scale = F16::from_bits(scale_units[lane]);
+            block.minimum = F16::from_bits(minimum_units[lane]);
+            block.scales_and_minimums = packed[lane];
+            block.quants = quants[lane];
         }
     }
 }
 
+/// The four bits from `lowest` on of a byte per lane, as numbers.
+#[inline(always)]
+fn bits<L: Lanes>(bytes: &[u8; MAX_WIDTH], lowest: usize) -> L {
+    let mut numbers = [0.0; MAX_WIDTH];
+    for (number, byte) in numbers.iter_mut().zip(bytes) {
+        *number = f32::from(byte.bits(lowest, 4));
+    }
+    L::load(&numbers)
+}
+
 /// Sub-blocks before the scales and minimums are stored.
-struct Fits<L> {
+struct Fits<L: Lanes> {
+    /// Two sub-blocks each.
+    sub_blocks: [Affine<Pair<L>>; 8],
     /// A unit and the scales in units.
     scales: Scaled<L, 16>,
     /// A unit and the minimums in units, as they are stored: how far below zero.
     minimums: Scaled<L, 16>,
-    /// The codes of the weights.
-    found: [[L; 16]; 16],
 }
 
 /// Weighs the error by magnitude, and takes the largest scale and minimum to 15.
 #[inline(always)]
-fn fit<L: Lanes>(x: &Tile<256>) -> Fits<L> {
-    let (mut scales, mut drops) = ([L::zero(); 16], [L::zero(); 16]);
-    let mut found = [[L::zero(); 16]; 16];
-    for group in 0..16 {
-        let x = x.load::<L, 16>(group * 16);
-        let mut w = x;
-        for w in &mut w {
-            *w = w.abs();
+fn fit<L: Lanes>(x: &Blocks<'_, 256>) -> Fits<L> {
+    let mut sub_blocks = [Affine::none(); 8];
+    let (mut run, mut w) = ([Pair::zero(); 16], [Pair::zero(); 16]);
+    for (pair, fit) in sub_blocks.iter_mut().enumerate() {
+        x.prefetch_after::<L>(pair * 32);
+        x.load_pair(pair * 32, &mut run);
+        for (w, x) in w.iter_mut().zip(run) {
+            *w = x.abs();
         }
-        let fit = affine_by_magnitude(&x, &w, 3.0, &TRIALS);
-        (scales[group], drops[group], found[group]) = (fit.scale, -fit.minimum, fit.codes(&x));
+        *fit = affine_by_magnitude(&run, &w, 3.0, &TRIALS);
     }
-    Fits { scales: to_fifteen(&scales), minimums: to_fifteen(&drops), found }
+    let (scales, drops) = (scales(&sub_blocks), drops(&sub_blocks));
+    Fits { sub_blocks, scales: to_fifteen(&scales), minimums: to_fifteen(&drops) }
 }
 
 /// Weighs the error by importance, and searches the scales and minimums too.
 #[inline(always)]
-fn fit_with_importance<L: Lanes>(x: &Tile<256>, importance: &Tile<256>) -> Fits<L> {
-    let variance = sum_of_squares(&x.load::<L, 256>(0)) / L::splat(256.0);
-    let (mut scales, mut drops, mut sums) = ([L::zero(); 16], [L::zero(); 16], [L::zero(); 16]);
-    let mut found = [[L::zero(); 16]; 16];
-    for group in 0..16 {
-        let x = x.load::<L, 16>(group * 16);
-        let w = importance_weights(&importance.load(group * 16), variance, &x);
-        let fit = affine(&x, &w, 3.0, &Trials::WITH_IMPORTANCE);
-        (scales[group], drops[group], found[group]) = (fit.scale, -fit.minimum, fit.codes(&x));
-        sums[group] = sum(&w);
+fn fit_with_importance<L: Lanes>(x: &Blocks<'_, 256>, importance: &Blocks<'_, 256>) -> Fits<L> {
+    let variance = x.sum_of_squares::<L>() / L::splat(256.0);
+    let (mut sub_blocks, mut sums) = ([Affine::none(); 8], [L::zero(); 16]);
+    let (mut run, mut w) = ([Pair::zero(); 16], [Pair::zero(); 16]);
+    for (pair, (fit, sums)) in sub_blocks.iter_mut().zip(sums.as_chunks_mut().0).enumerate() {
+        x.prefetch_after::<L>(pair * 32);
+        x.load_pair(pair * 32, &mut run);
+        importance.load_pair(pair * 32, &mut w);
+        weigh(&mut w, Pair(variance, variance), &run);
+        *fit = affine(&run, &w, 3.0, &Trials::WITH_IMPORTANCE);
+        let sum = sum(&w);
+        *sums = [sum.0, sum.1];
     }
-    Fits { scales: nonnegative(&scales, &sums, 15.0), minimums: nonnegative(&drops, &sums, 15.0), found }
+    let (scales, drops) = (scales(&sub_blocks), drops(&sub_blocks));
+    Fits { sub_blocks, scales: nonnegative(&scales, &sums, 15.0), minimums: nonnegative(&drops, &sums, 15.0) }
+}
+
+/// The scales of the sub-blocks.
+#[inline(always)]
+fn scales<L: Lanes>(sub_blocks: &[Affine<Pair<L>>; 8]) -> [L; 16] {
+    let mut scales = [L::zero(); 16];
+    for (scales, fit) in scales.as_chunks_mut().0.iter_mut().zip(sub_blocks) {
+        *scales = [fit.scale.0, fit.scale.1];
+    }
+    scales
+}
+
+/// The minimums of the sub-blocks as they are stored: how far below zero.
+#[inline(always)]
+fn drops<L: Lanes>(sub_blocks: &[Affine<Pair<L>>; 8]) -> [L; 16] {
+    let mut drops = [L::zero(); 16];
+    for (drops, fit) in drops.as_chunks_mut().0.iter_mut().zip(sub_blocks) {
+        *drops = [-fit.minimum.0, -fit.minimum.1];
+    }
+    drops
 }
 
 /// Codes that take the largest value to 15, and what a unit is worth.

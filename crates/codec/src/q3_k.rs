@@ -3,11 +3,11 @@
 use briq_format::block::Q3_K;
 use briq_format::scalar::F16;
 
-use crate::fit::{Scaled, descent, extreme, importance_weights, symmetric};
-use crate::lanes::{CodeTile, Lanes, Tile, numbers, sum, sum_of_squares};
-use crate::placement::{pack_planes, unpack_planes};
+use crate::fit::{Symmetric, descent, extreme, first_step, symmetric, weigh};
+use crate::lanes::{Blocks, CodeTile, Lanes, LookUp, MAX_WIDTH, Pair, sum};
+use crate::placement::{Code, pack_planes, unpack_planes};
 use crate::row::{Decode, Encode, Quants, Rows};
-use crate::side_by_side::{EncodeLanes, encode_rows};
+use crate::super_blocks::{EncodeSuperBlocks, encode_rows};
 
 impl Quants<256> for Q3_K {
     fn quants(&self) -> [i8; 256] {
@@ -35,91 +35,146 @@ impl Encode for Q3_K {
     }
 }
 
-impl EncodeLanes<256> for Q3_K {
+impl EncodeSuperBlocks for Q3_K {
     /// Fits every sub-block alone, quantizes the scales, and rounds the weights once more with what is stored.
     /// Where a stored scale is zero, the codes of the fit remain.
     #[inline(always)]
-    fn encode_lanes<L: Lanes>(x: &Tile<256>, importance: Option<&Tile<256>>, blocks: &mut [Self]) {
-        let Fits { scales, found } = match importance {
-            None => fit::<L>(x),
+    fn encode_super_blocks<L: Lanes>(
+        x: &Blocks<'_, 256>,
+        importance: Option<&Blocks<'_, 256>>,
+        blocks: &mut [Self],
+    ) {
+        let Fits { unit, scales, sub_blocks } = match importance {
+            None => fit::<L>(x, blocks.len()),
             Some(importance) => fit_with_importance::<L>(x, importance),
         };
-        let mut scale_codes = CodeTile::<16>::new();
-        scale_codes.store(0, &scales.codes);
-        let units = numbers(scales.scale);
-        let mut steps = [[0.0; 16]; 16];
-        for (lane, block) in blocks.iter_mut().enumerate() {
-            let codes = scale_codes.block(lane);
-            block.scale = F16::from_f32(units[lane]);
-            block.scales = pack_scales(&codes);
-            for (steps, code) in steps.iter_mut().zip(codes) {
-                steps[lane] = block.scale.to_f32() * f32::from(code as i8 - 32);
+        let mut units = [0; MAX_WIDTH];
+        unit.store_halves(&mut units);
+        let (unit, mut scale_codes) = (L::load_halves(&units), CodeTile::<16>::new());
+        scale_codes.store(0, &scales);
+
+        let (mut run, mut codes) = ([Pair::zero(); 16], CodeTile::<256>::new());
+        for (pair, scales) in scales.as_chunks().0.iter().enumerate() {
+            let [first, second] = *scales;
+            let step = Pair(unit * (first - L::splat(32.0)), unit * (second - L::splat(32.0)));
+            x.load_pair(pair * 32, &mut run);
+            let mut rounded = run;
+            for x in &mut rounded {
+                *x = (*x / step).round_even_within(-4.0, 3.0) + Pair::splat(4.0);
             }
-        }
-        let mut codes = CodeTile::<256>::new();
-        for (group, (found, step)) in found.iter().zip(&steps).enumerate() {
-            let step = L::load(step);
-            let unusable = step.eq(L::zero());
-            let mut rounded = x.load::<L, 16>(group * 16);
-            for (x, &code) in rounded.iter_mut().zip(found) {
-                let again = (*x / step).round_even_within(-4.0, 3.0) + L::splat(4.0);
-                *x = L::select(unusable, code, again);
+            let unusable = step.eq(Pair::zero());
+            if Pair::<L>::any(unusable) {
+                let found = match &sub_blocks {
+                    None => descent(&run, 4.0).codes,
+                    Some(fits) => fits[pair].codes(&run),
+                };
+                for (code, found) in rounded.iter_mut().zip(found) {
+                    *code = Pair::select(unusable, found, *code);
+                }
             }
-            codes.store(group * 16, &rounded);
+            codes.store_pair(pair * 32, &rounded);
         }
+
+        let scales = CodeTile::<16>(pack_scales(&scale_codes.0)).blocks();
+        let low_bits = CodeTile::<64>(pack_planes(&codes.0, 0)).blocks();
+        let high_bits = CodeTile::<32>(pack_planes(&codes.0, 2)).blocks();
         for (lane, block) in blocks.iter_mut().enumerate() {
-            let codes = codes.block(lane);
-            block.low_bits = pack_planes(&codes.map(|code| code & 3));
-            block.high_bits = pack_planes(&codes.map(|code| code >> 2));
+            block.scale = F16::from_bits(units[lane]);
+            block.scales.copy_from_slice(&scales[lane][..12]);
+            block.low_bits = low_bits[lane];
+            block.high_bits = high_bits[lane];
         }
     }
 }
 
 /// Sub-blocks before the scales are stored.
-struct Fits<L> {
-    /// A unit and the scales in units, 32 added.
-    scales: Scaled<L, 16>,
-    /// The codes of the weights.
-    found: [[L; 16]; 16],
+struct Fits<L: Lanes> {
+    unit: L,
+    /// In units, 32 added.
+    scales: [L; 16],
+    /// What gives the codes of the weights, two sub-blocks each; nothing where it is the descent.
+    sub_blocks: Option<[Symmetric<Pair<L>>; 8]>,
 }
 
 /// Weighs the error by the square of the weights, and gives the scale of largest magnitude the code 0.
 #[inline(always)]
-fn fit<L: Lanes>(x: &Tile<256>) -> Fits<L> {
-    let (mut group_scales, mut found) = ([L::zero(); 16], [[L::zero(); 16]; 16]);
-    for group in 0..16 {
-        let fit = descent(&x.load::<L, 16>(group * 16), 4.0);
-        (group_scales[group], found[group]) = (fit.scale, fit.codes);
-    }
-    let extreme = extreme(&group_scales);
+fn fit<L: Lanes>(x: &Blocks<'_, 256>, count: usize) -> Fits<L> {
+    let mut scales = descent_scales::<L>(x, count);
+    let extreme = extreme(&scales);
     let none = extreme.eq(L::zero());
     let units_per_scale = L::splat(-32.0) / extreme;
-    let mut codes = group_scales;
-    for code in &mut codes {
-        let units = units_per_scale * *code;
+    for scale in &mut scales {
+        let units = units_per_scale * *scale;
         // Quotients that overflow, or are no numbers, have a low byte of zero when rounded.
         let sound = units.abs().lt(L::splat(64.0));
         let rounded = L::select(sound, units.round_even_within(-32.0, 31.0), L::zero());
-        *code = L::select(none, L::zero(), rounded + L::splat(32.0));
+        *scale = L::select(none, L::zero(), rounded + L::splat(32.0));
     }
     let unit = L::select(none, L::zero(), L::splat(1.0) / units_per_scale);
-    Fits { scales: Scaled { scale: unit, codes }, found }
+    Fits { unit, scales, sub_blocks: None }
+}
+
+/// The scales of the sub-blocks. Few are left to a descent; they go side by side without regard to their blocks, of
+/// which there are `count`.
+#[inline(always)]
+fn descent_scales<L: Lanes>(x: &Blocks<'_, 256>, count: usize) -> [L; 16] {
+    let mut scales = [[0.0; MAX_WIDTH]; 16];
+    let (mut places, mut left) = ([(0, 0); 16 * MAX_WIDTH], 0);
+    let mut run = [Pair::<L>::zero(); 16];
+    for pair in 0..8 {
+        x.prefetch_after::<L>(pair * 32);
+        x.load_pair(pair * 32, &mut run);
+        let (scale, restless) = first_step(&run, 4.0);
+        scale.0.store(&mut scales[2 * pair]);
+        scale.1.store(&mut scales[2 * pair + 1]);
+        let marked = Pair::<L>::select(restless, Pair::splat(1.0), Pair::zero());
+        let mut restless = marked.differing(Pair::zero());
+        while restless != 0 {
+            let bit = restless.trailing_zeros() as usize;
+            let (group, lane) = (2 * pair + bit / L::WIDTH, bit % L::WIDTH);
+            if lane < count {
+                places[left] = (group, lane);
+                left += 1;
+            }
+            restless &= restless - 1;
+        }
+    }
+    let mut run = [Pair::<Pair<L>>::zero(); 16];
+    for places in places[..left].chunks(4 * L::WIDTH) {
+        let sub_blocks = places.iter().map(|&(group, lane)| &x.block(lane).as_chunks().0[group]);
+        Blocks::<16, { 4 * MAX_WIDTH }>::of(sub_blocks).load(0, &mut run);
+        let mut found = [0.0; 4 * MAX_WIDTH];
+        descent(&run, 4.0).scale.store(&mut found);
+        for (&(group, lane), scale) in places.iter().zip(found) {
+            scales[group][lane] = scale;
+        }
+    }
+    let mut loaded = [L::zero(); 16];
+    for (loaded, scales) in loaded.iter_mut().zip(&scales) {
+        *loaded = L::load(scales);
+    }
+    loaded
 }
 
 /// Weighs the error by importance, and searches the scales too.
 #[inline(always)]
-fn fit_with_importance<L: Lanes>(x: &Tile<256>, importance: &Tile<256>) -> Fits<L> {
-    let variance = L::splat(2.0) * sum_of_squares(&x.load::<L, 256>(0)) / L::splat(256.0);
+fn fit_with_importance<L: Lanes>(x: &Blocks<'_, 256>, importance: &Blocks<'_, 256>) -> Fits<L> {
+    let variance = L::splat(2.0) * x.sum_of_squares::<L>() / L::splat(256.0);
     let (mut group_scales, mut sums) = ([L::zero(); 16], [L::zero(); 16]);
-    let mut found = [[L::zero(); 16]; 16];
-    for group in 0..16 {
-        let x = x.load::<L, 16>(group * 16);
-        let w = importance_weights(&importance.load(group * 16), variance, &x);
-        let fit = symmetric(&x, &w, 4.0);
-        (group_scales[group], sums[group], found[group]) = (fit.scale, sum(&w), fit.codes(&x));
+    let mut sub_blocks = [Symmetric::none(); 8];
+    let (mut run, mut w) = ([Pair::zero(); 16], [Pair::zero(); 16]);
+    for (pair, fit) in sub_blocks.iter_mut().enumerate() {
+        x.prefetch_after::<L>(pair * 32);
+        x.load_pair(pair * 32, &mut run);
+        importance.load_pair(pair * 32, &mut w);
+        weigh(&mut w, Pair(variance, variance), &run);
+        *fit = symmetric(&run, &w, 4.0);
+        let sum = sum(&w);
+        (group_scales[2 * pair], group_scales[2 * pair + 1]) = (fit.scale.0, fit.scale.1);
+        (sums[2 * pair], sums[2 * pair + 1]) = (sum.0, sum.1);
     }
     let fit = symmetric(&group_scales, &sums, 32.0);
-    Fits { scales: Scaled { scale: fit.scale, codes: fit.codes(&group_scales) }, found }
+    Fits { unit: fit.scale, scales: fit.codes(&group_scales), sub_blocks: Some(sub_blocks) }
 }
 
 /// The sixteen scales of 6 bits, 32 added.
@@ -131,15 +186,15 @@ fn unpack_scales(packed: &[u8; 12]) -> [u8; 16] {
     })
 }
 
-/// Inverse of [`unpack_scales`].
-fn pack_scales(scales: &[u8; 16]) -> [u8; 12] {
-    std::array::from_fn(|i| {
-        if i < 8 {
-            scales[i] & 15 | scales[i + 8] << 4
-        } else {
-            (0..4).fold(0, |byte, plane| byte | scales[4 * plane + i - 8] >> 4 << (2 * plane))
-        }
-    })
+/// Inverse of [`unpack_scales`]; more than 12 bytes have zeros at the end.
+#[inline(always)]
+fn pack_scales<const BYTES: usize, C: Code>(scales: &[C; 16]) -> [C; BYTES] {
+    let mut bytes = [C::ZERO; BYTES];
+    for (i, scale) in scales.iter().enumerate() {
+        bytes[i % 8] = bytes[i % 8].or(scale.bits(0, 4).up(i / 8 * 4));
+        bytes[8 + i % 4] = bytes[8 + i % 4].or(scale.bits(4, 2).up(i / 4 * 2));
+    }
+    bytes
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ impl Encode for Q4_K {
             scale: fit.scale,
             minimum: fit.minimum,
             scales_and_minimums: fit.scales_and_minimums,
-            quants: pack_planes(&fit.codes),
+            quants: pack_planes(&fit.codes, 0),
         });
     }
 }

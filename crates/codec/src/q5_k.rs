@@ -34,8 +34,8 @@ impl Encode for Q5_K {
             scale: fit.scale,
             minimum: fit.minimum,
             scales_and_minimums: fit.scales_and_minimums,
-            high_bits: pack_planes(&fit.codes.map(|code| code >> 4)),
-            low_bits: pack_planes(&fit.codes.map(|code| code & 15)),
+            high_bits: pack_planes(&fit.codes, 4),
+            low_bits: pack_planes(&fit.codes, 0),
         });
     }
 }

@@ -5,9 +5,10 @@ use briq_format::scalar::F16;
 use zerocopy::FromZeros;
 
 use crate::fit::{NEGLIGIBLE, NO_LIMIT, Symmetric, extreme, symmetric};
-use crate::lanes::{Blocks, CodeTile, Isa, Kernel, Lanes, MAX_WIDTH, Pair, dispatch, numbers};
-use crate::placement::{pack_planes, unpack_planes};
+use crate::lanes::{Blocks, CodeTile, Lanes, MAX_WIDTH, Pair, numbers};
+use crate::placement::{Code, pack_planes, unpack_planes};
 use crate::row::{Decode, Encode, Quants, Rows};
+use crate::super_blocks::{EncodeSuperBlocks, encode_rows};
 
 impl Quants<256> for Q6_K {
     fn quants(&self) -> [i8; 256] {
@@ -33,73 +34,61 @@ impl Decode for Q6_K {
 
 impl Encode for Q6_K {
     fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
-        dispatch(Isa::best(), EncodeRows { rows, blocks });
+        encode_rows(rows, blocks);
     }
 }
 
-struct EncodeRows<'a> {
-    rows: &'a Rows<'a>,
-    blocks: &'a mut [Q6_K],
-}
-
-impl Kernel for EncodeRows<'_> {
+impl EncodeSuperBlocks for Q6_K {
+    /// Fits every sub-block alone, quantizes the scales, and rounds the weights once more with what is stored. Where a
+    /// stored scale is zero, the codes of the fit remain. The importance counts as it is, not scaled by magnitude as
+    /// for other types.
     #[inline(always)]
-    fn run<L: Lanes>(self) {
-        let Self { rows, blocks } = self;
-        for (batch, blocks) in blocks.chunks_mut(L::WIDTH).enumerate() {
-            let starts = (batch * L::WIDTH..batch * L::WIDTH + blocks.len()).map(|block| block * 256);
-            let x = Blocks::new(rows.weights, starts.clone());
-            // The importance itself, not scaled by magnitude as for other types.
-            let importance = rows
-                .importance
-                .map(|importance| Blocks::new(importance, starts.map(|start| start % rows.row_elements)));
-            encode::<L>(&x, importance.as_ref(), blocks);
-        }
-    }
-}
+    fn encode_super_blocks<L: Lanes>(
+        x: &Blocks<'_, 256>,
+        importance: Option<&Blocks<'_, 256>>,
+        blocks: &mut [Self],
+    ) {
+        let (fits, group_scales) = fit::<L>(x, importance);
+        let extreme = extreme(&group_scales);
+        let negligible = numbers(extreme.abs());
+        let units_per_scale = L::splat(-128.0) / extreme;
+        let mut scales = [0; MAX_WIDTH];
+        (L::splat(1.0) / units_per_scale).store_halves(&mut scales);
+        let scale = L::load_halves(&scales);
 
-/// Fits every sub-block alone, quantizes the scales, and rounds the weights once more with what is stored. Where a
-/// stored scale is zero, the codes of the fit remain.
-#[inline(always)]
-fn encode<L: Lanes>(x: &Blocks<'_, 256>, importance: Option<&Blocks<'_, 256>>, blocks: &mut [Q6_K]) {
-    let (fits, group_scales) = fit::<L>(x, importance);
-    let extreme = extreme(&group_scales);
-    let negligible = numbers(extreme.abs());
-    let units_per_scale = L::splat(-128.0) / extreme;
-    let mut scales = [0; MAX_WIDTH];
-    (L::splat(1.0) / units_per_scale).store_halves(&mut scales);
-    let scale = L::load_halves(&scales);
-
-    let (mut steps, mut group_codes) = (group_scales, CodeTile::<16>::new());
-    for (group, step) in steps.iter_mut().enumerate() {
-        let byte = (units_per_scale * *step).round_even_within(NO_LIMIT, 127.0).round_even_to_byte();
-        group_codes.store(group, &[byte]);
-        let units = L::select(byte.gt(L::splat(127.0)), byte - L::splat(256.0), byte);
-        *step = scale * units;
-    }
-    let (mut rounded, mut codes) = ([Pair::zero(); 16], CodeTile::<256>::new());
-    for (pair, fit) in fits.iter().enumerate() {
-        let step = Pair(steps[2 * pair], steps[2 * pair + 1]);
-        let unusable = step.eq(Pair::zero());
-        let any_unusable = Pair::<L>::any(unusable);
-        x.load_pair(pair * 32, &mut rounded);
-        for x in &mut rounded {
-            let again = (*x / step).round_even_within(-32.0, 31.0) + Pair::splat(32.0);
-            *x = if any_unusable { Pair::select(unusable, fit.code(*x), again) } else { again };
+        let (mut steps, mut group_codes) = (group_scales, CodeTile::<16>::new());
+        for (group, step) in steps.iter_mut().enumerate() {
+            let byte = (units_per_scale * *step).round_even_within(NO_LIMIT, 127.0).round_even_to_byte();
+            group_codes.store(group, &[byte]);
+            let units = L::select(byte.gt(L::splat(127.0)), byte - L::splat(256.0), byte);
+            *step = scale * units;
         }
-        codes.store_pair(pair * 32, &rounded);
-    }
-
-    let (codes, group_codes) = (codes.blocks(), group_codes.blocks());
-    for (lane, block) in blocks.iter_mut().enumerate() {
-        if negligible[lane] < NEGLIGIBLE {
-            *block = Q6_K::new_zeroed();
-            continue;
+        let (mut rounded, mut codes) = ([Pair::zero(); 16], CodeTile::<256>::new());
+        for (pair, fit) in fits.iter().enumerate() {
+            let step = Pair(steps[2 * pair], steps[2 * pair + 1]);
+            let unusable = step.eq(Pair::zero());
+            let any_unusable = Pair::<L>::any(unusable);
+            x.load_pair(pair * 32, &mut rounded);
+            for x in &mut rounded {
+                let again = (*x / step).round_even_within(-32.0, 31.0) + Pair::splat(32.0);
+                *x = if any_unusable { Pair::select(unusable, fit.code(*x), again) } else { again };
+            }
+            codes.store_pair(pair * 32, &rounded);
         }
-        block.scale = F16::from_bits(scales[lane]);
-        block.scales = group_codes[lane].map(|code| code as i8);
-        block.low_bits = pack_low_bits(&codes[lane]);
-        block.high_bits = pack_planes(&codes[lane].map(|code| code >> 4));
+
+        let group_codes = group_codes.blocks();
+        let low_bits = CodeTile::<128>(pack_low_bits(&codes.0)).blocks();
+        let high_bits = CodeTile::<64>(pack_planes(&codes.0, 4)).blocks();
+        for (lane, block) in blocks.iter_mut().enumerate() {
+            if negligible[lane] < NEGLIGIBLE {
+                *block = Q6_K::new_zeroed();
+                continue;
+            }
+            block.scale = F16::from_bits(scales[lane]);
+            block.scales = group_codes[lane].map(|code| code as i8);
+            block.low_bits = low_bits[lane];
+            block.high_bits = high_bits[lane];
+        }
     }
 }
 
@@ -112,6 +101,7 @@ fn fit<L: Lanes>(
     let (mut fits, mut scales) = ([Symmetric::none(); 8], [L::zero(); 16]);
     let (mut run, mut w) = ([Pair::zero(); 16], [Pair::zero(); 16]);
     for (pair, (fit, scales)) in fits.iter_mut().zip(scales.as_chunks_mut().0).enumerate() {
+        x.prefetch_after::<L>(pair * 32);
         x.load_pair(pair * 32, &mut run);
         match importance {
             None => square(&run, &mut w),
@@ -131,12 +121,13 @@ fn square<L: Lanes>(x: &[L; 16], w: &mut [L; 16]) {
 }
 
 /// Runs of 64 elements share 64 bytes, the first run of two in the low nibbles.
-fn pack_low_bits(codes: &[u8; 256]) -> [u8; 128] {
-    let mut bytes = [0; 128];
+#[inline(always)]
+fn pack_low_bits<C: Code>(codes: &[C; 256]) -> [C; 128] {
+    let mut bytes = [C::ZERO; 128];
     for (bytes, codes) in bytes.chunks_exact_mut(64).zip(codes.chunks_exact(128)) {
         let (low, high) = codes.split_at(64);
         for ((byte, low), high) in bytes.iter_mut().zip(low).zip(high) {
-            *byte = low & 15 | high << 4;
+            *byte = low.bits(0, 4).or(high.up(4));
         }
     }
     bytes

@@ -26,7 +26,7 @@ impl Encode for TQ2_0 {
     fn encode_row(weights: &[f32], _: Option<&[f32]>, blocks: &mut [Self]) {
         for (block, weights) in blocks.iter_mut().zip(weights.as_chunks::<256>().0) {
             let (scale, codes) = quantize(weights);
-            let quants = pack_planes(&codes.map(|code| code & 3));
+            let quants = pack_planes(&codes, 0);
             *block = Self { scale: F16::from_f32(scale), quants };
         }
     }

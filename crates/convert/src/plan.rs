@@ -55,6 +55,8 @@ pub struct Plan {
     pub tensors: Vec<Planned>,
     /// Source tensors that are left out, and why.
     pub dropped: Vec<(String, &'static str)>,
+    /// Patterns of the user's that match no tensor.
+    pub unmatched: Vec<String>,
     /// The exact layout of the file.
     pub file: FilePlan,
 }
@@ -106,7 +108,9 @@ impl Plan {
         }
         let file = FilePlan::new(&metadata, tensors.iter().map(|tensor| tensor.spec.clone()).collect())
             .map_err(|error| Error::bad(&source.path, error.to_string()))?;
-        Ok(Self { source, recipe, imatrix, metadata, tensors, dropped: mapping.dropped, file })
+        let unmatched = options.types.unmatched(tensors.iter().map(|tensor| tensor.spec.name()));
+        let dropped = mapping.dropped;
+        Ok(Self { source, recipe, imatrix, metadata, tensors, dropped, unmatched, file })
     }
 
     /// Bits per weight over all tensors.

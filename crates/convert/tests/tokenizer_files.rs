@@ -2,73 +2,16 @@
 
 #![allow(clippy::panic, clippy::unwrap_used)]
 
+mod support;
+
 use std::fs;
 use std::path::Path;
 
 use briq_convert::model::{MetadataRequest, Model, Parameters};
-use briq_format::MetadataBuf;
 use briq_format::metadata::Value;
 use serde_json::{Value as Json, json};
 
-/// A directory of a Llama with a byte-level BPE of six tokens, ready to be spoiled.
-struct Directory {
-    files: tempfile::TempDir,
-    tokenizer: Json,
-}
-
-impl Directory {
-    fn new() -> Self {
-        let tokenizer = json!({
-            "added_tokens": [
-                {"id": 4, "content": "<|start|>", "special": true},
-                {"id": 5, "content": "<\u{2581}tool>", "special": false},
-            ],
-            "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false},
-            "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2, "Ġ": 3}, "merges": ["a b"]},
-        });
-        let directory = Self { files: tempfile::tempdir().unwrap(), tokenizer };
-        directory.write(
-            "config.json",
-            json!({"architectures": ["LlamaForCausalLM"], "vocab_size": 8}).to_string(),
-        );
-        directory
-    }
-
-    fn path(&self) -> &Path {
-        self.files.path()
-    }
-
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
-        fs::write(self.path().join(name), content).unwrap();
-    }
-
-    fn metadata(&self) -> Result<MetadataBuf, String> {
-        self.write("tokenizer.json", self.tokenizer.to_string());
-        self.as_it_is()
-    }
-
-    fn as_it_is(&self) -> Result<MetadataBuf, String> {
-        let request = MetadataRequest {
-            directory_name: "x",
-            file_type: 0,
-            parameters: Parameters::default(),
-            pre: None,
-        };
-        let model = Model::open(self.path(), None).map_err(|error| error.to_string())?;
-        model.metadata(&request).map_err(|error| error.to_string())
-    }
-}
-
-fn texts(metadata: &MetadataBuf, key: &str) -> Vec<String> {
-    let array = metadata.get(key).and_then(|value| value.as_array()).unwrap();
-    array.iter().map(|text| text.as_str().unwrap().to_owned()).collect()
-}
-
-fn numbers(metadata: &MetadataBuf, key: &str) -> Vec<i32> {
-    let array = metadata.get(key).and_then(|value| value.as_array()).unwrap();
-    let number = |value| if let Value::I32(number) = value { number } else { panic!("{value:?}") };
-    array.iter().map(number).collect()
-}
+use support::{Directory, numbers, texts};
 
 #[test]
 fn gaps_are_filled_and_added_tokens_get_their_types() {

@@ -1,4 +1,4 @@
-//! A large Llama checkpoint with made-up weights: 2 GB of bf16, one tensor of 500 MB.
+//! Llama checkpoints with made-up weights in bf16, as large as is asked for.
 //!
 //! Configuration and tokenizer are tiny-llama's, widened. The weights repeat one buffer of Gaussian numbers,
 //! because nothing that is measured depends on them being new.
@@ -13,14 +13,58 @@ use serde_json::{Map, Value, json};
 use crate::data::Random;
 use crate::place::{Place, copy_files};
 
-const HIDDEN: u64 = 4096;
-const FEED_FORWARD: u64 = 12288;
+/// The sizes of a model; 32 heads of them share the hidden size, 8 heads of keys and values.
+pub(crate) struct Size {
+    hidden: u64,
+    feed_forward: u64,
+    layers: u64,
+    vocabulary: u64,
+}
+
 const HEADS: u64 = 32;
 const KEY_HEADS: u64 = 8;
-const HEAD: u64 = HIDDEN / HEADS;
-const LAYERS: u64 = 4;
-/// 61,440 rows of 4,096 weights are the tensor of 503 MB.
-const VOCABULARY: u64 = 61_440;
+
+impl Size {
+    /// 2.2 GB of bf16, 1.07 GB of which are the token embedding, one tensor.
+    pub(crate) const LARGE: Self = Self { hidden: 4096, feed_forward: 12288, layers: 3, vocabulary: 131_072 };
+
+    /// 301 million weights.
+    pub(crate) const MEDIUM: Self = Self { hidden: 2048, feed_forward: 5632, layers: 5, vocabulary: 36_864 };
+
+    /// 31 million weights.
+    pub(crate) const SMALL: Self = Self { hidden: 1024, feed_forward: 2816, layers: 2, vocabulary: 8192 };
+
+    /// Bytes of the largest tensor.
+    pub(crate) fn largest_tensor_bytes(&self) -> u64 {
+        self.tensors().iter().map(Tensor::bytes).max().unwrap_or(0)
+    }
+
+    /// The tensors of a Llama with tied embeddings, in the order and with the names of such checkpoints.
+    fn tensors(&self) -> Vec<Tensor> {
+        let Self { hidden, feed_forward, layers, vocabulary } = *self;
+        let keys = hidden / HEADS * KEY_HEADS;
+        let tensor =
+            |name: String, shape: &[u64]| Tensor { name: format!("model.{name}"), shape: shape.to_vec() };
+        let mut tensors = vec![tensor("embed_tokens.weight".to_owned(), &[vocabulary, hidden])];
+        for layer in 0..layers {
+            for (name, shape) in [
+                ("input_layernorm", &[hidden][..]),
+                ("self_attn.q_proj", &[hidden, hidden]),
+                ("self_attn.k_proj", &[keys, hidden]),
+                ("self_attn.v_proj", &[keys, hidden]),
+                ("self_attn.o_proj", &[hidden, hidden]),
+                ("post_attention_layernorm", &[hidden]),
+                ("mlp.gate_proj", &[feed_forward, hidden]),
+                ("mlp.up_proj", &[feed_forward, hidden]),
+                ("mlp.down_proj", &[hidden, feed_forward]),
+            ] {
+                tensors.push(tensor(format!("layers.{layer}.{name}.weight"), shape));
+            }
+        }
+        tensors.push(tensor("norm.weight".to_owned(), &[hidden]));
+        tensors
+    }
+}
 
 /// Bytes of weights that are made and then repeated.
 const BUFFER_BYTES: usize = 16 << 20;
@@ -40,12 +84,12 @@ impl Tensor {
 ///
 /// # Errors
 /// The disk refuses, or the fixture is not what this module expects.
-pub(crate) fn generate(place: &Place, folder: &Path, shards: usize) -> Result<u64> {
+pub(crate) fn generate(place: &Place, folder: &Path, size: &Size, shards: usize) -> Result<u64> {
     copy_files(&place.tiny_llama(), folder)?;
     fs::remove_file(folder.join("model.safetensors"))?;
-    widen(folder)?;
+    widen(folder, size)?;
 
-    let tensors = tensors();
+    let tensors = size.tensors();
     let total: u64 = tensors.iter().map(Tensor::bytes).sum();
     let buffer = weights();
     let mut files: Vec<Vec<&Tensor>> = (0..shards).map(|_| Vec::new()).collect();
@@ -70,41 +114,17 @@ pub(crate) fn generate(place: &Place, folder: &Path, shards: usize) -> Result<u6
     Ok(total)
 }
 
-/// The tensors of a Llama with tied embeddings, in the order and with the names of such checkpoints.
-fn tensors() -> Vec<Tensor> {
-    let tensor =
-        |name: String, shape: &[u64]| Tensor { name: format!("model.{name}"), shape: shape.to_vec() };
-    let mut tensors = vec![tensor("embed_tokens.weight".to_owned(), &[VOCABULARY, HIDDEN])];
-    for layer in 0..LAYERS {
-        for (name, shape) in [
-            ("input_layernorm", &[HIDDEN][..]),
-            ("self_attn.q_proj", &[HEADS * HEAD, HIDDEN]),
-            ("self_attn.k_proj", &[KEY_HEADS * HEAD, HIDDEN]),
-            ("self_attn.v_proj", &[KEY_HEADS * HEAD, HIDDEN]),
-            ("self_attn.o_proj", &[HIDDEN, HEADS * HEAD]),
-            ("post_attention_layernorm", &[HIDDEN]),
-            ("mlp.gate_proj", &[FEED_FORWARD, HIDDEN]),
-            ("mlp.up_proj", &[FEED_FORWARD, HIDDEN]),
-            ("mlp.down_proj", &[HIDDEN, FEED_FORWARD]),
-        ] {
-            tensors.push(tensor(format!("layers.{layer}.{name}.weight"), shape));
-        }
-    }
-    tensors.push(tensor("norm.weight".to_owned(), &[HIDDEN]));
-    tensors
-}
-
-/// Gives tiny-llama's configuration the sizes above, and its vocabulary as many tokens.
-fn widen(folder: &Path) -> Result<()> {
+/// Gives tiny-llama's configuration these sizes, and its vocabulary as many tokens.
+fn widen(folder: &Path, size: &Size) -> Result<()> {
     edit(&folder.join("config.json"), |config| {
         for (key, value) in [
-            ("hidden_size", HIDDEN),
-            ("intermediate_size", FEED_FORWARD),
+            ("hidden_size", size.hidden),
+            ("intermediate_size", size.feed_forward),
             ("num_attention_heads", HEADS),
             ("num_key_value_heads", KEY_HEADS),
-            ("head_dim", HEAD),
-            ("num_hidden_layers", LAYERS),
-            ("vocab_size", VOCABULARY),
+            ("head_dim", size.hidden / HEADS),
+            ("num_hidden_layers", size.layers),
+            ("vocab_size", size.vocabulary),
         ] {
             config[key] = value.into();
         }
@@ -116,7 +136,7 @@ fn widen(folder: &Path) -> Result<()> {
         let mut used: Vec<_> = special.iter().filter_map(|token| token["id"].as_u64()).collect();
         let vocabulary = tokenizer["model"]["vocab"].as_object_mut().context("model.vocab")?;
         used.extend(vocabulary.values().filter_map(Value::as_u64));
-        for id in used.iter().max().map_or(0, |last| last + 1)..VOCABULARY {
+        for id in used.iter().max().map_or(0, |last| last + 1)..size.vocabulary {
             vocabulary.insert(format!("filler{id}"), id.into());
         }
         Ok(())

@@ -12,13 +12,20 @@ use briq_format::TensorType;
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 
 type QuantizeChunk = unsafe extern "C" fn(c_int, *const f32, *mut c_void, i64, i64, i64, *const f32) -> usize;
+type Initialise = unsafe extern "C" fn(c_int);
+type RequiresImportance = unsafe extern "C" fn(c_int) -> bool;
 type RowSize = unsafe extern "C" fn(c_int, i64) -> usize;
+type ValidateRowData = unsafe extern "C" fn(c_int, *const c_void, usize) -> bool;
+type QuantizeRow = unsafe extern "C" fn(*const f32, *mut c_void, i64);
 type Dequantize = unsafe extern "C" fn(*const c_void, *mut f32, i64);
 
 /// The loaded base library.
 pub(crate) struct Ggml {
     quantize_chunk: QuantizeChunk,
     row_size: RowSize,
+    initialise: Initialise,
+    requires_importance: RequiresImportance,
+    validate_row_data: ValidateRowData,
     library: Library,
 }
 
@@ -28,6 +35,14 @@ pub(crate) struct Decoder<'library> {
     ggml: &'library Ggml,
     ty: TensorType,
     decode: Dequantize,
+}
+
+/// ggml's encoder of one type of activations.
+#[derive(Clone, Copy)]
+pub(crate) struct ActivationEncoder<'library> {
+    ggml: &'library Ggml,
+    ty: TensorType,
+    encode: QuantizeRow,
 }
 
 impl Ggml {
@@ -42,6 +57,12 @@ impl Ggml {
             quantize_chunk: unsafe { symbol(&library, "ggml_quantize_chunk")? },
             // SAFETY: the type is the declaration of this function in ggml.h.
             row_size: unsafe { symbol(&library, "ggml_row_size")? },
+            // SAFETY: the type is the declaration of this function in ggml.h.
+            initialise: unsafe { symbol(&library, "ggml_quantize_init")? },
+            // SAFETY: the type is the declaration of this function in ggml.h.
+            requires_importance: unsafe { symbol(&library, "ggml_quantize_requires_imatrix")? },
+            // SAFETY: the type is the declaration of this function in ggml.h.
+            validate_row_data: unsafe { symbol(&library, "ggml_validate_row_data")? },
             library,
         })
     }
@@ -60,6 +81,12 @@ impl Ggml {
         Ok(theirs)
     }
 
+    /// Whether ggml refuses to encode the type without importance.
+    pub(crate) fn requires_importance(&self, ty: TensorType) -> bool {
+        // SAFETY: a pure function of any id.
+        unsafe { (self.requires_importance)(id(ty)) }
+    }
+
     /// Encodes rows of `row_elements` weights into `out`, which is exactly as long as they need.
     ///
     /// # Errors
@@ -74,6 +101,9 @@ impl Ggml {
     ) -> Result<()> {
         let rows = weights.len() / row_elements;
         ensure!(rows * row_elements == weights.len(), "{} weights are no whole rows", weights.len());
+        ensure!(importance.is_some() || !self.requires_importance(ty), "{ty} needs importance");
+        // SAFETY: takes any id, and a lock of its own; the second call for a type does nothing.
+        unsafe { (self.initialise)(id(ty)) };
         ensure!(importance.is_none_or(|v| v.len() == row_elements), "one importance per weight of a row");
         ensure!(out.len() == rows * self.row_bytes(ty, row_elements)?, "output of the wrong length");
         let importance = importance.map_or(std::ptr::null(), <[f32]>::as_ptr);
@@ -94,6 +124,17 @@ impl Ggml {
         Ok(())
     }
 
+    /// Whether ggml finds no value in the blocks that is infinite or NaN; it says on standard error which is.
+    ///
+    /// # Errors
+    /// The bytes are no whole blocks.
+    pub(crate) fn is_valid(&self, ty: TensorType, bytes: &[u8]) -> Result<bool> {
+        let block_bytes = ty.block_bytes() as usize;
+        ensure!(bytes.len().is_multiple_of(block_bytes), "{} bytes are no whole {ty} blocks", bytes.len());
+        // SAFETY: the length goes with the pointer, and the bytes are whole blocks of a type that ggml knows.
+        Ok(unsafe { (self.validate_row_data)(id(ty), bytes.as_ptr().cast(), bytes.len()) })
+    }
+
     /// ggml's decoder of a type.
     ///
     /// # Errors
@@ -102,11 +143,35 @@ impl Ggml {
         let name = match ty.name() {
             "F16" => "ggml_fp16_to_fp32_row".to_owned(),
             "BF16" => "ggml_bf16_to_fp32_row".to_owned(),
-            // Upstream spells q4_0 and iq4_xs in lower case, and q4_K with one capital.
-            name => format!("dequantize_row_{}", name.to_lowercase().replace("_k", "_K")),
+            _ => format!("dequantize_row_{}", lower_name(ty)),
         };
         // SAFETY: all of these are declared with the source, the output and the number of weights.
         Ok(Decoder { ggml: self, ty, decode: unsafe { symbol(&self.library, &name)? } })
+    }
+
+    /// ggml's encoder of activations of a type.
+    ///
+    /// # Errors
+    /// ggml exports none.
+    pub(crate) fn activation_encoder(&self, ty: TensorType) -> Result<ActivationEncoder<'_>> {
+        let name = format!("quantize_row_{}_ref", lower_name(ty));
+        // SAFETY: all of these are declared with the values, the blocks and the number of values.
+        Ok(ActivationEncoder { ggml: self, ty, encode: unsafe { symbol(&self.library, &name)? } })
+    }
+}
+
+impl ActivationEncoder<'_> {
+    /// Encodes `values` into `bytes`.
+    ///
+    /// # Errors
+    /// The two lengths do not fit.
+    pub(crate) fn encode(self, values: &[f32], bytes: &mut [u8]) -> Result<()> {
+        ensure!(bytes.len() == self.ggml.row_bytes(self.ty, values.len())?, "bytes of the wrong length");
+        // SAFETY: the lengths were just checked; on this architecture ggml stores at any alignment.
+        unsafe {
+            (self.encode)(values.as_ptr(), bytes.as_mut_ptr().cast(), i64::try_from(values.len())?);
+        }
+        Ok(())
     }
 }
 
@@ -123,6 +188,11 @@ impl Decoder<'_> {
         }
         Ok(())
     }
+}
+
+/// Upstream spells q4_0 and iq4_xs in lower case, and q4_K with one capital.
+fn lower_name(ty: TensorType) -> String {
+    ty.name().to_lowercase().replace("_k", "_K")
 }
 
 fn id(ty: TensorType) -> c_int {

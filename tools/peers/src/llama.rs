@@ -22,7 +22,7 @@ static REPORTED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 const LOG_LEVEL_ERROR: c_int = 4;
 
 /// Threads for evaluation and quantization.
-const THREADS: i32 = 2;
+pub(crate) const THREADS: i32 = 2;
 
 /// `llama_model_quantize_params`.
 #[repr(C)]

@@ -1,10 +1,15 @@
-//! Jobs on every processor.
+//! Jobs on several threads.
 
 use std::sync::Mutex;
 use std::thread;
 
-/// Runs `work` on each job; the results have the jobs' order.
+/// Runs `work` on each job, on every processor; the results have the jobs' order.
 pub(crate) fn map<J: Sync, R: Send>(jobs: &[J], work: impl Fn(&J) -> R + Sync) -> Vec<R> {
+    map_on(thread::available_parallelism().map_or(1, usize::from), jobs, work)
+}
+
+/// As [`map`], on so many threads.
+pub(crate) fn map_on<J: Sync, R: Send>(threads: usize, jobs: &[J], work: impl Fn(&J) -> R + Sync) -> Vec<R> {
     let waiting = Mutex::new(jobs.iter().enumerate());
     let done = Mutex::new(Vec::with_capacity(jobs.len()));
     let worker = || {
@@ -19,7 +24,7 @@ pub(crate) fn map<J: Sync, R: Send>(jobs: &[J], work: impl Fn(&J) -> R + Sync) -
         }
     };
     thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+        for _ in 0..threads {
             scope.spawn(worker);
         }
     });

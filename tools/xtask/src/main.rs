@@ -22,7 +22,7 @@ enum Chore {
     ///
     /// Installs the packages pinned under tools/peers into target/peers, builds briq and runs the checks.
     Peers {
-        /// The checks to run; all of them when none is named. A name that is none lists those there are.
+        /// The checks to run; all but `race` when none is named. A name that is none lists those there are.
         checks: Vec<String>,
     },
     /// Write what is made from tables: spec/types.md and the families in the README.

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::root::{root, run as run_command};
 
-/// Runs the checks with these names, or all of them.
+/// Runs the checks with these names, or all that need no request.
 ///
 /// # Errors
 /// The machine cannot run the packages, one of them cannot be installed, something does not build, or a check

@@ -10,7 +10,7 @@ use briq_convert::plan::{Plan, PlanOptions};
 use briq_convert::recipe::{Importance, Options};
 use briq_convert::run::{RunOptions, run as run_plan};
 use briq_convert::{Error, check_output, default_file_name};
-use briq_format::{Escaped, Existing};
+use briq_format::{Escaped, Existing, Printable};
 use serde_json::json;
 
 use super::{families, print_json, stdout};
@@ -36,6 +36,7 @@ pub(crate) fn run(args: &Convert) -> anyhow::Result<Outcome> {
     }
     check_output(&plan.source, &output)?;
     warn_of_missing_importance(&plan);
+    warn_of_unmatched_patterns(&plan);
     let stop = interrupt::flag()?;
     let bar = Bar::new(plan.source.bytes());
     let done = run_plan(&plan, &output, &run_options(args), &bar, &stop);
@@ -109,6 +110,9 @@ fn print_plan(plan: &Plan, output: &Path) -> anyhow::Result<()> {
             escaped(tensor.spec.name())
         )?;
     }
+    for pattern in &plan.unmatched {
+        writeln!(out, "no tensor matches: {}", Printable(pattern))?;
+    }
     writeln!(
         out,
         "{}: {} tensors, {} bytes, {:.2} bits per weight{}{}",
@@ -170,6 +174,14 @@ fn warn_of_missing_importance(plan: &Plan) {
     }
 }
 
+/// Names the patterns that change nothing, before the work starts.
+#[allow(clippy::print_stderr)]
+fn warn_of_unmatched_patterns(plan: &Plan) {
+    for pattern in &plan.unmatched {
+        eprintln!("briq: no tensor matches the pattern \"{}\"", Printable(pattern));
+    }
+}
+
 fn escaped(text: &str) -> String {
     Escaped(text.as_bytes()).to_string()
 }
@@ -205,6 +217,7 @@ fn as_json(plan: &Plan, output: &Path, seconds: Option<f64>) -> serde_json::Valu
         "written": seconds.is_some(),
         "seconds": seconds,
         "tensors": tensors.collect::<Vec<_>>(),
+        "unmatched_patterns": plan.unmatched,
         "left_out": dropped.collect::<Vec<_>>(),
     })
 }

@@ -36,15 +36,7 @@ impl<L: Lanes> Affine<L> {
         Self { scale: zero, minimum: zero, rule, flat: zero.eq(zero) }
     }
 
-    /// The codes of the weights that were searched.
-    #[inline(always)]
-    pub(crate) fn codes<const N: usize>(&self, x: &[L; N]) -> [L; N] {
-        let mut codes = *x;
-        self.replace_by_codes(&mut codes);
-        codes
-    }
-
-    /// The same in place.
+    /// Replaces the weights that were searched by their codes.
     #[inline(always)]
     pub(crate) fn replace_by_codes(&self, x: &mut [L]) {
         for x in x {

@@ -25,7 +25,7 @@ use briq_format::scalar::F16;
 use crate::lanes::Lanes;
 
 pub(crate) use affine::{Affine, Trials, affine, affine_by_magnitude};
-pub(crate) use descent::descent;
+pub(crate) use descent::{descent, first_step};
 pub(crate) use levels::{levels, nearest_codes};
 pub(crate) use nonnegative::nonnegative;
 pub(crate) use symmetric::{Symmetric, extreme, symmetric};

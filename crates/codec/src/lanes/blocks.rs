@@ -1,19 +1,35 @@
 //! Blocks that lie apart, seen side by side.
 
-use super::{Lanes, MAX_WIDTH, Pair};
+use super::{Lanes, MAX_WIDTH, Pair, prefetch};
 
-/// The blocks of `N` elements for up to [`MAX_WIDTH`] lanes, or for pairs of them. Lanes without a block see zeros.
-pub(crate) struct Blocks<'a, const N: usize>([&'a [f32; N]; 2 * MAX_WIDTH]);
+/// The blocks of `N` elements for up to `LANES` lanes. Lanes without a block see zeros.
+pub(crate) struct Blocks<'a, const N: usize, const LANES: usize = { 2 * MAX_WIDTH }>([&'a [f32; N]; LANES]);
 
-impl<'a, const N: usize> Blocks<'a, N> {
+impl<'a, const N: usize, const LANES: usize> Blocks<'a, N, LANES> {
     /// The blocks that start at `starts` in `numbers`, a lane each.
     #[inline(always)]
     pub(crate) fn new(numbers: &'a [f32], starts: impl Iterator<Item = usize>) -> Self {
-        let mut blocks = [const { &[0.0; N] }; 2 * MAX_WIDTH];
+        let mut blocks = [const { &[0.0; N] }; LANES];
         for (block, start) in blocks.iter_mut().zip(starts) {
             *block = numbers[start..].first_chunk().unwrap_or(block);
         }
         Self(blocks)
+    }
+
+    /// `blocks`, a lane each.
+    #[inline(always)]
+    pub(crate) fn of(blocks: impl Iterator<Item = &'a [f32; N]>) -> Self {
+        let mut lanes = [const { &[0.0; N] }; LANES];
+        for (lane, block) in lanes.iter_mut().zip(blocks) {
+            *lane = block;
+        }
+        Self(lanes)
+    }
+
+    /// The block of a lane.
+    #[inline(always)]
+    pub(crate) fn block(&self, lane: usize) -> &'a [f32; N] {
+        self.0[lane]
     }
 
     /// The elements from `start` to `start + 3` of every block, a lane per block.
@@ -44,5 +60,31 @@ impl<'a, const N: usize> Blocks<'a, N> {
         for (i, four) in elements.as_chunks_mut().0.iter_mut().enumerate() {
             *four = self.four_pairs(start + 4 * i, M);
         }
+    }
+
+    /// Hints that after the elements from `start` to `start + 31` the next 32 will be needed, and after the last those
+    /// of the `L::WIDTH` blocks that follow, as if these lay one after the other. The processor does not see by itself
+    /// how many short runs go on.
+    #[inline(always)]
+    pub(crate) fn prefetch_after<L: Lanes>(&self, start: usize) {
+        let ahead = if start + 32 < N { start + 32 } else { L::WIDTH * N };
+        for block in &self.0[..L::WIDTH] {
+            let next = block.as_ptr().wrapping_add(ahead);
+            // The ends of two cache lines: where lines begin elsewhere, the first piece came with the run before.
+            prefetch(next.wrapping_add(15));
+            prefetch(next.wrapping_add(31));
+        }
+    }
+
+    /// The sum of the squares of all elements, in index order.
+    #[inline(always)]
+    pub(crate) fn sum_of_squares<L: Lanes>(&self) -> L {
+        let mut sum = L::zero();
+        for start in (0..N).step_by(4) {
+            for x in self.four::<L>(start) {
+                sum = sum + x * x;
+            }
+        }
+        sum
     }
 }

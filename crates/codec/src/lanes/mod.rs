@@ -15,6 +15,7 @@ mod gather;
 mod isa;
 mod look_up;
 mod pair;
+mod prefetch;
 mod scalar;
 mod sums;
 mod tile;
@@ -29,6 +30,7 @@ pub use isa::Isa;
 pub(crate) use isa::{Kernel, dispatch};
 pub(crate) use look_up::LookUp;
 pub(crate) use pair::Pair;
+pub(crate) use prefetch::prefetch;
 pub(crate) use sums::{squares, sum, sum_of_squares};
 pub(crate) use tile::{CodeTile, LANE_NUMBERS, Tile, numbers};
 

@@ -65,7 +65,7 @@ impl<const N: usize> Tile<N> {
 }
 
 /// The codes of blocks side by side, a row of lanes per element.
-pub(crate) struct CodeTile<const N: usize>([[u8; MAX_WIDTH]; N]);
+pub(crate) struct CodeTile<const N: usize>(pub(crate) [[u8; MAX_WIDTH]; N]);
 
 impl<const N: usize> CodeTile<N> {
     #[inline(always)]

@@ -91,6 +91,14 @@ impl Options {
             fallback: true,
         }
     }
+
+    /// The patterns that match none of `names`: often a slip of the pen, but no error, because one set of patterns may
+    /// serve several models.
+    pub fn unmatched<'a>(&self, names: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
+        let patterns = self.overrides.iter().map(|(pattern, _)| pattern).chain(&self.keep);
+        let idle = patterns.filter(|pattern| !names.clone().any(|name| pattern.is_match(name)));
+        idle.map(ToString::to_string).collect()
+    }
 }
 
 /// The type chosen for one tensor.

@@ -8,6 +8,8 @@
 mod base64;
 mod bpe;
 mod files;
+#[cfg(test)]
+mod golden;
 mod kind;
 pub mod pre;
 mod proto;

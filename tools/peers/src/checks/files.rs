@@ -95,7 +95,7 @@ fn expected(place: &Place, llama: &Llama, target: &Target, work: &Path) -> Resul
 }
 
 /// What differs in the tensors, whatever their order: one line each.
-fn differing_tensors(expected: &Gguf, found: &Gguf) -> Vec<String> {
+pub(super) fn differing_tensors(expected: &Gguf, found: &Gguf) -> Vec<String> {
     let mut differences = Vec::new();
     let extra = found.tensors().filter(|tensor| expected.tensor(tensor.name()).is_none());
     differences.extend(extra.map(|tensor| format!("{} is not expected", tensor.name())));

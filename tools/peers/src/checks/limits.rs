@@ -1,4 +1,5 @@
-//! Measured limits: memory of a large conversion, its time against a plain copy, and the time of `inspect`.
+//! Measured limits: the memory of a large conversion, whose output depends neither on that nor on threads; its time
+//! against a plain copy; and the time of `inspect`.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -10,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use briq_format::{FilePlan, MetadataBuf, Shape, TensorSpec, TensorType};
 
 use crate::briq::{convert_command, finish};
-use crate::checkpoint::generate;
+use crate::checkpoint::{Size, generate};
 use crate::claims::Claims;
 use crate::place::Place;
 
@@ -26,7 +27,7 @@ const INSPECT_BOUND: Duration = Duration::from_millis(50);
 /// Copies and conversions, in turn.
 const ROUNDS: usize = 3;
 
-/// Two checkpoints of 2 GB, and at times an output of 2 GB next to one being replaced.
+/// Two checkpoints of 2.2 GB, a copy or an output of as many.
 const NEEDED_BYTES: u64 = 9_000_000_000;
 
 /// Shards of the second checkpoint.
@@ -37,6 +38,21 @@ const TARGETS: [&str; 2] = ["BF16", "Q8_0"];
 
 /// The usual target. It searches, so that its time says nothing about copying; its memory counts.
 const SEARCHING_TARGET: &str = "Q4_K_M";
+
+/// Threads and memory of the conversions that have to give one output; the first sets neither.
+const SETTINGS: [&[&str]; 8] = [
+    &[],
+    &["--threads", "1"],
+    &["--threads", "2"],
+    &["--threads", "8"],
+    &["--max-memory", "128MiB"],
+    &["--max-memory", "64MiB"],
+    &["--max-memory", "64MiB", "--threads", "1"],
+    &["--max-memory", "64MiB", "--threads", "8"],
+];
+
+/// A tensor of the large checkpoint has at least so many bytes.
+const LARGE_TENSOR_BYTES: u64 = 1_000_000_000;
 
 /// How often the memory of a conversion is looked at.
 const SAMPLE: Duration = Duration::from_millis(5);
@@ -56,9 +72,16 @@ fn conversions(place: &Place, work: &Path, claims: &mut Claims) -> Result<()> {
     let free = free_bytes(work)?;
     ensure!(free >= NEEDED_BYTES, "{} has {free} bytes free, and {NEEDED_BYTES} are needed", work.display());
     let (single, sharded) = (work.join("single"), work.join("sharded"));
-    let bytes = generate(place, &single, 1)?;
-    generate(place, &sharded, SHARDS)?;
-    println!("checkpoint of {:.2} GB, as one file and as {SHARDS} shards", bytes as f64 / 1e9);
+    let size = Size::LARGE;
+    let bytes = generate(place, &single, &size, 1)?;
+    generate(place, &sharded, &size, SHARDS)?;
+    let largest = size.largest_tensor_bytes();
+    println!(
+        "checkpoint of {:.2} GB, one tensor of {:.2} GB, as one file and as {SHARDS} shards",
+        bytes as f64 / 1e9,
+        largest as f64 / 1e9
+    );
+    claims.that(largest >= LARGE_TENSOR_BYTES, format_args!("the largest tensor has only {largest} bytes"));
 
     println!("round  what        source   seconds   peak anonymous MiB");
     let mut peak = 0.0f64;
@@ -84,6 +107,8 @@ fn conversions(place: &Place, work: &Path, claims: &mut Claims) -> Result<()> {
         measure(1, target, "sharded", &sharded)?;
     }
     measure(1, SEARCHING_TARGET, "sharded", &sharded)?;
+    fs::remove_dir_all(&sharded)?;
+    peak = same_output(place, work, &single, claims)?.max(peak);
     claims.that(
         peak < MEMORY_BOUND_MIB,
         format_args!("a conversion held {peak:.1} MiB, allowed are {MEMORY_BOUND_MIB}"),
@@ -96,6 +121,39 @@ fn conversions(place: &Place, work: &Path, claims: &mut Claims) -> Result<()> {
         claims.that(ratio <= TIME_BOUND, format_args!("{target} takes {ratio:.2} times as long as cp"));
     }
     Ok(())
+}
+
+/// Converts with every setting and compares the outputs; the most anonymous memory of them all, in MiB.
+fn same_output(place: &Place, work: &Path, source: &Path, claims: &mut Claims) -> Result<f64> {
+    println!("{SEARCHING_TARGET:32}  seconds   peak anonymous MiB  output");
+    let (first, out) = (work.join("first.gguf"), work.join("out.gguf"));
+    let mut most = 0.0f64;
+    for (number, setting) in SETTINGS.into_iter().enumerate() {
+        let target = if number == 0 { &first } else { &out };
+        let mut command = convert_command(place, source, SEARCHING_TARGET, target);
+        let (time, peak) = watched(command.args(setting))?;
+        let same = number == 0 || same_bytes(&first, &out)?;
+        let (setting, time) = (setting.join(" "), time.as_secs_f64());
+        println!("{setting:32} {time:8.2} {peak:20.1}  {}", if same { "the same" } else { "DIFFERENT" });
+        claims.that(same, format_args!("another output with {setting}"));
+        most = most.max(peak);
+        if number > 0 {
+            fs::remove_file(&out)?;
+        }
+    }
+    fs::remove_file(&first)?;
+    Ok(most)
+}
+
+fn same_bytes(a: &Path, b: &Path) -> Result<bool> {
+    let status = Command::new("cmp").arg("--silent").args([a, b]).status().context("cannot start cmp")?;
+    ensure!(
+        status.code().is_some_and(|code| code < 2),
+        "cmp cannot compare {} and {}",
+        a.display(),
+        b.display()
+    );
+    Ok(status.success())
 }
 
 /// Runs a command; how long it took, and the most anonymous memory it was seen to hold, in MiB.

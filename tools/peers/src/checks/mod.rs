@@ -1,10 +1,12 @@
 //! The checks, in the order in which they run: cheap foundations first.
 
+mod activations;
 mod decode;
 mod encode;
 mod files;
 mod limits;
 mod minilm;
+mod race;
 mod readers;
 mod run;
 
@@ -12,23 +14,44 @@ use anyhow::Result;
 
 use crate::place::Place;
 
+/// Prints figures; an error is a failure.
+type Run = fn(&Place) -> Result<()>;
+
 /// A named check.
 pub(crate) struct Check {
     /// As the command line takes it.
     pub(crate) name: &'static str,
     /// What has been shown when it passes.
     pub(crate) claim: &'static str,
-    /// Prints figures; an error is a failure.
-    pub(crate) run: fn(&Place) -> Result<()>,
+    /// Whether it runs only when it is named: it takes minutes, and shows little that others do not.
+    pub(crate) on_request: bool,
+    pub(crate) run: Run,
 }
 
 /// Every check.
 pub(crate) const CHECKS: &[Check] = &[
-    Check { name: "encode", claim: "encoders write ggml's bytes", run: encode::run },
-    Check { name: "decode", claim: "decoders give ggml's floats, bit for bit", run: decode::run },
-    Check { name: "files", claim: "converted files hold what llama.cpp's own tools write", run: files::run },
-    Check { name: "run", claim: "llama.cpp runs the converted files", run: run::run },
-    Check { name: "minilm", claim: "all-MiniLM-L6-v2 keeps its embeddings", run: minilm::run },
-    Check { name: "readers", claim: "gguf-py and candle read what briq reads", run: readers::run },
-    Check { name: "limits", claim: "memory and time stay within their limits", run: limits::run },
+    check("encode", "encoders write ggml's bytes", encode::run),
+    check("activations", "encoders of activations write ggml's bytes", activations::run),
+    check("decode", "decoders give ggml's floats, bit for bit", decode::run),
+    check("files", "converted files hold what llama.cpp's own tools write", files::run),
+    check("run", "llama.cpp runs the converted files", run::run),
+    check("minilm", "all-MiniLM-L6-v2 keeps its embeddings", minilm::run),
+    check("readers", "gguf-py and candle read what briq reads", readers::run),
+    check("limits", "memory and time stay within their limits", limits::run),
+    check("race-short", "a file of 31 million weights becomes what llama.cpp makes of it", race::run_small),
+    Check {
+        on_request: true,
+        ..check("race", "the same with 301 million weights, and how long both take", race::run)
+    },
+];
+
+const fn check(name: &'static str, claim: &'static str, run: Run) -> Check {
+    Check { name, claim, on_request: false, run }
+}
+
+/// What checks run in processes of their own; not for the command line.
+pub(crate) const PARTS: &[(&str, Run)] = &[
+    (encode::PART, encode::run_part),
+    (activations::PART, activations::run_part),
+    (decode::PART, decode::run_part),
 ];

@@ -1,0 +1,229 @@
+//! `briq imatrix` shows importance matrices, brings them together, and writes one format as the other.
+
+#![allow(clippy::unwrap_used)]
+
+use briq_format::Gguf;
+use briq_tests::{Folder, legacy_imatrix};
+use serde_json::Value;
+
+const USAGE: i32 = 2;
+const BAD_INPUT: i32 = 3;
+
+/// Of llama.cpp's making: fourteen entries, nine chunks of 512 tokens.
+fn with_matrix() -> Folder {
+    Folder::with("imatrix/tiny-llama.gguf", "m.gguf")
+}
+
+fn info(folder: &Folder, name: &str) -> Value {
+    serde_json::from_str(&folder.succeeds(&["imatrix", "info", name, "--json"])).unwrap()
+}
+
+/// The F32 tensor of a GGUF file.
+fn floats(folder: &Folder, file: &str, tensor: &str) -> Vec<f32> {
+    let file = Gguf::open(folder.path(file)).unwrap();
+    let bytes = file.tensor(tensor).unwrap().bytes();
+    bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
+}
+
+#[test]
+fn a_matrix_is_shown_at_a_glance() {
+    let printed = with_matrix().succeeds(&["imatrix", "info", "m.gguf"]);
+    let lines: Vec<_> = printed.lines().collect();
+    assert_eq!(
+        lines[..5],
+        [
+            "m.gguf: GGUF format, 14 entries, 9 chunks of 512 tokens",
+            "dataset: calibration.txt",
+            "tensor                     columns matrices  unseen         count         mean      largest",
+            "blk.0.attn_k.weight            256        1       0          2402    1.0015e-1    4.0986e-1",
+            "blk.0.attn_output.weight       128        1       0           312    7.1979e-1     3.1842e0",
+        ]
+    );
+    assert_eq!(lines.len(), 3 + 14, "{printed}");
+}
+
+#[test]
+fn json_holds_what_the_sums_and_counts_of_the_file_say() {
+    let folder = with_matrix();
+    let report = info(&folder, "m.gguf");
+    assert_eq!((&report["format"], &report["chunk_count"]), (&Value::from("GGUF"), &Value::from(9)));
+    assert_eq!((&report["chunk_size"], &report["datasets"][0]), (&512.into(), &"calibration.txt".into()));
+    let entries = report["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), 14);
+    for entry in entries {
+        let name = entry["name"].as_str().unwrap();
+        let sums = floats(&folder, "m.gguf", &format!("{name}.in_sum2"));
+        let counts = floats(&folder, "m.gguf", &format!("{name}.counts"));
+        let largest = sums.iter().map(|sum| sum / counts[0]).fold(0.0, f32::max);
+        assert_eq!(entry["columns"], sums.len(), "{name}");
+        assert_eq!(entry["largest_count"], f64::from(counts[0]), "{name}");
+        assert_eq!(entry["largest_importance"], f64::from(largest), "{name}");
+    }
+}
+
+#[test]
+fn names_that_a_terminal_would_obey_are_escaped() {
+    let folder = Folder::new();
+    folder.write("m.dat", legacy_imatrix(&[("a\u{1b}[2J\n", 1, &[1.0])]));
+    let printed = folder.succeeds(&["imatrix", "info", "m.dat"]);
+    assert!(printed.contains("\na\\u{1b}[2J\\n ") && !printed.contains('\u{1b}'), "{printed:?}");
+}
+
+#[test]
+fn a_matrix_written_in_its_own_format_stays_what_it_was() {
+    let folder = with_matrix();
+    let printed = folder.succeeds(&["imatrix", "convert", "m.gguf", "--out", "copy.gguf"]);
+    assert_eq!(printed, "copy.gguf: 14 entries, GGUF format\n");
+    assert_eq!(folder.read("copy.gguf"), folder.read("m.gguf"));
+
+    assert_eq!(
+        folder.succeeds(&["imatrix", "convert", "m.gguf", "--out", "m.dat"]),
+        "m.dat: 14 entries, legacy format\n"
+    );
+    folder.succeeds(&["imatrix", "convert", "m.dat", "--out", "copy.dat"]);
+    assert_eq!(folder.read("copy.dat"), folder.read("m.dat"));
+}
+
+#[test]
+fn the_other_format_keeps_the_importance_to_a_rounding() {
+    let folder = with_matrix();
+    folder.succeeds(&["imatrix", "convert", "m.gguf", "--out", "m.dat"]);
+    folder.succeeds(&["imatrix", "convert", "m.dat", "--out", "back.gguf"]);
+    let (before, after) = (info(&folder, "m.gguf"), info(&folder, "back.gguf"));
+    for key in ["chunk_count", "chunk_size", "datasets"] {
+        assert_eq!(before[key], after[key], "{key}");
+    }
+    let entries = |report: &Value| report["entries"].as_array().unwrap().clone();
+    assert_eq!(entries(&before).len(), entries(&after).len());
+    for (before, after) in entries(&before).iter().zip(&entries(&after)) {
+        assert_eq!((&before["name"], &before["columns"]), (&after["name"], &after["columns"]));
+        for key in ["mean_importance", "largest_importance"] {
+            let (before, after) = (before[key].as_f64().unwrap(), after[key].as_f64().unwrap());
+            assert!((before - after).abs() <= 4.0 * f64::from(f32::EPSILON) * before, "{before} {after}");
+        }
+    }
+}
+
+#[test]
+fn a_chunk_size_is_told_to_a_file_that_does_not_know_it() {
+    let folder = Folder::new();
+    folder.write("m.dat", legacy_imatrix(&[("a.weight", 3, &[6.0, 9.0])]));
+    folder.succeeds(&["imatrix", "convert", "m.dat", "--chunk-size", "100", "--out", "m.gguf"]);
+    assert_eq!(info(&folder, "m.gguf")["chunk_size"], 100);
+    assert_eq!(info(&folder, "m.gguf")["entries"][0]["largest_importance"], 3.0);
+}
+
+#[test]
+fn merged_sums_and_counts_are_those_of_both() {
+    let folder = with_matrix();
+    let (shared, columns) = ("blk.0.attn_output.weight", 128);
+    let values: Vec<f32> = (0..columns).map(|column| column as f32).collect();
+    folder.write("other.dat", legacy_imatrix(&[("new.weight", 2, &[8.0]), (shared, 2, &values)]));
+    // How the legacy values count is known from the file that they become alone.
+    folder.succeeds(&["imatrix", "convert", "other.dat", "--out", "other.gguf"]);
+    let printed = folder.succeeds(&["imatrix", "merge", "m.gguf", "other.dat", "--out", "both.gguf"]);
+    assert_eq!(printed, "both.gguf: 15 entries, GGUF format\n");
+    for suffix in ["in_sum2", "counts"] {
+        let of = |file: &str| floats(&folder, file, &format!("{shared}.{suffix}"));
+        let sums: Vec<f32> = of("m.gguf").iter().zip(of("other.gguf")).map(|(a, b)| a + b).collect();
+        assert_eq!(of("both.gguf"), sums, "{suffix}");
+        for (file, tensor) in [("m.gguf", "blk.1.ffn_up.weight"), ("other.gguf", "new.weight")] {
+            let tensor = format!("{tensor}.{suffix}");
+            assert_eq!(floats(&folder, "both.gguf", &tensor), floats(&folder, file, &tensor));
+        }
+    }
+}
+
+#[test]
+fn matrices_of_different_models_do_not_merge() {
+    let folder = with_matrix();
+    folder.write("other.dat", legacy_imatrix(&[("blk.0.attn_output.weight", 2, &[1.0; 64])]));
+    let message = "other.dat: entry \"blk.0.attn_output.weight\" has 64 values, but 128 in a file before";
+    folder.refuses(&["imatrix", "merge", "m.gguf", "other.dat", "--out", "x.gguf"], BAD_INPUT, message);
+}
+
+#[test]
+fn what_is_no_matrix_is_named_with_its_reason() {
+    let folder = with_matrix();
+    folder.write("empty.dat", "");
+    folder.write("text.dat", "hello world, this is text");
+    folder.copy("golden/tiny-llama-f32.gguf", "model.gguf");
+    folder.write("nan.dat", legacy_imatrix(&[("a", 1, &[1.0, f32::NAN])]));
+    folder.write("negative.dat", legacy_imatrix(&[("a", 1, &[-1.0])]));
+    let neither = "neither a GGUF file nor a legacy importance matrix";
+    for (name, message) in [
+        ("nowhere.gguf", "cannot open: No such file or directory (os error 2)".to_owned()),
+        ("empty.dat", format!("byte 0: the file has 0 bytes: it is {neither}")),
+        (
+            "text.dat",
+            format!(
+                "byte 0: the number of entries is 1819043176; at least 1 is required, and at most 1 fit the file: \
+                 it is {neither}"
+            ),
+        ),
+        ("model.gguf", "general.type is \"model\", where \"imatrix\" is required".to_owned()),
+        ("nan.dat", "entry \"a\": sum 1 is NaN; allowed are finite numbers of at least 0".to_owned()),
+        ("negative.dat", "entry \"a\": sum 0 is -1.0; allowed are finite numbers of at least 0".to_owned()),
+    ] {
+        let message = format!("{name}: {message}");
+        folder.refuses(&["imatrix", "info", name], BAD_INPUT, &message);
+        folder.refuses(&["imatrix", "info", name, "--json"], BAD_INPUT, &message);
+        folder.refuses(&["imatrix", "convert", name, "--out", "x.gguf"], BAD_INPUT, &message);
+        folder.refuses(&["imatrix", "merge", "m.gguf", name, "--out", "x.gguf"], BAD_INPUT, &message);
+    }
+}
+
+#[test]
+fn a_file_cut_anywhere_is_refused() {
+    let folder = with_matrix();
+    folder.succeeds(&["imatrix", "convert", "m.gguf", "--out", "m.dat"]);
+    // The chunks and the dataset at the end of a legacy file may be absent, both together.
+    let optional = 4 + 4 + "calibration.txt".len();
+    for (name, needed) in
+        [("m.gguf", folder.read("m.gguf").len()), ("m.dat", folder.read("m.dat").len() - optional)]
+    {
+        let bytes = folder.read(name);
+        // The last tensor of the GGUF file is a number, and padding after it is not missed.
+        let whole = needed - if name == "m.gguf" { 28 } else { 0 };
+        for length in (0..whole).step_by(211).chain([whole - 1]) {
+            folder.write("cut", &bytes[..length]);
+            let run = folder.briq(&["imatrix", "info", "cut"]);
+            assert_eq!((run.code, run.stdout.as_str()), (Some(BAD_INPUT), ""), "{name}, {length} bytes");
+            assert!(run.stderr.starts_with("briq: cut: ") && run.stderr.lines().count() == 1, "{run:?}");
+        }
+        folder.write("cut", &bytes[..whole]);
+        folder.succeeds(&["imatrix", "info", "cut"]);
+    }
+}
+
+#[test]
+fn the_name_of_the_output_decides_the_format_and_nothing_is_replaced_unasked() {
+    let folder = with_matrix();
+    let refuses = |out: &str, message: &str| {
+        folder.refuses(&["imatrix", "convert", "m.gguf", "--out", out], USAGE, message);
+    };
+    refuses("x.txt", "x.txt: the name must end in .gguf for the GGUF format or in .dat for the legacy one");
+    refuses("x", "x: the name must end in .gguf for the GGUF format or in .dat for the legacy one");
+    refuses("m.gguf", "m.gguf: the output exists; pass --force to replace it");
+    refuses("none/x.gguf", "none/x.gguf: there is no folder none");
+
+    let before = folder.read("m.gguf");
+    folder.succeeds(&["imatrix", "convert", "m.gguf", "--out", "m.gguf", "--force"]);
+    assert_eq!(folder.read("m.gguf"), before, "read in full before it is replaced");
+}
+
+#[test]
+fn what_is_missing_on_the_command_line_is_wrong_usage() {
+    let folder = with_matrix();
+    for arguments in [
+        &["imatrix"][..],
+        &["imatrix", "info"],
+        &["imatrix", "convert", "m.gguf"],
+        &["imatrix", "merge", "m.gguf", "--out", "x.gguf"],
+        &["imatrix", "convert", "m.gguf", "--out", "x.gguf", "--chunk-size", "0"],
+    ] {
+        let run = folder.briq(arguments);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(USAGE), ""), "{arguments:?}");
+        assert!(run.stderr.contains("Usage: briq imatrix") || run.stderr.contains("--chunk-size"), "{run:?}");
+    }
+}
