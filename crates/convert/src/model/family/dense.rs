@@ -12,7 +12,7 @@ use crate::json::Json;
 use crate::model::arrange::{Tensor, interleave, plus_one, same, without_middle};
 use crate::model::dimension::{
     feed_forward, head_size, heads, hidden, key_value_heads, key_width, layers, one, query_key_value_width,
-    query_width, twice_feed_forward, untied, vocabulary,
+    query_width, thrice_hidden, twice_feed_forward, untied, vocabulary,
 };
 use crate::model::keys::{COMMON, FILE_TYPE, Facts, KeyValue, row};
 use crate::model::tensor::{Stack, both, weight};
@@ -158,11 +158,11 @@ pub(super) static BAICHUAN: Family = Family {
         NORMS,
         GATED,
         &[
-            weight("model.layers.N.self_attn.W_pack", "blk.N.attn_q", &[query_key_value_width, hidden])
+            weight("model.layers.N.self_attn.W_pack", "blk.N.attn_q", &[thrice_hidden, hidden])
                 .by(first_third),
-            weight("model.layers.N.self_attn.W_pack", "blk.N.attn_k", &[query_key_value_width, hidden])
+            weight("model.layers.N.self_attn.W_pack", "blk.N.attn_k", &[thrice_hidden, hidden])
                 .by(second_third),
-            weight("model.layers.N.self_attn.W_pack", "blk.N.attn_v", &[query_key_value_width, hidden])
+            weight("model.layers.N.self_attn.W_pack", "blk.N.attn_v", &[thrice_hidden, hidden])
                 .by(last_third),
             ATTENTION_OUTPUT,
         ],
@@ -554,7 +554,7 @@ fn first_third(tensor: &Tensor<'_>) -> Result<Arranged> {
 }
 
 fn second_third(tensor: &Tensor<'_>) -> Result<Arranged> {
-    third(tensor, 1, Some(key_value_heads(tensor.config)?))
+    third(tensor, 1, Some(heads(tensor.config)?))
 }
 
 fn last_third(tensor: &Tensor<'_>) -> Result<Arranged> {
@@ -584,10 +584,6 @@ fn logit_scale(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
 
 fn cache(config: &Config) -> Result<u64> {
     config.size("conv_L_cache")
-}
-
-fn thrice_hidden(config: &Config) -> Result<u64> {
-    Ok(3 * hidden(config)?)
 }
 
 /// The width of the feed-forward part is stated before two thirds of it are taken and rounded up.

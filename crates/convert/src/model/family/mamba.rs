@@ -461,8 +461,11 @@ fn norms_the_state(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
 
 /// Mamba 2's own names, brought to a hybrid's.
 fn mamba2_name(name: &str, _: &Config) -> String {
-    let name =
-        name.strip_prefix("model.").unwrap_or(name).replace("backbone.embedding.", "backbone.embeddings.");
+    let name = match name.strip_prefix("model.") {
+        Some(rest) if rest.starts_with("backbone.") => rest,
+        _ => name,
+    };
+    let name = name.replace("backbone.embedding.", "backbone.embeddings.");
     match name.strip_prefix("backbone.layers.").and_then(|rest| rest.split_once(".mixer.")) {
         Some((layer, rest)) => format!("model.layers.{layer}.mamba.{rest}"),
         None => name,
