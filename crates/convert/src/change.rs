@@ -37,18 +37,30 @@ pub(crate) fn change(numbers: &mut [f32], value: Value, scale: f32, rounding: Ro
     }
 }
 
-/// The exponential, rounded once: computed in double by its series and no platform's library, so that it is the
-/// same everywhere.
+/// The exponential in F32 steps, as a vector math library takes it: 2^(n / 128) by a table, times a quadratic in the
+/// rest. It errs by up to 0.54 of the last bit, always alike: nothing here depends on a platform.
 fn exponential(x: f32) -> f32 {
-    const LN_2: f64 = std::f64::consts::LN_2;
-    // Beyond, the result is infinity or 0 as F32.
-    let x = f64::from(x).clamp(-110.0, 100.0);
-    let power = (x / LN_2).round_ties_even();
-    let rest = x - power * LN_2;
-    // |rest| is at most 0.35, so that the first term left out is below 2^-60. `power` is exact as a double and
-    // within the exponents of one; the reduction loses about 2^-47, far less than half a bit of an F32.
-    let series = (1..=16).rev().fold(1.0, |sum, n| 1.0 + sum * rest / f64::from(n));
-    (series * f64::from_bits(((power as i64 + 1023) as u64) << 52)) as f32
+    const STEPS: f64 = 128.0;
+    /// ln 2 / 128, cut to 9 bits so that a step's product is exact, and what the cut left.
+    const STEP: f32 = 355.0 / 65_536.0;
+    const REST: f32 = (std::f64::consts::LN_2 / STEPS - 355.0 / 65_536.0) as f32;
+    // Beyond, the result is infinity or 0.
+    let x = x.clamp(-110.0, 100.0);
+    let step = (f64::from(x) * STEPS / std::f64::consts::LN_2).round_ties_even();
+    let rest = (x - step as f32 * STEP) - step as f32 * REST;
+    let (power, entry) = ((step as i64).div_euclid(128), (step as i64).rem_euclid(128));
+    let exact = power_of_two(entry as f64 / STEPS);
+    let high = exact as f32;
+    let low = (exact - f64::from(high)) as f32;
+    let near = high + (low + high * (rest + rest * rest * 0.5));
+    // The power is an exponent of a double, as x is bounded.
+    (f64::from(near) * f64::from_bits(((power + 1023) as u64) << 52)) as f32
+}
+
+/// 2^x for x from 0 to 1, by the series of the exponential, whose first term left out is below 2^-60.
+fn power_of_two(x: f64) -> f64 {
+    let x = x * std::f64::consts::LN_2;
+    (1..=20).rev().fold(1.0, |sum, n| 1.0 + sum * x / f64::from(n))
 }
 
 /// The mean of all magnitudes, at least 1e-5, summed up in F32 as the converter's tensor library does it on one
@@ -179,12 +191,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_exponential_is_rounded_once(x in -87.0_f32..88.0) {
-            let expected = f64::from(x).exp() as f32;
-            let found = exponential(x);
-            // A platform's own may err by a bit of a double, which moves a value to the other side of a tie.
-            let distance = (f64::from(found) - f64::from(x).exp()).abs() / f64::from(found);
-            prop_assert!(found == expected || distance < 0.5000001 / f64::from(1 << 23), "{x}");
+        fn the_exponential_is_off_by_little_more_than_half_a_bit(x in -87.0_f32..88.0) {
+            let found = f64::from(exponential(x));
+            let bit = f64::from(f32::from_bits((found as f32).to_bits() + 1)) - found;
+            prop_assert!((found - f64::from(x).exp()).abs() < 0.56 * bit, "{x}");
         }
 
         #[test]

@@ -48,6 +48,11 @@ pub(super) fn four_hidden(config: &Config) -> Result<u64> {
     Ok(4 * hidden(config)?)
 }
 
+/// Rows of queries, keys and values in one, where all have the width of the residual stream.
+pub(super) fn thrice_hidden(config: &Config) -> Result<u64> {
+    Ok(3 * hidden(config)?)
+}
+
 /// Tokens.
 pub(super) fn vocabulary(config: &Config) -> Result<u64> {
     config.size("vocab_size")

@@ -10,7 +10,7 @@ use super::shared::{DECODER, POOLING, number};
 use crate::Result;
 use crate::json::Json;
 use crate::model::arrange::Tensor;
-use crate::model::dimension::{feed_forward, hidden, query_key_value_width, query_width, vocabulary};
+use crate::model::dimension::{feed_forward, hidden, query_width, thrice_hidden, vocabulary};
 use crate::model::keys::{COMMON, Facts, KeyRow, KeyValue, row};
 use crate::model::tensor::{TensorRow, both, weight};
 use crate::model::{Arranged, Config, Default, Family};
@@ -53,7 +53,7 @@ pub(super) static NOMIC_BERT: Family = Family {
         weight("embeddings.word_embeddings", "token_embd", &[vocabulary, hidden]),
         weight("embeddings.token_type_embeddings", "token_types", &[token_types, hidden]),
         both("emb_ln", "token_embd_norm", &[hidden]),
-        weight("encoder.layers.N.attn.Wqkv", "blk.N.attn_qkv", &[query_key_value_width, hidden]),
+        weight("encoder.layers.N.attn.Wqkv", "blk.N.attn_qkv", &[thrice_hidden, hidden]),
         weight("encoder.layers.N.attn.out_proj", "blk.N.attn_output", &[hidden, query_width]),
         both("encoder.layers.N.norm1", "blk.N.attn_output_norm", &[hidden]),
         weight("encoder.layers.N.mlp.fc11", "blk.N.ffn_up", &[feed_forward, hidden]),

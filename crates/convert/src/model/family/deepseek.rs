@@ -17,7 +17,7 @@ use crate::model::{Arranged, Config, Default, Family, rope};
 /// DeepSeek 2 and 2.5.
 pub(super) static DEEPSEEK2: Family = Family {
     name: "deepseek_v2",
-    architectures: &["DeepseekV2ForCausalLM", "DeepseekForCausalLMV2"],
+    architectures: &["DeepseekV2ForCausalLM"],
     defaults: &[
         ("first_k_dense_replace", Default::Integer(0)),
         ("hidden_size", Default::Integer(4096)),

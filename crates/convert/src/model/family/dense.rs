@@ -12,7 +12,7 @@ use crate::json::Json;
 use crate::model::arrange::{Tensor, interleave, plus_one, same, without_middle};
 use crate::model::dimension::{
     feed_forward, head_size, heads, hidden, key_value_heads, key_width, layers, one, query_key_value_width,
-    query_width, twice_feed_forward, untied, vocabulary,
+    query_width, thrice_hidden, twice_feed_forward, untied, vocabulary,
 };
 use crate::model::keys::{COMMON, FILE_TYPE, Facts, KeyValue, row};
 use crate::model::tensor::{Stack, both, weight};
@@ -158,11 +158,11 @@ pub(super) static BAICHUAN: Family = Family {
         NORMS,
         GATED,
         &[
-            weight("model.layers.N.self_attn.W_pack", "blk.N.attn_q", &[query_key_value_width, hidden])
+            weight("model.layers.N.self_attn.W_pack", "blk.N.attn_q", &[thrice_hidden, hidden])
                 .by(first_third),
-            weight("model.layers.N.self_attn.W_pack", "blk.N.attn_k", &[query_key_value_width, hidden])
+            weight("model.layers.N.self_attn.W_pack", "blk.N.attn_k", &[thrice_hidden, hidden])
                 .by(second_third),
-            weight("model.layers.N.self_attn.W_pack", "blk.N.attn_v", &[query_key_value_width, hidden])
+            weight("model.layers.N.self_attn.W_pack", "blk.N.attn_v", &[thrice_hidden, hidden])
                 .by(last_third),
             ATTENTION_OUTPUT,
         ],
@@ -292,9 +292,14 @@ pub(super) static STABLELM: Family = Family {
         ("num_hidden_layers", Default::Integer(32)),
         ("num_key_value_heads", Default::Integer(32)),
         ("partial_rotary_factor", Default::Number(0.25)),
-        ("use_parallel_residual", Default::Flag(false)),
         ("vocab_size", Default::Integer(50_304)),
     ],
+    fill: |config| {
+        // The class of the first releases worked in parallel unless told otherwise.
+        let is_first = config.architecture().is_ok_and(|class| class != "StableLmForCausalLM");
+        config.fill("use_parallel_residual", Json::Bool(is_first));
+        Ok(())
+    },
     keys: &[&[
         number("context_length", &["max_position_embeddings"]),
         number("embedding_length", &["hidden_size"]),
@@ -480,9 +485,18 @@ fn sliding_layers(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
     let is_sliding: Vec<bool> = match config.get("layer_types").and_then(Json::as_array) {
         Some(kinds) => kinds.iter().map(|kind| kind.as_str() == Some("sliding_attention")).collect(),
         None => {
-            let period = config.optional_size("sliding_window_pattern")?.unwrap_or(4);
             let count = layers(config)?.min(1 << 16);
-            (0..count).map(|layer| (layer + 1) % period != 0).collect()
+            let pattern = config.get("sliding_window_pattern");
+            match pattern.and_then(Json::as_str).map(str::as_bytes).filter(|letters| !letters.is_empty()) {
+                // A letter for each kind, over and over: L is local, G global.
+                Some(letters) => {
+                    letters.iter().cycle().zip(0..count).map(|(letter, _)| *letter == b'L').collect()
+                }
+                None => {
+                    let period = config.optional_size("sliding_window_pattern")?.unwrap_or(4);
+                    (0..count).map(|layer| !(layer + 1).is_multiple_of(period)).collect()
+                }
+            }
         }
     };
     Ok(Some(is_sliding.into()))
@@ -540,7 +554,7 @@ fn first_third(tensor: &Tensor<'_>) -> Result<Arranged> {
 }
 
 fn second_third(tensor: &Tensor<'_>) -> Result<Arranged> {
-    third(tensor, 1, Some(key_value_heads(tensor.config)?))
+    third(tensor, 1, Some(heads(tensor.config)?))
 }
 
 fn last_third(tensor: &Tensor<'_>) -> Result<Arranged> {
@@ -570,10 +584,6 @@ fn logit_scale(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
 
 fn cache(config: &Config) -> Result<u64> {
     config.size("conv_L_cache")
-}
-
-fn thrice_hidden(config: &Config) -> Result<u64> {
-    Ok(3 * hidden(config)?)
 }
 
 /// The width of the feed-forward part is stated before two thirds of it are taken and rounded up.

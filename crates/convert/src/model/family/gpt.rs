@@ -8,7 +8,7 @@ use crate::json::Json;
 use crate::model::arrange::{Tensor, group_by_projection};
 use crate::model::dimension::{
     any, feed_forward, four_hidden, head_size, heads, hidden, key_value_heads, query_key_value_width,
-    query_width, untied, vocabulary,
+    query_width, thrice_hidden, untied, vocabulary,
 };
 use crate::model::keys::{FILE_TYPE, Facts, KeyValue, row};
 use crate::model::tensor::{both, weight};
@@ -49,7 +49,7 @@ pub(super) static GPT2: Family = Family {
         both("ln_f", "output_norm", &[hidden]),
         both("h.N.ln_1", "blk.N.attn_norm", &[hidden]),
         both("h.N.ln_2", "blk.N.ffn_norm", &[hidden]),
-        both("h.N.attn.c_attn", "blk.N.attn_qkv", &[hidden, query_key_value_width]).transposed(),
+        both("h.N.attn.c_attn", "blk.N.attn_qkv", &[hidden, thrice_hidden]).transposed(),
         both("h.N.attn.c_proj", "blk.N.attn_output", &[hidden, hidden]).transposed(),
         both("h.N.mlp.c_fc", "blk.N.ffn_up", &[hidden, four_hidden]).transposed(),
         both("h.N.mlp.c_proj", "blk.N.ffn_down", &[four_hidden, hidden]).transposed(),
@@ -90,12 +90,8 @@ pub(super) static GPT_NEOX: Family = Family {
         both("gpt_neox.final_layer_norm", "output_norm", &[hidden]),
         both("gpt_neox.layers.N.input_layernorm", "blk.N.attn_norm", &[hidden]),
         both("gpt_neox.layers.N.post_attention_layernorm", "blk.N.ffn_norm", &[hidden]),
-        weight(
-            "gpt_neox.layers.N.attention.query_key_value",
-            "blk.N.attn_qkv",
-            &[query_key_value_width, hidden],
-        )
-        .by(group_by_projection),
+        weight("gpt_neox.layers.N.attention.query_key_value", "blk.N.attn_qkv", &[thrice_hidden, hidden])
+            .by(group_by_projection),
         weight("gpt_neox.layers.N.attention.dense", "blk.N.attn_output", &[hidden, query_width]),
         both("gpt_neox.layers.N.mlp.dense_h_to_4h", "blk.N.ffn_up", &[feed_forward, hidden]),
         both("gpt_neox.layers.N.mlp.dense_4h_to_h", "blk.N.ffn_down", &[hidden, feed_forward]),
@@ -131,7 +127,7 @@ pub(super) static BLOOM: Family = Family {
         both("ln_f", "output_norm", &[hidden]),
         both("h.N.input_layernorm", "blk.N.attn_norm", &[hidden]),
         both("h.N.post_attention_layernorm", "blk.N.ffn_norm", &[hidden]),
-        both("h.N.self_attention.query_key_value", "blk.N.attn_qkv", &[query_key_value_width, hidden])
+        both("h.N.self_attention.query_key_value", "blk.N.attn_qkv", &[thrice_hidden, hidden])
             .by(group_by_projection),
         both("h.N.self_attention.dense", "blk.N.attn_output", &[hidden, hidden]),
         both("h.N.mlp.dense_h_to_4h", "blk.N.ffn_up", &[four_hidden, hidden]),

@@ -57,25 +57,36 @@ pub(super) static GRANITE_HYBRID_ATTENTION: Family = Family {
 };
 
 /// Granite 4: layers of attention among state-space layers.
-pub(super) static GRANITE_HYBRID: Family = Family {
-    name: "granitemoehybrid",
+pub(super) static GRANITE_HYBRID: Family =
+    Family { name: "granitemoehybrid", applies: |config| has_experts(config, 0), ..HYBRID_BASE };
+
+/// The same without experts, whose shared expert is the feed-forward part.
+pub(super) static GRANITE_HYBRID_PLAIN: Family = Family {
+    name: "granitemoehybrid_plain",
+    tensors: &[ENDS, NORMS, HYBRID_ATTENTION, MIXER2, MIXER_PARTS, SHARED_AS_DENSE],
+    ..HYBRID_BASE
+};
+
+const HYBRID_BASE: Family = Family {
     architectures: &["GraniteMoeHybridForCausalLM"],
     arch: "granitehybrid",
-    keys: &[COMMON, VOCABULARY_AND_ROTATED, SCALES, HYBRID_KEYS],
-    tensors: &[
-        ENDS,
-        NORMS,
-        &[
-            ATTENTION_PERMUTED[0].needed_if(is_attention),
-            ATTENTION_PERMUTED[1].needed_if(is_attention),
-            ATTENTION_PERMUTED[2].needed_if(is_attention),
-            ATTENTION_PERMUTED[3].needed_if(is_attention),
-        ],
-        MIXER2,
-        MIXER_PARTS,
-        FUSED_EXPERTS,
-        SHARED_EXPERT,
+    defaults: &[
+        ("hidden_size", Default::Integer(4096)),
+        ("intermediate_size", Default::Integer(11_008)),
+        ("mamba_d_conv", Default::Integer(4)),
+        ("mamba_d_state", Default::Integer(256)),
+        ("mamba_expand", Default::Integer(2)),
+        ("mamba_n_groups", Default::Integer(1)),
+        ("mamba_n_heads", Default::Integer(128)),
+        ("max_position_embeddings", Default::Integer(2048)),
+        ("num_attention_heads", Default::Integer(32)),
+        ("num_hidden_layers", Default::Integer(32)),
+        ("rms_norm_eps", Default::Number(1e-6)),
+        ("rope_theta", Default::Number(10_000.0)),
+        ("vocab_size", Default::Integer(32_000)),
     ],
+    keys: &[COMMON, VOCABULARY_AND_ROTATED, SCALES, HYBRID_KEYS],
+    tensors: &[ENDS, NORMS, HYBRID_ATTENTION, MIXER2, MIXER_PARTS, FUSED_EXPERTS, SHARED_EXPERT],
     token_multiple: 8,
     ..BASE
 };
@@ -102,6 +113,14 @@ const BASE: Family = Family {
     pre_tokenizers: &["refact"],
     ..DECODER
 };
+
+/// Attention, in the layers that have it.
+const HYBRID_ATTENTION: &[TensorRow] = &[
+    ATTENTION_PERMUTED[0].needed_if(is_attention),
+    ATTENTION_PERMUTED[1].needed_if(is_attention),
+    ATTENTION_PERMUTED[2].needed_if(is_attention),
+    ATTENTION_PERMUTED[3].needed_if(is_attention),
+];
 
 /// What is multiplied where; a factor of zero is none.
 const SCALES: &[KeyRow] = &[

@@ -22,7 +22,7 @@ pub(super) static MAMBA: Family = Family {
     name: "mamba",
     architectures: &["MambaForCausalLM", "MambaLMHeadModel"],
     defaults: MAMBA_DEFAULTS,
-    redundant: &[Redundant::Twin { name: "lm_head.weight", of: "backbone.embeddings.weight" }],
+    redundant: TWINS,
     ..BASE
 };
 
@@ -31,7 +31,7 @@ pub(super) static FALCON_MAMBA: Family = Family {
     name: "falcon_mamba",
     architectures: &["FalconMambaForCausalLM"],
     defaults: MAMBA_DEFAULTS,
-    redundant: &[Redundant::Twin { name: "lm_head.weight", of: "backbone.embeddings.weight" }],
+    redundant: TWINS,
     ..BASE
 };
 
@@ -186,6 +186,8 @@ pub(super) static FALCON_H1: Family = Family {
 
 const BASE: Family = Family {
     arch: "mamba",
+    // The first releases have the embeddings in the singular.
+    canonical: |name, _| name.replace("backbone.embedding.", "backbone.embeddings."),
     keys: &[&[
         row("context_length", KeyValue::Fixed(1 << 20)),
         row("embedding_length", KeyValue::Size(hidden)),
@@ -204,6 +206,11 @@ const BASE: Family = Family {
     token_multiple: 8,
     ..DECODER
 };
+
+const TWINS: &[Redundant] = &[
+    Redundant::Twin { name: "lm_head.weight", of: "backbone.embeddings.weight" },
+    Redundant::Twin { name: "lm_head.weight", of: "backbone.embedding.weight" },
+];
 
 const MAMBA_DEFAULTS: &[(&str, Default)] = &[
     ("conv_kernel", Default::Integer(4)),
@@ -454,7 +461,11 @@ fn norms_the_state(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
 
 /// Mamba 2's own names, brought to a hybrid's.
 fn mamba2_name(name: &str, _: &Config) -> String {
-    let name = name.strip_prefix("model.").map_or_else(|| name.to_owned(), |rest| rest.to_owned());
+    let name = match name.strip_prefix("model.") {
+        Some(rest) if rest.starts_with("backbone.") => rest,
+        _ => name,
+    };
+    let name = name.replace("backbone.embedding.", "backbone.embeddings.");
     match name.strip_prefix("backbone.layers.").and_then(|rest| rest.split_once(".mixer.")) {
         Some((layer, rest)) => format!("model.layers.{layer}.mamba.{rest}"),
         None => name,

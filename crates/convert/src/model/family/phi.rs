@@ -119,8 +119,8 @@ fn phi3_rotated(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
     whole_number(phi3_rotated_size(facts.config)?, facts)
 }
 
-/// How much larger attention's scores are beyond the trained context: sqrt(1 + ln(s) / ln(c)) with c the trained
-/// context and s how many times as far the model reaches.
+/// How much larger attention's scores are beyond the trained context: sqrt(1 + ln(s) / ln(c)), or with yarn
+/// 0.1 ln(s) + 1, with c the trained context and s how many times as far the model reaches.
 fn attention_factor(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
     let config = facts.config;
     if rope::scaling_type(facts)?.is_none() {
@@ -129,7 +129,11 @@ fn attention_factor(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
     let reached = config.first_size(&["n_positions", "max_position_embeddings"])? as f64;
     let trained = config.size("original_max_position_embeddings")? as f64;
     let scale = reached / trained;
-    let factor = if scale <= 1.0 { 1.0 } else { (1.0 + scale.ln() / trained.ln()).sqrt() };
+    let factor = match rope::scaling_type(facts)? == Some("yarn".into()) {
+        _ if scale <= 1.0 => 1.0,
+        true => 0.1 * scale.ln() + 1.0,
+        false => (1.0 + scale.ln() / trained.ln()).sqrt(),
+    };
     Ok(Some((factor as f32).into()))
 }
 
