@@ -11,6 +11,7 @@ mod files;
 #[cfg(test)]
 mod golden;
 mod kind;
+mod normalizer;
 pub mod pre;
 mod proto;
 mod rwkv;
