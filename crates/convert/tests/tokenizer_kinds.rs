@@ -151,7 +151,18 @@ fn steps_that_runtimes_do_not_have_are_named_with_the_option_that_leaves_them_ou
     directory.tokenizer["normalizer"] = json!({"type": "Lowercase"});
     let message = directory.metadata().unwrap_err();
     assert!(message.contains("with the step Lowercase") && message.contains("--pre default"), "{message}");
-    assert!(directory.with_pre(Some("default")).is_ok());
+    let metadata = directory.with_pre(Some("default")).unwrap();
+    assert_eq!(flag(&metadata, "tokenizer.ggml.add_space_prefix"), Some(false));
+    // Words that are merged by themselves are the same only while no token goes beyond one.
+    directory.tokenizer["normalizer"] = Json::Null;
+    directory.tokenizer["pre_tokenizer"] = json!({"type": "Metaspace", "prepend_scheme": "first"});
+    assert_eq!(flag(&directory.metadata().unwrap(), "tokenizer.ggml.add_space_prefix"), None);
+    directory.tokenizer["model"]["vocab"]["\u{2581}\u{2581}"] = json!(6);
+    let message = directory.metadata().unwrap_err();
+    assert!(
+        message.contains("the step {\"prepend_scheme\": \"first\", \"type\": \"Metaspace\"}"),
+        "{message}"
+    );
 }
 
 #[test]
