@@ -248,8 +248,16 @@ impl Model<'_> {
     /// # Errors
     /// llama.cpp does not evaluate the text.
     pub(crate) fn embedding(&self, text: &str) -> Result<Vec<f32>> {
+        self.pooled(&self.tokenize(text)?)
+    }
+
+    /// The embedding of tokens, pooled as the file's pooling key asks.
+    ///
+    /// # Errors
+    /// llama.cpp does not evaluate the tokens.
+    pub(crate) fn pooled(&self, tokens: &[i32]) -> Result<Vec<f32>> {
         let functions = &self.llama.functions;
-        let context = self.evaluate(&self.tokenize(text)?, true)?;
+        let context = self.evaluate(tokens, true)?;
         // SAFETY: the model is alive.
         let width = unsafe { (functions.llama_model_n_embd)(self.handle) };
         // SAFETY: the context has just been evaluated, with one sequence.
@@ -288,6 +296,8 @@ impl Model<'_> {
         parameters.threads = THREADS;
         parameters.batch_threads = THREADS;
         parameters.embeddings = embeddings;
+        // Flash attention rounds to halves on the way.
+        parameters.flash_attention = 0;
         // 0 is the id of F32.
         parameters.key_type = 0;
         parameters.value_type = 0;

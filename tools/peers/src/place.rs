@@ -49,6 +49,16 @@ impl Place {
         self.fixtures.join("golden/tiny-llama-expected.json")
     }
 
+    /// The folder with a checkpoint of each family.
+    pub(crate) fn families(&self) -> PathBuf {
+        self.fixtures.join("families")
+    }
+
+    /// For each of them token ids, and what transformers computes for them in F32.
+    pub(crate) fn families_expected(&self) -> PathBuf {
+        self.fixtures.join("golden/families-expected.json")
+    }
+
     /// The compiled llama.cpp.
     pub(crate) fn libraries(&self) -> PathBuf {
         self.installed.join("npm/node_modules/@node-llama-cpp/linux-x64/bins/linux-x64")

@@ -3,7 +3,6 @@
 
 use briq_format::metadata::OwnedValue;
 
-use super::gpt::rotated_of_head;
 use super::shared::*;
 use crate::Result;
 use crate::model::dimension::untied;

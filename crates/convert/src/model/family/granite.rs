@@ -3,8 +3,8 @@
 use briq_format::metadata::OwnedValue;
 
 use super::llama::frequency_factors;
-use super::mamba::{MIXER_PARTS, MIXER2, is_mamba_layer};
 use super::shared::*;
+use super::state_space::{MIXER_PARTS, MIXER2, is_mamba_layer};
 use crate::Result;
 use crate::json::Json;
 use crate::model::arrange::{first_half, second_half};
@@ -135,7 +135,7 @@ const HYBRID_KEYS: &[KeyRow] = &[
     number("ssm.conv_kernel", &["mamba_d_conv", "conv_kernel"]),
     number("ssm.state_size", &["mamba_d_state", "state_size"]),
     number("ssm.group_count", &["mamba_n_groups", "n_groups"]),
-    row("ssm.inner_size", KeyValue::Size(super::mamba::inner)),
+    row("ssm.inner_size", KeyValue::Size(super::state_space::inner)),
     number("ssm.time_step_rank", &["mamba_n_heads"]),
     row("attention.head_count_kv", KeyValue::Formula(key_value_heads_of_layers)),
     row("rope.scaling.finetuned", KeyValue::Formula(|facts| Ok(Some(is_rotary(facts.config).into())))),
@@ -229,9 +229,7 @@ fn key_value_heads_of_layers(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
     let config = facts.config;
     let (count, layers) = (key_value_heads(config)?, layers(config)?);
     let _ = heads(config)?;
-    super::mamba::per_layer(config, layers, |layer| {
-        Ok(if is_mamba_layer(config, layer)? { 0 } else { count })
-    })
+    per_layer(config, layers, |layer| Ok(if is_mamba_layer(config, layer)? { 0 } else { count }))
 }
 
 /// Without rotary embeddings nothing bounds the context.

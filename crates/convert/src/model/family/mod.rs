@@ -1,19 +1,37 @@
-//! The families, one table each; relatives share a file.
+//! The families, one table each; close relatives share a file.
 
+mod baichuan;
 mod bert;
+mod bitnet;
+mod bloom;
 mod cohere;
 mod deepseek;
-mod dense;
+mod exaone4;
+mod falcon;
+mod falcon_h1;
 mod gemma;
-mod gpt;
+mod glm4;
+mod gpt2;
+mod gpt_neox;
 mod gpt_oss;
 mod granite;
+mod internlm2;
+mod jamba;
+mod lfm2;
 mod llama;
 mod mamba;
+mod minicpm;
+mod mpt;
+mod nemotron;
+mod olmo;
 mod phi;
 mod qwen;
 mod rwkv;
 mod shared;
+mod smollm3;
+mod stablelm;
+mod starcoder2;
+mod state_space;
 mod t5;
 
 use super::Family;
@@ -31,17 +49,17 @@ static FAMILIES: &[&Family] = &[
     &gemma::GEMMA3,
     &phi::PHI2,
     &phi::PHI3,
-    &gpt::GPT2,
-    &gpt::GPT_NEOX,
+    &gpt2::GPT2,
+    &gpt_neox::GPT_NEOX,
     &bert::BERT,
     &bert::ROBERTA,
     &bert::XLM_ROBERTA,
     &bert::NOMIC_BERT,
-    &gpt::STARCODER2,
-    &gpt::FALCON,
-    &dense::STABLELM,
-    &dense::OLMO,
-    &dense::OLMO2,
+    &starcoder2::STARCODER2,
+    &falcon::FALCON,
+    &stablelm::STABLELM,
+    &olmo::OLMO,
+    &olmo::OLMO2,
     &deepseek::DEEPSEEK2,
     &deepseek::DEEPSEEK3,
     &gpt_oss::GPT_OSS,
@@ -53,24 +71,24 @@ static FAMILIES: &[&Family] = &[
     &granite::GRANITE_HYBRID_ATTENTION,
     &granite::GRANITE_HYBRID,
     &granite::GRANITE_HYBRID_PLAIN,
-    &dense::SMOLLM3,
-    &dense::GLM4,
-    &dense::EXAONE4,
-    &dense::INTERNLM2,
-    &dense::BAICHUAN,
-    &dense::MINICPM,
-    &dense::BITNET,
+    &smollm3::SMOLLM3,
+    &glm4::GLM4,
+    &exaone4::EXAONE4,
+    &internlm2::INTERNLM2,
+    &baichuan::BAICHUAN,
+    &minicpm::MINICPM,
+    &bitnet::BITNET,
     &mamba::MAMBA,
     &mamba::FALCON_MAMBA,
     &mamba::MAMBA2,
-    &mamba::JAMBA,
-    &mamba::FALCON_H1,
-    &dense::LFM2,
+    &jamba::JAMBA,
+    &falcon_h1::FALCON_H1,
+    &lfm2::LFM2,
     &rwkv::RWKV7,
     &t5::T5,
-    &gpt::BLOOM,
-    &gpt::MPT,
-    &dense::NEMOTRON,
+    &bloom::BLOOM,
+    &mpt::MPT,
+    &nemotron::NEMOTRON,
 ];
 
 /// Every family there is.

@@ -9,8 +9,8 @@ use crate::Result;
 use crate::json::Json;
 use crate::model::arrange::{permute_keys, permute_queries};
 use crate::model::dimension::{
-    expert_width, experts, feed_forward, head_size, heads, hidden, key_value_heads, key_width, query_width,
-    untied, vocabulary,
+    expert_width, experts, feed_forward, head_size, heads, hidden, key_value_heads, key_width, layers,
+    query_width, untied, vocabulary,
 };
 use crate::model::keys::{COMMON, Facts, KeyRow, KeyValue, REQUIRED, row};
 use crate::model::tensor::{TensorRow, both, stacked, weight};
@@ -171,3 +171,59 @@ pub(super) fn with_model(name: &str, _: &Config) -> String {
         false => format!("model.{name}"),
     }
 }
+
+/// The rotated part of a head, by the fraction under one of `names`.
+pub(super) fn rotated_of_head(facts: &Facts<'_>, names: &[&str]) -> Result<Option<OwnedValue>> {
+    let size = hidden(facts.config)? / heads(facts.config)?;
+    whole_number(rotated(facts.config, names, 1.0, size)?.trunc(), facts)
+}
+
+/// Which layers attend to a window only; written where the model has one.
+pub(super) fn sliding_layers(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
+    let config = facts.config;
+    if config.get("sliding_window").is_none() {
+        return Ok(None);
+    }
+    let is_sliding: Vec<bool> = match config.get("layer_types").and_then(Json::as_array) {
+        Some(kinds) => kinds.iter().map(|kind| kind.as_str() == Some("sliding_attention")).collect(),
+        None => {
+            let count = layers(config)?.min(1 << 16);
+            let pattern = config.get("sliding_window_pattern");
+            match pattern.and_then(Json::as_str).map(str::as_bytes).filter(|letters| !letters.is_empty()) {
+                // A letter for each kind, over and over: L is local, G global.
+                Some(letters) => {
+                    letters.iter().cycle().zip(0..count).map(|(letter, _)| *letter == b'L').collect()
+                }
+                None => {
+                    let period = config.optional_size("sliding_window_pattern")?.unwrap_or(4);
+                    (0..count).map(|layer| !(layer + 1).is_multiple_of(period)).collect()
+                }
+            }
+        }
+    };
+    Ok(Some(is_sliding.into()))
+}
+
+/// Names without a `transformer.` in front.
+pub(super) fn without_transformer(name: &str, _: &Config) -> String {
+    name.strip_prefix("transformer.").unwrap_or(name).to_owned()
+}
+
+/// A number for each layer.
+pub(super) fn per_layer(
+    config: &Config,
+    layers: u64,
+    number: impl Fn(u64) -> Result<u64>,
+) -> Result<Option<OwnedValue>> {
+    if layers > MOST_LAYERS {
+        return Err(config.bad(format!("{layers} layers; at most {MOST_LAYERS} can be of different kinds")));
+    }
+    let numbers = (0..layers).map(|layer| {
+        let number = number(layer)?;
+        i32::try_from(number).map_err(|_| config.bad(format!("{number} is too much for a layer's number")))
+    });
+    Ok(Some(numbers.collect::<Result<Vec<i32>>>()?.into()))
+}
+
+/// A bound on what a config alone can make us write.
+const MOST_LAYERS: u64 = 1 << 16;
