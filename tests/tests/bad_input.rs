@@ -56,7 +56,7 @@ fn an_unknown_architecture_is_told_which_are_known_and_what_else_there_is() {
     refused(
         &folder,
         "model",
-        "model/config.json: the architecture \"ParrotForCausalLM\" is not known; known are LlamaForCausalLM, LLaMAForCausalLM, MistralForCausalLM, BertModel, BertForMaskedLM, BertForSequenceClassification. A single .safetensors file converts with its tensor names unchanged under any --arch NAME, and a directory whose tensors are those of a known architecture converts with its name there",
+        "model/config.json: the architecture \"ParrotForCausalLM\" is not known; --list-families lists those that are. A single .safetensors file converts with its tensor names unchanged under any --arch NAME, and a directory whose tensors are those of a known family converts with --arch-as FAMILY",
     );
 }
 
@@ -78,7 +78,7 @@ fn a_missing_tensor_is_named() {
     refused(
         &folder,
         "model",
-        "model: no tensor becomes \"blk.2.attn_norm.weight\", which the architecture llama requires",
+        "model: no tensor becomes \"blk.2.attn_norm.weight\", \"blk.2.ffn_norm.weight\", \"blk.2.attn_q.weight\", \"blk.2.attn_k.weight\", \"blk.2.attn_v.weight\", \"blk.2.attn_output.weight\", \"blk.2.ffn_gate.weight\", \"blk.2.ffn_up.weight\", and more, which the architecture llama requires",
     );
 }
 
@@ -95,7 +95,7 @@ fn a_tensor_that_would_end_up_nowhere_is_named() {
     refused(
         &folder,
         "model",
-        "model/model.safetensors: tensor \"model.layers.1.mlp.xy_proj.weight\" has no place in the architecture llama, so it would end up nowhere",
+        "model: tensor \"model.layers.1.mlp.xy_proj.weight\" has no place in the architecture llama, so it would end up nowhere; no tensor becomes \"blk.1.ffn_up.weight\", which the architecture llama requires",
     );
 }
 

@@ -78,3 +78,24 @@ fn a_reader_that_leaves_early_is_no_failure() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
 }
+
+#[test]
+fn every_family_is_listed_and_a_renamed_architecture_converts_as_its_family() {
+    let folder = Folder::with("checkpoints/tiny-llama", "model");
+    let text = folder.succeeds(&["convert", "--list-families"]);
+    let report = folder.succeeds(&["convert", "--list-families", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let listed = report["families"].as_array().unwrap();
+    assert!(listed.len() >= 50);
+    for family in listed {
+        let (name, arch) = (family["name"].as_str().unwrap(), family["architecture"].as_str().unwrap());
+        let line = text.lines().find(|line| line.split_whitespace().next() == Some(name)).unwrap();
+        assert!(line.contains(arch) && line.contains(family["classes"][0].as_str().unwrap()), "{line}");
+    }
+
+    folder.succeeds(&["convert", "model", "--type", "Q8_0", "--out", "own.gguf"]);
+    folder.edit("model/config.json", "LlamaForCausalLM", "ParrotForCausalLM");
+    assert_eq!(folder.briq(&["convert", "model", "--type", "Q8_0"]).code, Some(3));
+    folder.succeeds(&["convert", "model", "--type", "Q8_0", "--arch-as", "llama", "--out", "renamed.gguf"]);
+    assert_eq!(folder.read("own.gguf"), folder.read("renamed.gguf"));
+}

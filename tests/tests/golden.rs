@@ -47,3 +47,41 @@ fn tiny_llama_in_q4_k_m_is_the_file_of_the_last_release() {
     let model = Gguf::open(folder.path("out.gguf")).unwrap();
     insta::assert_snapshot!(model.snapshot());
 }
+
+/// A directory of a family, and the BLAKE3 hash of the F32 file that llama.cpp's converter wrote for it.
+const FAMILIES: [(&str, &str); 11] = [
+    ("gpt_oss-mxfp4", "333729a76a5eba1c42964f820798aab7f63302cdf20b5744a816873f308715e1"),
+    ("granitemoe", "a8512e2771806da607ff51449e140ce0859f6cadda78fe3699bda4037bdc2f08"),
+    ("mixtral", "559422ced4978aa133f263ab08d89f5aef5034163e02777268c67bbcc24f37ee"),
+    ("falcon_h1", "1b6311c9df43f0b06b6471232206cf33ea260fc7c081b975b5e789f2712ae434"),
+    ("bitnet", "2a40cee954834ff8f5966ba9c3508fd166ce07e32a9542be28e3fe1285a4d384"),
+    ("roberta", "45c17e1e7193a0ebac9777660a8bf64d5d281042391e2f31e70e68cccc683b1d"),
+    ("lfm2", "95c9cd0e7c36b717a3beacce69f0471da69d95d9e4db443cc14fea2665028f40"),
+    ("phi3-longrope", "64f0f11078f00ce7650c9915dcf1089e2940b686b861ca8daa424febef4bc589"),
+    ("mamba", "1f7d006afd5a2d378548b1d7b8d7e8b0255092cc6072a090d9122c789133f4cb"),
+    ("gemma2", "a043bc8f5285fd9b7ffe6cde6437136aea8363ea31af9b98e355a69dbe55450f"),
+    ("deepseek_v2-lite", "8f90ae10b04ac92c4f7d3880f583b5a8ffab63d65b729357a4dd989957ce2b59"),
+];
+
+#[test]
+fn every_kind_of_tensor_change_gives_the_file_of_the_converter() {
+    for (family, expected) in FAMILIES {
+        let folder = Folder::with(&format!("families/{family}"), "hf");
+        folder.succeeds(&["convert", "hf", "--type", "F32", "--out", "out.gguf"]);
+        assert_eq!(blake3::hash(&folder.read("out.gguf")).to_string(), expected, "{family}");
+        // A small budget cuts tensors into many pieces; not a byte may depend on it.
+        folder.succeeds(&[
+            "convert",
+            "hf",
+            "--type",
+            "F32",
+            "--max-memory",
+            "1MiB",
+            "--threads",
+            "2",
+            "--out",
+            "small.gguf",
+        ]);
+        assert!(folder.read("out.gguf") == folder.read("small.gguf"), "{family}");
+    }
+}

@@ -49,13 +49,15 @@ pub(crate) enum Command {
   briq convert Llama-3.2-1B --type IQ3_XXS --imatrix imatrix.gguf
   briq convert Llama-3.2-1B --recipe mixture.toml
   briq convert model-f16.gguf --type Q5_K_S --dry-run
-  briq convert weights.safetensors --arch mymodel --type F16")]
+  briq convert weights.safetensors --arch mymodel --type F16
+  briq convert MyLlama --arch-as llama --type Q8_0
+  briq convert --list-families")]
 pub(crate) struct Convert {
     /// A Hugging Face model directory, a .safetensors file or a .gguf file
-    #[arg(value_name = "SRC")]
-    pub(crate) source: PathBuf,
+    #[arg(value_name = "SRC", required_unless_present = "list_families")]
+    pub(crate) source: Option<PathBuf>,
     /// The recipe, such as Q4_K_M, Q8_0, BF16, or auto for the precision of the source; `briq types` lists all
-    #[arg(long = "type", value_name = "TYPE", required_unless_present = "recipe_file")]
+    #[arg(long = "type", value_name = "TYPE", required_unless_present_any = ["recipe_file", "list_families"])]
     pub(crate) recipe: Option<Recipe>,
     /// A recipe of your own, instead of --type; the options below go before what it says
     #[arg(long = "recipe", value_name = "FILE.toml", conflicts_with = "recipe")]
@@ -87,6 +89,12 @@ pub(crate) struct Convert {
     /// The architecture: of a single safetensors file, or instead of the one config.json names
     #[arg(long, value_name = "NAME")]
     pub(crate) arch: Option<String>,
+    /// The family whose tensors a directory has, where config.json names a class that is not known
+    #[arg(long, value_name = "FAMILY", conflicts_with = "arch")]
+    pub(crate) arch_as: Option<String>,
+    /// List the families of model directories that are known, and convert nothing
+    #[arg(long, conflicts_with_all = ["source", "recipe", "recipe_file"])]
+    pub(crate) list_families: bool,
     /// The pre-tokenizer, where the structure of tokenizer.json is not a known one
     #[arg(long, value_name = "NAME")]
     pub(crate) pre: Option<String>,

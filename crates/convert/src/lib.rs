@@ -19,7 +19,9 @@
 //! # Ok::<(), briq_convert::Error>(())
 //! ```
 
+mod change;
 mod error;
+mod gather;
 pub mod imatrix;
 pub mod json;
 mod mapping;

@@ -1,14 +1,14 @@
 //! Which source tensor becomes which tensor of the file: all of them are accounted for.
 
-use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use briq_format::metadata::keys;
 use briq_format::{MIN_WRITTEN_ALIGNMENT, MetadataBuf, Shape};
 
-use crate::model::{Mapped, MetadataRequest, Model, Parameters, Transform};
-use crate::source::{Source, SourceKind, SourceTensor};
-use crate::weights::Origin;
+use crate::model::{Assembled, Given, MadeOf, MetadataRequest, Model, Parameters, Redundant};
+use crate::source::{Source, SourceKind};
+use crate::weights::{Origin, Part};
 use crate::{Error, Result};
 
 /// The tensors of the file to be, in the order of the source, and what is left out.
@@ -44,19 +44,24 @@ impl Mapping {
     /// # Errors
     /// When the architecture is unknown or missing, a tensor ends up nowhere, two end up under one name, one
     /// contradicts the configuration, or one that the family requires is missing.
-    pub(crate) fn of(source: &Source, arch: Option<&str>) -> Result<Self> {
-        match (&source.kind, arch) {
-            (SourceKind::Directory, arch) => Self::of_checkpoint(source, Model::open(&source.path, arch)?),
-            (SourceKind::Safetensors, Some(arch)) => {
+    pub(crate) fn of(source: &Source, arch: Option<&str>, arch_as: Option<&str>) -> Result<Self> {
+        match (&source.kind, arch, arch_as) {
+            (SourceKind::Directory, arch, family) => {
+                Self::of_checkpoint(source, Model::open(&source.path, family.or(arch))?)
+            }
+            (_, _, Some(_)) => {
+                Err(Error::usage("--arch-as is for model directories, whose tensors are those of a family"))
+            }
+            (SourceKind::Safetensors, Some(arch), None) => {
                 check_arch(arch)?;
                 Ok(Self::unchanged(source, Naming::Unchanged { arch: arch.to_owned() }))
             }
-            (SourceKind::Safetensors, None) => Err(Error::usage(format!(
+            (SourceKind::Safetensors, None, None) => Err(Error::usage(format!(
                 "{}: a single safetensors file does not say what architecture it is; name it with --arch NAME",
                 source.path.display()
             ))),
-            (SourceKind::Gguf(_), None) => Ok(Self::unchanged(source, Naming::Gguf)),
-            (SourceKind::Gguf(_), Some(_)) => {
+            (SourceKind::Gguf(_), None, None) => Ok(Self::unchanged(source, Naming::Gguf)),
+            (SourceKind::Gguf(_), Some(_), None) => {
                 Err(Error::usage("a GGUF file names its architecture; --arch cannot change it"))
             }
         }
@@ -66,56 +71,35 @@ impl Mapping {
         let written = source.tensors.iter().enumerate().map(|(index, tensor)| Written {
             name: tensor.name.clone(),
             shape: tensor.shape,
-            origin: Origin::Source { index, transform: Transform::None },
+            origin: Origin::Source(index),
         });
         Self { written: written.collect(), dropped: Vec::new(), naming }
     }
 
     fn of_checkpoint(source: &Source, model: Model) -> Result<Self> {
-        let mut written = Vec::with_capacity(source.tensors.len());
-        let mut dropped = Vec::new();
-        for generated in model.generated_tensors()? {
-            let dims: Vec<u64> = generated.shape.iter().rev().copied().collect();
-            let shape = Shape::new(&dims)?;
-            written.push(Written { name: generated.name, shape, origin: Origin::Values(generated.values) });
-        }
-        let mut names = HashMap::new();
-        for (index, tensor) in source.tensors.iter().enumerate() {
-            let bad = |problem: String| {
-                Error::bad(source.path_of(tensor), format!("tensor \"{}\" {problem}", tensor.name))
-            };
-            match model.map_tensor(&tensor.name)? {
-                None => {
-                    let problem = format!(
-                        "has no place in the architecture {}, so it would end up nowhere",
-                        model.family.arch
-                    );
-                    return Err(bad(problem));
-                }
-                Some(Mapped::Dropped(reason)) => dropped.push((tensor.name.clone(), reason)),
-                Some(Mapped::To { name, transform, shape }) => {
-                    check_shape(tensor, &shape).map_err(bad)?;
-                    if let Some(other) = names.insert(name.clone(), &tensor.name) {
-                        return Err(bad(format!("becomes \"{name}\", and so does \"{other}\"")));
-                    }
-                    written.push(Written {
-                        name,
-                        shape: tensor.shape,
-                        origin: Origin::Source { index, transform },
-                    });
-                }
-            }
-        }
-        match model.missing_tensor(|name| names.contains_key(name))? {
-            Some(name) => Err(Error::bad(
-                &source.path,
-                format!(
-                    "no tensor becomes \"{name}\", which the architecture {} requires",
-                    model.family.arch
-                ),
-            )),
-            None => Ok(Self { written, dropped, naming: Naming::Family(model) }),
-        }
+        let redundant = redundant(source, model.family.redundant)?;
+        let shapes: Vec<Vec<u64>> =
+            source.tensors.iter().map(|tensor| tensor.shape.dims().iter().rev().copied().collect()).collect();
+        // The tensors that are left, and which of the source they are.
+        let (kept, tensors): (Vec<usize>, Vec<Given<'_>>) = source
+            .tensors
+            .iter()
+            .zip(&shapes)
+            .enumerate()
+            .filter(|(index, _)| !redundant.iter().any(|(other, _)| other == index))
+            .map(|(index, (tensor, shape))| {
+                (index, Given { name: &tensor.name, shape, file: source.path_of(tensor) })
+            })
+            .unzip();
+        let assembly = model.assemble(&tensors)?;
+        let written =
+            assembly.written.into_iter().map(|tensor| written(tensor, &kept)).collect::<Result<_>>()?;
+        let mut dropped = redundant;
+        dropped.extend(assembly.dropped.into_iter().map(|(index, reason)| (kept[index], reason)));
+        dropped.sort_unstable();
+        let dropped =
+            dropped.into_iter().map(|(index, reason)| (source.tensors[index].name.clone(), reason)).collect();
+        Ok(Self { written, dropped, naming: Naming::Family(model) })
     }
 
     /// The keys of the file. The number of the recipe is left for the caller to set.
@@ -126,7 +110,9 @@ impl Mapping {
                 model.metadata(&MetadataRequest {
                     directory_name: &directory_name,
                     file_type: 0,
-                    parameters: parameters(&self.written),
+                    parameters: Parameters::count(
+                        self.written.iter().map(|tensor| (tensor.name.as_str(), tensor.shape.dims())),
+                    ),
                     pre,
                 })
             }
@@ -158,21 +144,53 @@ fn check_arch(arch: &str) -> Result<()> {
     Ok(())
 }
 
-/// Counts the weights that are written, those of experts apart: a model's size is given per expert.
-fn parameters(written: &[Written]) -> Parameters {
-    let mut counts = Parameters { total: 0, shared: 0, expert: 0, expert_count: 0 };
-    for tensor in written {
-        let elements = tensor.shape.elements();
-        counts.total = counts.total.saturating_add(elements);
-        match tensor.shape.dims() {
-            [.., experts] if tensor.name.contains("_exps.") && tensor.shape.rank() >= 3 && *experts > 0 => {
-                counts.expert = counts.expert.saturating_add(elements / experts);
-                counts.expert_count = *experts;
+/// A tensor of the file, with the source's numbers of its sources.
+fn written(tensor: Assembled, kept: &[usize]) -> Result<Written> {
+    let dims: Vec<u64> = tensor.shape.iter().rev().copied().collect();
+    let origin = match tensor.made_of {
+        MadeOf::Source(index) => Origin::Source(kept[index]),
+        MadeOf::Slices(slices) => {
+            Origin::Parts(Part::list(slices.into_iter().map(|(index, slice)| (kept[index], slice))))
+        }
+        MadeOf::Mxfp4 { blocks, scales, first, step } => {
+            Origin::Mxfp4 { blocks: kept[blocks], scales: kept[scales], first, step }
+        }
+        MadeOf::Values(values) => Origin::Values(Arc::from(values)),
+    };
+    Ok(Written { name: tensor.name, shape: Shape::new(&dims)?, origin })
+}
+
+/// The tensors that are left out for what is in them.
+fn redundant(source: &Source, rules: &[Redundant]) -> Result<Vec<(usize, &'static str)>> {
+    let mut left_out = Vec::new();
+    let find = |name: &str| source.tensors.iter().position(|tensor| tensor.name == name);
+    for rule in rules {
+        match *rule {
+            Redundant::Zeros { ending } => {
+                for (index, tensor) in source.tensors.iter().enumerate() {
+                    if !tensor.name.ends_with(ending) {
+                        continue;
+                    }
+                    if !source.all_bytes(tensor, |byte| byte == 0)? {
+                        let problem = format!(
+                            "tensor \"{}\" must be zero throughout, since the architecture has none such",
+                            tensor.name
+                        );
+                        return Err(Error::bad(source.path_of(tensor), problem));
+                    }
+                    left_out.push((index, "zero throughout, as the architecture has it"));
+                }
             }
-            _ => counts.shared = counts.shared.saturating_add(elements),
+            Redundant::Twin { name, of } => {
+                if let (Some(index), Some(other)) = (find(name), find(of))
+                    && source.are_equal(&source.tensors[index], &source.tensors[other])?
+                {
+                    left_out.push((index, "equal to the embeddings, which serve for both"));
+                }
+            }
         }
     }
-    counts
+    Ok(left_out)
 }
 
 /// The keys of a GGUF source. An alignment that is read but never written becomes the usual one.
@@ -186,15 +204,6 @@ fn gguf_metadata(source: &Source) -> MetadataBuf {
         metadata.remove(keys::ALIGNMENT);
     }
     metadata
-}
-
-/// `shape` is what the configuration asks for, outermost dimension first.
-fn check_shape(tensor: &SourceTensor, shape: &[u64]) -> Result<(), String> {
-    if tensor.shape.dims().iter().rev().eq(shape) {
-        return Ok(());
-    }
-    let found: Vec<u64> = tensor.shape.dims().iter().rev().copied().collect();
-    Err(format!("has shape {found:?}, but config.json asks for {shape:?}"))
 }
 
 /// The last part of the directory's path, from which a model without a name takes one.

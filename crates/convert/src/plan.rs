@@ -14,7 +14,7 @@ use crate::mapping::{Mapping, Written};
 use crate::model::{ElementRule, element_rule};
 use crate::recipe::{self, Importance, ModelFacts, Reason, Recipe, TensorFacts, quantizer_order};
 use crate::source::{Element, Source, SourceKind};
-use crate::weights::Origin;
+use crate::weights::{Origin, Part, parts_element};
 use crate::{Error, Result};
 
 /// What the user asked for.
@@ -27,6 +27,8 @@ pub struct PlanOptions {
     /// The architecture: of a single safetensors file, which says nothing of it; or instead of the one that
     /// a directory's `config.json` names.
     pub arch: Option<String>,
+    /// The family of a directory whose `config.json` names a class that is not known.
+    pub arch_as: Option<String>,
     /// The pre-tokenizer's name, where it is not to be found from the tokenizer's structure.
     pub pre: Option<String>,
 }
@@ -34,7 +36,7 @@ pub struct PlanOptions {
 impl PlanOptions {
     /// A recipe and nothing else.
     pub fn new(recipe: Recipe) -> Self {
-        Self { types: recipe::Options::new(recipe), imatrix: None, arch: None, pre: None }
+        Self { types: recipe::Options::new(recipe), imatrix: None, arch: None, arch_as: None, pre: None }
     }
 }
 
@@ -88,7 +90,7 @@ impl Plan {
     /// that cannot be read, or lacks one that its family requires.
     pub fn new(path: &Path, options: &PlanOptions) -> Result<Self> {
         let source = Source::open(path)?;
-        let mapping = Mapping::of(&source, options.arch.as_deref())?;
+        let mapping = Mapping::of(&source, options.arch.as_deref(), options.arch_as.as_deref())?;
         let mut metadata = mapping.metadata(&source, options.pre.as_deref())?;
         let chosen = choose_types(&source, &mapping, &model_facts(&metadata), options)?;
         let tensors =
@@ -185,6 +187,9 @@ fn choose_types(
                 Element::Unknown(id) => {
                     Chosen { ty: None, reason: format!("{id} is carried as it is"), is_fallback: false }
                 }
+                Element::Known(TensorType::MXFP4) if !is_gguf && follows_converter(recipe) => {
+                    Chosen::new(TensorType::MXFP4, "stored as MXFP4: its blocks are carried as they are")
+                }
                 Element::Known(ty) if is_integer(ty) => Chosen::new(ty, "integers are carried as they are"),
                 _ if is_gguf => from_recipe(choice.ty, &choice.reason),
                 _ if matches!(choice.reason, Reason::Kept { .. }) => {
@@ -222,14 +227,16 @@ fn float_type(recipe: Recipe, element: Element) -> TensorType {
 
 fn current_type(source: &Source, written: &Written, is_gguf: bool) -> TensorType {
     match element_of(source, &written.origin) {
-        Element::Known(ty) if is_gguf => ty,
+        Element::Known(ty) if is_gguf || ty == TensorType::MXFP4 => ty,
         _ => TensorType::F32,
     }
 }
 
 fn element_of(source: &Source, origin: &Origin) -> Element {
     match origin {
-        Origin::Source { index, .. } => source.tensors[*index].element,
+        Origin::Source(index) => source.tensors[*index].element,
+        Origin::Parts(parts) => parts_element(source, parts),
+        Origin::Mxfp4 { .. } => Element::Known(TensorType::MXFP4),
         Origin::Values(_) => Element::Known(TensorType::F32),
     }
 }
@@ -248,13 +255,7 @@ fn model_facts(metadata: &MetadataBuf) -> ModelFacts {
 }
 
 fn planned(source: &Source, written: &Written, chosen: Chosen) -> Result<Planned> {
-    let (origin_name, stored_as) = match &written.origin {
-        Origin::Source { index, .. } => {
-            let tensor = &source.tensors[*index];
-            (tensor.name.clone(), tensor.element.to_string())
-        }
-        Origin::Values(_) => (written.name.clone(), "computed".to_owned()),
-    };
+    let (origin_name, stored_as) = described(source, written);
     if let Some(ty) = chosen.ty {
         check_codec(source, written, ty)?;
     }
@@ -266,25 +267,51 @@ fn planned(source: &Source, written: &Written, chosen: Chosen) -> Result<Planned
     Ok(Planned { spec, ty, origin, origin_name, stored_as, reason, is_fallback, importance })
 }
 
+/// The name in the source, and what it is stored as there, in words.
+fn described(source: &Source, written: &Written) -> (String, String) {
+    let stored = |index: usize| source.tensors[index].element.to_string();
+    match &written.origin {
+        Origin::Source(index) => (source.tensors[*index].name.clone(), stored(*index)),
+        Origin::Parts(parts) => {
+            let mut sources: Vec<usize> = parts.iter().map(|part| part.source).collect();
+            sources.dedup();
+            match &sources[..] {
+                [] => (written.name.clone(), "nothing".to_owned()),
+                [index] => (source.tensors[*index].name.clone(), stored(*index)),
+                [index, others @ ..] => {
+                    (format!("{} and {} more", source.tensors[*index].name, others.len()), stored(*index))
+                }
+            }
+        }
+        Origin::Mxfp4 { blocks, .. } => (source.tensors[*blocks].name.clone(), "MXFP4".to_owned()),
+        Origin::Values(_) => (written.name.clone(), "computed".to_owned()),
+    }
+}
+
 fn spec(source: &Source, written: &Written, ty: Option<TensorType>) -> briq_format::Result<TensorSpec> {
     match (ty, &written.origin) {
         (Some(ty), _) => TensorSpec::new(&written.name, written.shape, ty),
-        (None, Origin::Source { index, .. }) => match source.tensors[*index].element {
+        (None, Origin::Source(index)) => match source.tensors[*index].element {
             Element::Unknown(id) => {
                 TensorSpec::opaque(&written.name, written.shape, id, source.tensors[*index].bytes)
             }
             _ => TensorSpec::new(&written.name, written.shape, TensorType::F32),
         },
-        (None, Origin::Values(_)) => TensorSpec::new(&written.name, written.shape, TensorType::F32),
+        (None, _) => TensorSpec::new(&written.name, written.shape, TensorType::F32),
     }
 }
 
 /// Fails when the stored type cannot be read or the wanted one cannot be made.
 fn check_codec(source: &Source, written: &Written, wanted: TensorType) -> Result<()> {
-    let Origin::Source { index, .. } = written.origin else {
-        return Ok(());
+    let index = match &written.origin {
+        Origin::Source(index) => Some(*index),
+        Origin::Parts(parts) => {
+            let is_number = |part: &&Part| source.tensors[part.source].element.known().is_some();
+            parts.iter().find(|part| !is_number(part)).or(parts.first()).map(|part| part.source)
+        }
+        Origin::Mxfp4 { .. } | Origin::Values(_) => None,
     };
-    let tensor = &source.tensors[index];
+    let Some(tensor) = index.map(|index| &source.tensors[index]) else { return Ok(()) };
     let bad = |problem: String| {
         Err(Error::bad(source.path_of(tensor), format!("tensor \"{}\" {problem}", tensor.name)))
     };
@@ -345,6 +372,9 @@ fn in_quantizer_order(tensors: Vec<Planned>) -> Vec<Planned> {
     order.into_iter().filter_map(|index| tensors[index].take()).collect()
 }
 
+/// The number of floats with experts in MXFP4.
+const MXFP4_FILE_TYPE: u32 = 38;
+
 /// Names the recipe in the metadata: in its place where a checkpoint's family has one for it, and last where
 /// the quantizer would put it.
 fn set_file_type(
@@ -354,7 +384,11 @@ fn set_file_type(
     recipe: Recipe,
 ) -> Result<()> {
     let types: Vec<_> = tensors.iter().filter_map(|tensor| Some((tensor.ty?, tensor.spec.shape()))).collect();
-    let file_type = recipe.file_type(types.iter().map(|(ty, shape)| (*ty, shape.dims())));
+    let is_mxfp4 = |tensor: &Planned| matches!(tensor.origin, Origin::Mxfp4 { .. });
+    let file_type = match follows_converter(recipe) && tensors.iter().any(is_mxfp4) {
+        true => MXFP4_FILE_TYPE,
+        false => recipe.file_type(types.iter().map(|(ty, shape)| (*ty, shape.dims()))),
+    };
     if writes_in_quantizer_order(source, recipe) {
         metadata.set_last(keys::QUANTIZATION_VERSION, 2_u32)?;
         metadata.set_last(keys::FILE_TYPE, file_type)?;

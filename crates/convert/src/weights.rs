@@ -1,29 +1,90 @@
 //! The weights of a written tensor, chunk by chunk, whatever they come from.
 
 use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use briq_format::block::swap_bytes;
 use briq_format::{Endian, Shape, TensorType};
 
-use crate::model::Transform;
-use crate::source::{Source, SourceTensor};
+use crate::change::{Rounding, change, ternary_scale};
+use crate::gather;
+use crate::model::{Slice, Value, View};
+use crate::source::{Element, Source, SourceTensor};
 use crate::{Error, Result};
 
 /// Elements that are a whole number of blocks of every type.
 pub(crate) const UNIT: u64 = 256;
 
 /// Where the elements of a written tensor come from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Origin {
-    /// A tensor of the source, by its index, with its rows perhaps rearranged.
-    Source {
-        /// Index in [`Source::tensors`].
-        index: usize,
-        /// What happens to the rows.
-        transform: Transform,
+    /// A tensor of the source, by its index in [`Source::tensors`], as it is.
+    Source(usize),
+    /// Parts of tensors of the source, one behind the other.
+    Parts(Arc<[Part]>),
+    /// Blocks of MXFP4, whose codes and scales the source has in tensors of their own.
+    Mxfp4 {
+        /// The tensor with the codes, by its index.
+        blocks: usize,
+        /// The tensor with the scales, by its index.
+        scales: usize,
+        /// The first row that is taken.
+        first: u64,
+        /// Rows from one that is taken to the next.
+        step: u64,
     },
     /// Numbers that the family computes from the configuration.
-    Values(Vec<f32>),
+    Values(Arc<[f32]>),
+}
+
+/// A part of a written tensor.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The tensor of the source, by its index.
+    pub source: usize,
+    /// Which of its elements, in which order.
+    pub view: View,
+    /// What becomes of them.
+    pub value: Value,
+    /// The first element in the written tensor.
+    start: u64,
+    elements: u64,
+    /// What ternary weights are multiples of, once it is known.
+    scale: Arc<Mutex<Option<f32>>>,
+}
+
+impl Part {
+    /// Parts of tensors of the source, one behind the other.
+    pub(crate) fn list(slices: impl Iterator<Item = (usize, Slice)>) -> Arc<[Self]> {
+        let mut start = 0;
+        slices
+            .map(|(source, Slice { view, value })| {
+                let elements = view.elements();
+                start += elements;
+                Self { source, view, value, start: start - elements, elements, scale: Arc::default() }
+            })
+            .collect()
+    }
+
+    fn is_unchanged(&self) -> bool {
+        self.value == Value::Same
+    }
+}
+
+/// What a tensor made of parts is stored as: what all of its sources are, unless their numbers change, which
+/// they do as F16 or as F32.
+pub(crate) fn parts_element(source: &Source, parts: &[Part]) -> Element {
+    let element = |part: &Part| source.tensors[part.source].element;
+    let Some(first) = parts.first().map(element) else { return Element::Known(TensorType::F32) };
+    if let Some(other) = parts.iter().map(element).find(|other| other.known().is_none()) {
+        return other;
+    }
+    let alike = parts.iter().all(|part| element(part) == first);
+    let is_half = first == Element::Known(TensorType::F16);
+    match alike && (is_half || parts.iter().all(Part::is_unchanged)) {
+        true => first,
+        false => Element::Known(TensorType::F32),
+    }
 }
 
 /// Reads the blocks of one written tensor from its origin.
@@ -41,11 +102,15 @@ impl<'a> Weights<'a> {
     /// # Errors
     /// When the source stores the tensor in a type that nobody here can read.
     pub(crate) fn stored_type(&self) -> Result<TensorType> {
+        let known = |element: Element, index: usize| {
+            element.known().ok_or_else(|| self.unreadable(&self.source.tensors[index]))
+        };
         match self.origin {
             Origin::Values(_) => Ok(TensorType::F32),
-            Origin::Source { index, .. } => {
-                let tensor = &self.source.tensors[*index];
-                tensor.element.known().ok_or_else(|| self.unreadable(tensor))
+            Origin::Mxfp4 { .. } => Ok(TensorType::MXFP4),
+            Origin::Source(index) => known(self.source.tensors[*index].element, *index),
+            Origin::Parts(parts) => {
+                known(parts_element(self.source, parts), parts.first().map_or(0, |part| part.source))
             }
         }
     }
@@ -55,7 +120,7 @@ impl<'a> Weights<'a> {
     pub(crate) fn step(&self, wanted: u64, whole_rows: bool) -> u64 {
         let unit = match self.origin {
             _ if whole_rows => self.shape.row_elements(),
-            Origin::Source { transform, .. } if *transform != Transform::None => self.shape.row_elements(),
+            Origin::Parts(_) | Origin::Mxfp4 { .. } => self.shape.row_elements(),
             _ => UNIT,
         };
         (wanted / unit.max(1)).max(1) * unit.max(1)
@@ -85,22 +150,17 @@ impl<'a> Weights<'a> {
                     slot.copy_from_slice(&value.to_le_bytes());
                 }
             }
-            Origin::Source { index, transform: Transform::None } => {
-                self.source.read(&self.source.tensors[*index], size(range.start)?, bytes)?;
-            }
-            Origin::Source { index, transform } => {
+            Origin::Source(index) => {
                 let tensor = &self.source.tensors[*index];
-                let (row, rows) = self.rows();
-                let row_bytes = size(row)?;
-                for (number, slot) in (range.start / row..).zip(bytes.chunks_exact_mut(row_bytes as usize)) {
-                    self.source.read(tensor, transform.source_row(number, rows) * row_bytes, slot)?;
+                self.source.read(tensor, size(range.start)?, bytes)?;
+                if tensor.endian() == Endian::Big {
+                    swap_bytes(ty, bytes);
                 }
             }
-        }
-        if let Origin::Source { index, .. } = self.origin
-            && self.source.tensors[*index].endian() == Endian::Big
-        {
-            swap_bytes(ty, bytes);
+            Origin::Parts(parts) => self.read_parts(parts, range, ty, bytes)?,
+            Origin::Mxfp4 { blocks, scales, first, step } => {
+                self.read_mxfp4([*blocks, *scales], *first, *step, range, bytes)?;
+            }
         }
         Ok(())
     }
@@ -110,19 +170,86 @@ impl<'a> Weights<'a> {
         // A range is far smaller than the address space.
         bytes.resize((range.end - range.start) as usize, 0);
         match self.origin {
-            Origin::Source { index, .. } => {
-                self.source.read(&self.source.tensors[*index], range.start, bytes)
-            }
-            Origin::Values(_) => Ok(()),
+            Origin::Source(index) => self.source.read(&self.source.tensors[*index], range.start, bytes),
+            Origin::Parts(_) | Origin::Mxfp4 { .. } | Origin::Values(_) => Ok(()),
         }
     }
 
-    /// Elements per row and rows, as a rearrangement counts them: each number of a vector is a row.
-    fn rows(&self) -> (u64, u64) {
-        match self.shape.rank() {
-            0 | 1 => (1, self.shape.elements()),
-            _ => (self.shape.row_elements(), self.shape.rows()),
+    fn read_parts(&self, parts: &[Part], range: Range<u64>, ty: TensorType, bytes: &mut [u8]) -> Result<()> {
+        let mut rest = bytes;
+        let mut at = range.start;
+        let first = parts.partition_point(|part| part.start + part.elements <= range.start);
+        for part in &parts[first.min(parts.len())..] {
+            if at >= range.end {
+                break;
+            }
+            let end = range.end.min(part.start + part.elements);
+            // No more than what is in `bytes`.
+            let (now, later) = rest.split_at_mut(((end - at) * ty.block_bytes()) as usize);
+            self.read_part(part, at - part.start..end - part.start, ty, now)?;
+            (rest, at) = (later, end);
         }
+        Ok(())
+    }
+
+    fn read_part(&self, part: &Part, range: Range<u64>, ty: TensorType, bytes: &mut [u8]) -> Result<()> {
+        let tensor = &self.source.tensors[part.source];
+        let stored = tensor.element.known().ok_or_else(|| self.unreadable(tensor))?;
+        let read = |at: u64, buffer: &mut [u8]| self.source.read(tensor, at, buffer);
+        if stored == ty && part.is_unchanged() {
+            return gather::gather(&part.view, range, stored.block_bytes(), read, bytes);
+        }
+        // Far smaller than the address space, as the range is.
+        let count = (range.end - range.start) as usize;
+        let mut raw = vec![0; count * stored.block_bytes() as usize];
+        gather::gather(&part.view, range, stored.block_bytes(), read, &mut raw)?;
+        let mut numbers = vec![0.0; count];
+        let failed =
+            |error: briq_codec::Error| Error::unsupported(format!("tensor \"{}\": {error}", tensor.name));
+        briq_codec::decode(stored, &raw, &mut numbers).map_err(failed)?;
+        let rounding = if stored == TensorType::F16 { Rounding::Half } else { Rounding::Single };
+        let scale =
+            if part.value == Value::Ternary { self.ternary_scale(part, tensor, stored)? } else { 0.0 };
+        change(&mut numbers, part.value, scale, rounding);
+        briq_codec::encode(ty, &numbers, count, None, bytes).map_err(failed)
+    }
+
+    /// The scale of ternary weights, which depends on all of them. Whoever asks first computes it.
+    fn ternary_scale(&self, part: &Part, tensor: &SourceTensor, stored: TensorType) -> Result<f32> {
+        // Nothing is left half done under this lock.
+        let mut known = part.scale.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(scale) = *known {
+            return Ok(scale);
+        }
+        let scale = ternary_scale(self.source, tensor, stored)?;
+        *known = Some(scale);
+        Ok(scale)
+    }
+
+    /// Reads blocks whose codes lie pair by pair and whose scales lie apart.
+    fn read_mxfp4(
+        &self,
+        [blocks, scales]: [usize; 2],
+        first: u64,
+        step: u64,
+        range: Range<u64>,
+        bytes: &mut [u8],
+    ) -> Result<()> {
+        let (blocks, scales) = (&self.source.tensors[blocks], &self.source.tensors[scales]);
+        // A row is read in one go; it is at least one block long, since its shape was checked.
+        let row = self.shape.row_elements();
+        let row_blocks = row / 32;
+        // Far smaller than the address space, as the piece is that holds the row.
+        let (mut codes, mut exponents) = (vec![0; (row_blocks * 16) as usize], vec![0; row_blocks as usize]);
+        for (number, slot) in
+            (range.start / row.max(1)..).zip(bytes.chunks_exact_mut((row_blocks * 17).max(1) as usize))
+        {
+            let source_row = number * step + first;
+            self.source.read(blocks, source_row * row_blocks * 16, &mut codes)?;
+            self.source.read(scales, source_row * row_blocks, &mut exponents)?;
+            gather::mxfp4_blocks(&codes, &exponents, slot);
+        }
+        Ok(())
     }
 
     fn unreadable(&self, tensor: &SourceTensor) -> Error {

@@ -8,7 +8,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use briq_convert::model::{Mapped, MetadataRequest, Model, Parameters};
+use briq_convert::model::{Given, MetadataRequest, Model, Parameters};
 use briq_format::metadata::Value;
 
 fn fixtures() -> PathBuf {
@@ -53,23 +53,16 @@ fn spelled(value: &Value<'_>) -> (&'static str, String) {
 
 fn check(name: &str) {
     let model = Model::open(&fixtures().join(name), None).unwrap();
-    let mut written = Vec::new();
-    for (source, shape) in shapes(&model.directory) {
-        match model.map_tensor(&source).unwrap() {
-            Some(Mapped::To { name, shape: expected, .. }) => {
-                assert_eq!(shape, expected, "{source}");
-                written.push((name, shape.into_iter().rev().collect::<Vec<_>>()));
-            }
-            Some(Mapped::Dropped(_)) => {}
-            None => panic!("{source} ends up nowhere"),
-        }
-    }
-    assert_eq!(
-        model.missing_tensor(|name| written.iter().any(|(written, _)| written == name)).unwrap(),
-        None
-    );
-
-    let parameters = Parameters::count(written.iter().map(|(name, shape)| (name.as_str(), shape.as_slice())));
+    let shapes = shapes(&model.directory);
+    let tensors: Vec<Given<'_>> =
+        shapes.iter().map(|(name, shape)| Given { name, shape, file: &model.directory }).collect();
+    let assembly = model.assemble(&tensors).unwrap();
+    let written: Vec<(&str, Vec<u64>)> = assembly
+        .written
+        .iter()
+        .map(|tensor| (tensor.name.as_str(), tensor.shape.iter().rev().copied().collect()))
+        .collect();
+    let parameters = Parameters::count(written.iter().map(|(name, shape)| (*name, shape.as_slice())));
     // The converter's directory was called `hf`.
     let request = MetadataRequest { directory_name: "hf", file_type: 0, parameters, pre: None };
     let metadata = model.metadata(&request).unwrap();

@@ -2,73 +2,16 @@
 
 #![allow(clippy::panic, clippy::unwrap_used)]
 
+mod support;
+
 use std::fs;
 use std::path::Path;
 
 use briq_convert::model::{MetadataRequest, Model, Parameters};
-use briq_format::MetadataBuf;
 use briq_format::metadata::Value;
 use serde_json::{Value as Json, json};
 
-/// A directory of a Llama with a byte-level BPE of six tokens, ready to be spoiled.
-struct Directory {
-    files: tempfile::TempDir,
-    tokenizer: Json,
-}
-
-impl Directory {
-    fn new() -> Self {
-        let tokenizer = json!({
-            "added_tokens": [
-                {"id": 4, "content": "<|start|>", "special": true},
-                {"id": 5, "content": "<\u{2581}tool>", "special": false},
-            ],
-            "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false},
-            "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2, "Ġ": 3}, "merges": ["a b"]},
-        });
-        let directory = Self { files: tempfile::tempdir().unwrap(), tokenizer };
-        directory.write(
-            "config.json",
-            json!({"architectures": ["LlamaForCausalLM"], "vocab_size": 8}).to_string(),
-        );
-        directory
-    }
-
-    fn path(&self) -> &Path {
-        self.files.path()
-    }
-
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
-        fs::write(self.path().join(name), content).unwrap();
-    }
-
-    fn metadata(&self) -> Result<MetadataBuf, String> {
-        self.write("tokenizer.json", self.tokenizer.to_string());
-        self.as_it_is()
-    }
-
-    fn as_it_is(&self) -> Result<MetadataBuf, String> {
-        let request = MetadataRequest {
-            directory_name: "x",
-            file_type: 0,
-            parameters: Parameters::default(),
-            pre: None,
-        };
-        let model = Model::open(self.path(), None).map_err(|error| error.to_string())?;
-        model.metadata(&request).map_err(|error| error.to_string())
-    }
-}
-
-fn texts(metadata: &MetadataBuf, key: &str) -> Vec<String> {
-    let array = metadata.get(key).and_then(|value| value.as_array()).unwrap();
-    array.iter().map(|text| text.as_str().unwrap().to_owned()).collect()
-}
-
-fn numbers(metadata: &MetadataBuf, key: &str) -> Vec<i32> {
-    let array = metadata.get(key).and_then(|value| value.as_array()).unwrap();
-    let number = |value| if let Value::I32(number) = value { number } else { panic!("{value:?}") };
-    array.iter().map(number).collect()
-}
+use support::{Directory, numbers, texts};
 
 #[test]
 fn gaps_are_filled_and_added_tokens_get_their_types() {
@@ -125,23 +68,31 @@ fn ids_that_no_token_has_are_left_out() {
 }
 
 #[test]
-fn a_sentencepiece_tokenizer_json_is_recognised_and_has_one_score() {
+fn tokens_of_a_sentencepiece_tokenizer_json_are_scored_by_the_places_of_their_merges() {
     let mut directory = Directory::new();
-    directory.tokenizer["decoder"] = json!({"type": "Sequence", "decoders": []});
+    directory.tokenizer["normalizer"] =
+        json!({"type": "Replace", "pattern": {"String": " "}, "content": "\u{2581}"});
+    directory.tokenizer["pre_tokenizer"] = Json::Null;
     directory.tokenizer["model"]["byte_fallback"] = json!(true);
-    directory.tokenizer["model"]["vocab"] = json!({"<unk>": 0, "<0x0A>": 1, "a": 2, "\u{2581}": 3});
+    directory.tokenizer["model"]["vocab"] =
+        json!({"<unk>": 0, "<0x0A>": 1, "a": 2, "\u{2581}": 3, "\u{2581}a": 6, "aa": 7});
+    directory.tokenizer["model"]["merges"] = json!(["a a", "\u{2581} a", ["a", "a"]]);
     directory.write("tokenizer_config.json", json!({"unk_token": "<unk>"}).to_string());
     let metadata = directory.metadata().unwrap();
     assert_eq!(metadata.get("tokenizer.ggml.model").and_then(|model| model.as_str()), Some("llama"));
-    assert_eq!(numbers(&metadata, "tokenizer.ggml.token_type"), [3, 6, 1, 1, 3, 4, 5, 5]);
+    assert_eq!(numbers(&metadata, "tokenizer.ggml.token_type"), [3, 6, 1, 1, 3, 4, 1, 1]);
     let scores = metadata.get("tokenizer.ggml.scores").and_then(|value| value.as_array()).unwrap();
-    assert!(scores.iter().take(6).all(|score| score == Value::F32(-1000.0)));
+    let scores: Vec<Value<'_>> = scores.iter().collect();
+    let expected = [-1000.0, 0.0, -3.0, -3.0, -1000.0, -1000.0, -1.0, 0.0];
+    assert_eq!(scores, expected.map(Value::F32));
     assert_eq!(metadata.get("tokenizer.ggml.merges"), None);
+    // Nothing is put in front of a text, and runtimes would do so by themselves.
+    assert_eq!(metadata.get("tokenizer.ggml.add_space_prefix"), Some(Value::Bool(false)));
 }
 
 #[test]
 fn nonsense_in_tokenizer_json_is_refused_with_its_place() {
-    let cases: [(&str, Json, &str); 21] = [
+    let cases: [(&str, Json, &str); 22] = [
         ("/model/vocab/b", json!(-1), "token \"b\" has the id -1"),
         ("/model/vocab/b", json!(1.5), "token \"b\" has the id 1.5"),
         ("/model/vocab/b", json!(9_007_199_254_740_992_u64), "token \"b\" has the id 9007199254740992"),
@@ -153,7 +104,8 @@ fn nonsense_in_tokenizer_json_is_refused_with_its_place() {
         ("/model/vocab/b", json!(0), "the tokens \"a\" and \"b\" both have the id 0"),
         ("/model/vocab/b", json!(4), "the tokens \"b\" and \"<|start|>\" both have the id 4"),
         ("/model/vocab", json!([]), "\"vocab\" is not an object"),
-        ("/model/type", json!("Unigram"), "the model's \"type\" is \"Unigram\""),
+        ("/model/type", json!("Unigram"), "\"vocab\" is not an array"),
+        ("/model/type", json!("WordLevel"), "the model's \"type\" is \"WordLevel\"; runtimes have"),
         ("/model", json!(null), "the model's \"type\" is null"),
         ("/model/merges", json!({}), "\"merges\" is not an array"),
         ("/model/merges/0", json!("ab"), "merge 0 is \"ab\""),

@@ -248,8 +248,16 @@ impl Model<'_> {
     /// # Errors
     /// llama.cpp does not evaluate the text.
     pub(crate) fn embedding(&self, text: &str) -> Result<Vec<f32>> {
+        self.pooled(&self.tokenize(text)?)
+    }
+
+    /// The embedding of tokens, pooled as the file's pooling key asks.
+    ///
+    /// # Errors
+    /// llama.cpp does not evaluate the tokens.
+    pub(crate) fn pooled(&self, tokens: &[i32]) -> Result<Vec<f32>> {
         let functions = &self.llama.functions;
-        let context = self.evaluate(&self.tokenize(text)?, true)?;
+        let context = self.evaluate(tokens, true)?;
         // SAFETY: the model is alive.
         let width = unsafe { (functions.llama_model_n_embd)(self.handle) };
         // SAFETY: the context has just been evaluated, with one sequence.
@@ -258,7 +266,10 @@ impl Model<'_> {
     }
 
     /// The ids of a text's tokens, special ones added as the file says.
-    fn tokenize(&self, text: &str) -> Result<Vec<i32>> {
+    ///
+    /// # Errors
+    /// The text has more tokens than bytes.
+    pub(crate) fn tokenize(&self, text: &str) -> Result<Vec<i32>> {
         let functions = &self.llama.functions;
         let mut tokens = vec![0i32; text.len() + 16];
         let (bytes, room) = (i32::try_from(text.len())?, i32::try_from(tokens.len())?);
@@ -285,6 +296,8 @@ impl Model<'_> {
         parameters.threads = THREADS;
         parameters.batch_threads = THREADS;
         parameters.embeddings = embeddings;
+        // Flash attention rounds to halves on the way.
+        parameters.flash_attention = 0;
         // 0 is the id of F32.
         parameters.key_type = 0;
         parameters.value_type = 0;

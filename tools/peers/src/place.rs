@@ -29,6 +29,16 @@ impl Place {
         self.fixtures.join("checkpoints/tiny-llama")
     }
 
+    /// A checkpoint with a WordPiece vocabulary.
+    pub(crate) fn tiny_bert(&self) -> PathBuf {
+        self.fixtures.join("checkpoints/tiny-bert")
+    }
+
+    /// A folder for each kind of tokenizer, and `texts.json` to try them on.
+    pub(crate) fn tokenizers(&self) -> PathBuf {
+        self.fixtures.join("tokenizers")
+    }
+
     /// The F32 file that llama.cpp's converter made of that checkpoint in a folder called `hf`.
     pub(crate) fn golden(&self) -> PathBuf {
         self.fixtures.join("golden/tiny-llama-f32.gguf")
@@ -37,6 +47,16 @@ impl Place {
     /// Token ids and the logits that transformers computes for them in F32.
     pub(crate) fn expected(&self) -> PathBuf {
         self.fixtures.join("golden/tiny-llama-expected.json")
+    }
+
+    /// The folder with a checkpoint of each family.
+    pub(crate) fn families(&self) -> PathBuf {
+        self.fixtures.join("families")
+    }
+
+    /// For each of them token ids, and what transformers computes for them in F32.
+    pub(crate) fn families_expected(&self) -> PathBuf {
+        self.fixtures.join("golden/families-expected.json")
     }
 
     /// The compiled llama.cpp.

@@ -25,7 +25,7 @@ enum Chore {
         /// The checks to run; all but `race` when none is named. A name that is none lists those there are.
         checks: Vec<String>,
     },
-    /// Write the pages of the specification that are made from tables: spec/types.md.
+    /// Write what is made from tables: spec/types.md and the families in the README.
     Spec {
         /// Write nothing; fail when a page is not what it would be written as.
         #[arg(long)]

@@ -1,28 +1,54 @@
-//! `cargo x spec`: the page of the specification that is made from the type table.
+//! `cargo x spec`: what is made from tables: the page of types, and the list of families in the README.
 
 use std::fmt::Write;
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
+use briq_convert::model::families;
 use briq_format::TensorType;
 
 use crate::root::root;
 
-/// Writes spec/types.md, or compares it with what would be written.
+/// Writes what is made from tables, or compares it with what would be written.
 ///
 /// # Errors
-/// The page cannot be read or written, or differs.
+/// A page cannot be read or written, or differs.
 pub(crate) fn run(check: bool) -> Result<()> {
-    let path = root()?.join("spec/types.md");
-    let page = types_page()?;
-    if check {
-        let found = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        ensure!(found == page, "spec/types.md is not what the type table says: run `cargo x spec`");
-        return Ok(());
+    let root = root()?;
+    let readme = root.join("README.md");
+    let text = fs::read_to_string(&readme).with_context(|| format!("cannot read {}", readme.display()))?;
+    let pages = [
+        (root.join("spec/types.md"), types_page()?, "type table"),
+        (readme, with_families(&text)?, "families of briq-convert"),
+    ];
+    for (path, page, table) in pages {
+        if check {
+            let found =
+                fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            ensure!(found == page, "{} is not what the {table} says: run `cargo x spec`", path.display());
+            continue;
+        }
+        let folder = path.parent().context("a page lies in a folder")?;
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    let folder = path.parent().context("a page lies in a folder")?;
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))
+    Ok(())
+}
+
+/// What stands around the table of families.
+const BEGIN: &str = "<!-- Made by `cargo x spec` from the families of briq-convert. -->\n";
+const END: &str = "<!-- The families end here. -->\n";
+
+/// The text with the table of families as it is now.
+fn with_families(text: &str) -> Result<String> {
+    let (before, rest) = text.split_once(BEGIN).context("README.md has no place for the families")?;
+    let (_, after) = rest.split_once(END).context("the families in README.md have no end")?;
+    let mut table = String::from("| family | classes | architecture of the file |\n|---|---|---|\n");
+    for family in families() {
+        let classes: Vec<String> = family.architectures.iter().map(|class| format!("`{class}`")).collect();
+        writeln!(table, "| {} | {} | `{}` |", family.name, classes.join(", "), family.arch)?;
+    }
+    Ok(format!("{before}{BEGIN}\n{table}\n{END}{after}"))
 }
 
 fn types_page() -> Result<String> {

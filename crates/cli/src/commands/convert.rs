@@ -13,7 +13,7 @@ use briq_convert::{Error, check_output, default_file_name};
 use briq_format::{Escaped, Existing, Printable};
 use serde_json::json;
 
-use super::{print_json, stdout};
+use super::{families, print_json, stdout};
 use crate::args::Convert;
 use crate::exit::Outcome;
 use crate::interrupt;
@@ -21,8 +21,10 @@ use crate::progress::Bar;
 use crate::words;
 
 pub(crate) fn run(args: &Convert) -> anyhow::Result<Outcome> {
+    // Without a source there is nothing but the families to show, as the arguments make sure.
+    let Some(source) = &args.source else { return families::run(args.json) };
     let started = Instant::now();
-    let plan = Plan::new(&args.source, &plan_options(args)?)?;
+    let plan = Plan::new(source, &plan_options(args)?)?;
     let output =
         args.out.clone().unwrap_or_else(|| PathBuf::from(default_file_name(&plan.metadata, plan.recipe)));
     if args.dry_run {
@@ -54,6 +56,7 @@ fn plan_options(args: &Convert) -> anyhow::Result<PlanOptions> {
         types: type_options(args)?,
         imatrix: imatrix.map(Arc::new),
         arch: args.arch.clone(),
+        arch_as: args.arch_as.clone(),
         pre: args.pre.clone(),
     })
 }

@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod convert;
+mod families;
 pub(crate) mod imatrix;
 pub(crate) mod inspect;
 pub(crate) mod snapshot;

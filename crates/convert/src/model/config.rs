@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::Default;
 use crate::json::{self, Json, Object};
 use crate::{Error, Result};
 
@@ -35,7 +36,13 @@ impl Config {
     /// When `root` is not an object.
     pub fn new(path: PathBuf, root: Json) -> Result<Self> {
         match root {
-            Json::Object(root) => Ok(Self { path, root }),
+            Json::Object(mut root) => {
+                // A model that does more than read has the part that reads in an object of its own.
+                if let Some(Json::Object(text)) = root.get("text_config").cloned() {
+                    root.extend(text);
+                }
+                Ok(Self { path, root })
+            }
             other => Err(Error::bad(path, format!("{other} where an object was expected"))),
         }
     }
@@ -81,6 +88,18 @@ impl Config {
         self.get(key).map(|value| size(value).ok_or_else(|| self.error(key, SIZE))).transpose()
     }
 
+    /// The size under the first of `names` that has a value.
+    ///
+    /// # Errors
+    ///
+    /// When none has, or it is not such a number.
+    pub fn first_size(&self, names: &[&str]) -> Result<u64> {
+        match names.iter().find(|name| self.get(name).is_some()) {
+            Some(name) => self.size(name),
+            None => Err(self.bad(format!("{} is missing; allowed is {SIZE}", names.join(" or ")))),
+        }
+    }
+
     /// The finite number under `key`, if any.
     ///
     /// # Errors
@@ -104,6 +123,48 @@ impl Config {
         if self.get(key).is_none() {
             self.root.insert(key.to_owned(), value);
         }
+    }
+
+    /// Sets what a class has where the config is silent.
+    pub(super) fn fill_all(&mut self, defaults: &[(&str, Default)]) {
+        for (key, value) in defaults {
+            let value = match *value {
+                Default::Integer(number) => Json::Integer(number.into()),
+                Default::Number(number) => Json::Float(number),
+                Default::Flag(flag) => Json::Bool(flag),
+            };
+            // A class keeps a `null` that the config has.
+            if !self.contains(key) {
+                self.set(key, value);
+            }
+        }
+    }
+
+    /// Sets `key`, whatever the config says.
+    pub(super) fn set(&mut self, key: &str, value: Json) {
+        self.root.insert(key.to_owned(), value);
+    }
+
+    /// Whether the config has `key`, even as `null`.
+    pub(super) fn contains(&self, key: &str) -> bool {
+        self.root.contains_key(key)
+    }
+
+    /// The same config with its vocabulary's size rounded up to a multiple.
+    ///
+    /// # Errors
+    ///
+    /// When the vocabulary's size or `pad_vocab_size_multiple` is no size.
+    pub(super) fn with_padded_vocabulary(&self, multiple: u64) -> Result<Self> {
+        let mut padded = self.clone();
+        if multiple > 1
+            && let Some(size) = self.optional_size("vocab_size")?
+        {
+            let multiple = self.optional_size("pad_vocab_size_multiple")?.unwrap_or(multiple);
+            padded
+                .set("vocab_size", Json::Integer(i128::from(size.div_ceil(multiple)) * i128::from(multiple)));
+        }
+        Ok(padded)
     }
 
     /// The error for `key`, whose value is not what was `allowed`.

@@ -9,7 +9,7 @@ use std::path::Path;
 use briq_format::metadata::{MetadataBuf, OwnedValue};
 
 use super::config::number;
-use super::{Config, rope};
+use super::{Config, Dimension, rope};
 use crate::Result;
 use crate::json::Json;
 
@@ -27,7 +27,8 @@ pub struct Facts<'a> {
 /// A key and where its value comes from.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyRow {
-    /// The key without the architecture in front, or in full when it begins with `general.`.
+    /// The key without the architecture in front, or in full when it begins with `general.` or
+    /// `tokenizer.`.
     pub key: &'static str,
     /// Where the value comes from.
     pub value: KeyValue,
@@ -42,6 +43,14 @@ pub enum KeyValue {
     U32OrEach(&'static [&'static str]),
     /// An f32: the number under the first of these names that the config has.
     F32(&'static [&'static str]),
+    /// A u32: this length.
+    Size(Dimension),
+    /// This u32, whatever the config says.
+    Fixed(u32),
+    /// This text.
+    Text(&'static str),
+    /// A bool: the flag under the first of these names that the config has.
+    Flag(&'static [&'static str]),
     /// Whatever this computes.
     Formula(fn(&Facts<'_>) -> Result<Option<OwnedValue>>),
 }
@@ -54,7 +63,7 @@ impl KeyRow {
     /// When the config has a value that the key cannot take.
     pub(super) fn write(&self, arch: &str, facts: &Facts<'_>, metadata: &mut MetadataBuf) -> Result<()> {
         let Some(value) = self.value.resolve(facts)? else { return Ok(()) };
-        match self.key.starts_with("general.") {
+        match self.key.starts_with("general.") || self.key.starts_with("tokenizer.") {
             true => metadata.set(self.key, value)?,
             false => metadata.set(&format!("{arch}.{}", self.key), value)?,
         }
@@ -86,14 +95,31 @@ impl KeyValue {
                 let single = number(json)? as f32;
                 single.is_finite().then(|| single.into())
             }),
+            Self::Size(length) => {
+                let length = length(config)?;
+                let length = u32::try_from(length)
+                    .map_err(|_| config.bad(format!("a length of {length} is too much")))?;
+                Ok(Some(length.into()))
+            }
+            Self::Fixed(number) => Ok(Some(number.into())),
+            Self::Text(text) => Ok(Some(text.into())),
+            Self::Flag(names) => of_first(names, "true or false", |json| Some(json.as_bool()?.into())),
             Self::Formula(formula) => formula(facts),
         }
     }
 }
 
-const fn row(key: &'static str, value: KeyValue) -> KeyRow {
+pub(super) const fn row(key: &'static str, value: KeyValue) -> KeyRow {
     KeyRow { key, value }
 }
+
+/// The number of the mixture of types.
+pub(super) const FILE_TYPE: KeyRow =
+    row("general.file_type", KeyValue::Formula(|facts| Ok(Some(facts.file_type.into()))));
+
+/// What describes any model; the keys that most families require.
+pub(super) const REQUIRED: &[&str] =
+    &["block_count", "context_length", "embedding_length", "feed_forward_length", "attention.head_count"];
 
 /// The keys every family shares.
 pub(super) const COMMON: &[KeyRow] = {
@@ -136,6 +162,7 @@ pub(super) const COMMON: &[KeyRow] = {
         row("rope.scaling.yarn_beta_fast", Formula(|facts| rope::yarn(facts, &["beta_fast"]))),
         row("rope.scaling.yarn_beta_slow", Formula(|facts| rope::yarn(facts, &["beta_slow"]))),
         row("rope.freq_base", Formula(rope::frequency_base)),
+        row("rope.freq_base_swa", Formula(rope::sliding_frequency_base)),
         row("attention.layer_norm_rms_epsilon", F32(&["rms_norm_eps", "norm_eps"])),
         row("attention.layer_norm_epsilon", F32(&["layer_norm_eps", "layer_norm_epsilon", "norm_epsilon"])),
         row("expert_count", U32(&["num_local_experts", "num_experts", "n_routed_experts"])),
@@ -145,7 +172,7 @@ pub(super) const COMMON: &[KeyRow] = {
         row("expert_gating_func", Formula(expert_gating)),
         row("attention.key_length", U32(&["head_dim"])),
         row("attention.value_length", U32(&["head_dim"])),
-        row("general.file_type", Formula(|facts| Ok(Some(facts.file_type.into())))),
+        FILE_TYPE,
     ]
 };
 

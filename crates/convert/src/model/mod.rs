@@ -4,8 +4,11 @@
 //! and shapes, and never sees a weight: whoever plans a conversion asks [`Model::map_tensor`] for each source
 //! tensor and [`Model::metadata`] once. Facts about families follow llama.cpp's converter.
 
+mod arrange;
+mod assemble;
 mod card;
 mod config;
+mod dimension;
 mod element;
 mod family;
 mod general;
@@ -16,19 +19,23 @@ mod rope;
 mod sampling;
 mod size;
 mod tensor;
-mod transform;
+mod view;
 
 use std::path::{Path, PathBuf};
 
 use briq_format::metadata::{MetadataBuf, keys as well_known};
 
+pub use arrange::{Arrange, Tensor};
+pub use assemble::{Assembled, Assembly, Given, MadeOf};
 pub use config::Config;
+pub(crate) use config::number;
+pub use dimension::Dimension;
 pub use element::{ElementRule, element_rule};
 pub use family::families;
 pub use keys::{Facts, KeyRow, KeyValue};
 pub use size::{Parameters, size_label};
-pub use tensor::{Change, Dimension, Mapped, Need, TensorRow};
-pub use transform::Transform;
+pub use tensor::{Need, Stack, TensorRow};
+pub use view::{Arranged, Axis, Slice, Value, View};
 
 use crate::json::{Json, Quoted};
 use crate::tokenizer::{self, Scheme};
@@ -37,28 +44,72 @@ use crate::{Error, Result};
 /// A family of checkpoints that convert alike.
 #[derive(Debug)]
 pub struct Family {
+    /// What the family is called, in small letters.
+    pub name: &'static str,
     /// The classes a config names.
     pub architectures: &'static [&'static str],
+    /// Whether a config of these classes is of this family; the first of several families that agree takes it.
+    pub applies: fn(&Config) -> Result<bool>,
     /// The value of `general.architecture`, and the prefix of the keys.
     pub arch: &'static str,
-    /// Sets what the class defaults to where the config is silent.
+    /// What the class defaults to where the config is silent.
+    pub defaults: &'static [(&'static str, Default)],
+    /// Sets the defaults that are computed from other values.
     pub fill: fn(&mut Config) -> Result<()>,
-    /// Config keys that must be sizes of at least 1, checked before all else.
-    pub sizes: &'static [&'static str],
     /// The keys under `arch`, in order.
     pub keys: &'static [&'static [KeyRow]],
+    /// Keys that are written before all others but the architecture.
+    pub early_keys: &'static [KeyRow],
+    /// The keys under `arch` that must have a value.
+    pub required: &'static [&'static str],
     /// Brings a source tensor's name into the form that `dropped` and `tensors` use.
     pub canonical: fn(&str, &Config) -> String,
     /// Tensors that are left out, and why; a trailing `*` stands for any ending, a leading one for any start.
     pub dropped: &'static [(&'static str, &'static str)],
+    /// Tensors that are left out depending on the config, and why.
+    pub dropped_if: fn(&str, &Config) -> Result<Option<&'static str>>,
+    /// Tensors that are left out for what is in them.
+    pub redundant: &'static [Redundant],
     /// The tensors that are written.
-    pub tensors: &'static [TensorRow],
+    pub tensors: &'static [&'static [TensorRow]],
     /// Tensors that no source has.
     pub generated: fn(&Config) -> Result<Vec<Generated>>,
+    /// The only kind of quantized weights that is taken.
+    pub quantized_as: Option<&'static str>,
     /// How the tokenizer's files are read.
     pub tokenizer: Scheme,
     /// Pre-tokenizers that come first where a tokenizer's structure has several names.
     pub pre_tokenizers: &'static [&'static str],
+    /// The number of tokens is made a multiple of this, or of the config's `pad_vocab_size_multiple`.
+    pub token_multiple: u64,
+}
+
+/// A value that a class has where the config is silent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Default {
+    /// An integer.
+    Integer(i64),
+    /// A number.
+    Number(f64),
+    /// A flag.
+    Flag(bool),
+}
+
+/// A tensor that may be left out for what is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Redundant {
+    /// Every number must be zero; the architecture has no such tensor.
+    Zeros {
+        /// The end of the tensor's name.
+        ending: &'static str,
+    },
+    /// Left out where it equals another, which then serves for both.
+    Twin {
+        /// The tensor.
+        name: &'static str,
+        /// The other one.
+        of: &'static str,
+    },
 }
 
 /// A tensor that is computed from the config and written before all others, as F32.
@@ -72,22 +123,79 @@ pub struct Generated {
     pub values: Vec<f32>,
 }
 
-/// Finds the family of the class `architecture`, or the first that writes it as `general.architecture`.
+/// What every family leaves out.
+const DROPPED: &[(&str, &str)] = &[
+    ("*.rotary_emb.inv_freq", "runtimes compute the rotary frequencies"),
+    ("*.attention.masked_bias", "a buffer of the causal mask"),
+    ("*.attention.bias", "a buffer of the causal mask"),
+];
+
+/// Beginnings and parts of the names of tensors that see or hear, in models that do more than read.
+const SENSES: (&[&str], &[&str]) = (
+    &[
+        "mlp",
+        "vit.",
+        "vpm.",
+        "siglip2.",
+        "conformer.",
+        "merger.",
+        "resampler.",
+        "sound_",
+        "speech_embeddings.",
+    ],
+    &[
+        "visual.",
+        "vision.",
+        "audio.",
+        "talker.",
+        "vision_",
+        "audio_",
+        "token2wav.",
+        "code2wav.",
+        "projector.",
+        "pre_mm_projector_norm",
+        "image_newline",
+        "view_seperator",
+        "patch_embed",
+        "patch_merger.",
+        "patch_merge_mlp.",
+        "model.connector.",
+    ],
+);
+
+impl Family {
+    /// The rows of all tables, in order.
+    pub fn rows(&self) -> impl Iterator<Item = &'static TensorRow> + use<> {
+        self.tensors.iter().copied().flatten()
+    }
+
+    fn canonical_name(&self, name: &str, config: &Config) -> String {
+        let name =
+            name.replace("language_model.", "").replace("e_score_correction_bias", "e_score_correction.bias");
+        (self.canonical)(&name, config)
+    }
+}
+
+/// Finds the family that goes by `name`: its own name, one of its classes, or the first that writes it as
+/// `general.architecture`.
 ///
 /// # Errors
 ///
-/// When there is none; the message lists the known ones.
-pub fn find(architecture: &str) -> Result<&'static Family> {
-    let known = || families().iter().flat_map(|family| family.architectures).copied();
-    let by_class = families().iter().find(|family| family.architectures.contains(&architecture));
-    let by_arch = || families().iter().find(|family| family.arch == architecture);
-    by_class.or_else(by_arch).copied().ok_or_else(|| {
+/// When there is none.
+pub fn find(name: &str, config: &Config) -> Result<&'static Family> {
+    let all = || families().iter().copied();
+    for family in all().filter(|family| family.architectures.contains(&name)) {
+        if (family.applies)(config)? {
+            return Ok(family);
+        }
+    }
+    let by_name = all().find(|family| family.name == name);
+    by_name.or_else(|| all().find(|family| family.arch == name)).ok_or_else(|| {
         Error::unsupported(format!(
-            "the architecture {} is not known; known are {}. A single .safetensors file converts \
-             with its tensor names unchanged under any --arch NAME, and a directory whose tensors are those of a \
-             known architecture converts with its name there",
-            Quoted(architecture),
-            known().collect::<Vec<_>>().join(", ")
+            "the architecture {} is not known; --list-families lists those that are. A single .safetensors file \
+             converts with its tensor names unchanged under any --arch NAME, and a directory whose tensors are those \
+             of a known family converts with --arch-as FAMILY",
+            Quoted(name)
         ))
     })
 }
@@ -104,61 +212,51 @@ pub struct Model {
 }
 
 impl Model {
-    /// Reads `config.json` in `directory` and finds its family: that of `architecture` where it is given, a
-    /// class or a value of `general.architecture`, and that of the class the config names where it is not.
+    /// Reads `config.json` in `directory` and finds its family: that called `family` where it is given, and that
+    /// of the class the config names where it is not.
     ///
     /// # Errors
     ///
     /// When the config is missing or malformed, names a class that is not known, or says that the weights are
     /// quantized already.
-    pub fn open(directory: &Path, architecture: Option<&str>) -> Result<Self> {
+    pub fn open(directory: &Path, family: Option<&str>) -> Result<Self> {
         let mut config = Config::read(directory)?;
-        let family = match architecture {
-            Some(name) => find(name)?,
-            None => find(config.architecture()?).map_err(|error| config.bad(error.to_string()))?,
+        let family = match family {
+            Some(name) => find(name, &config)?,
+            None => find(config.architecture()?, &config).map_err(|error| config.bad(error.to_string()))?,
         };
         if let Some(quantization) = config.get("quantization_config") {
             let method = quantization.get("quant_method").unwrap_or(&Json::Null);
-            return Err(Error::unsupported(format!(
-                "{}: the weights are quantized already (quant_method {method}); briq converts from float weights",
-                directory.display()
-            )));
+            if family.quantized_as.is_none() || method.as_str() != family.quantized_as {
+                return Err(Error::unsupported(format!(
+                    "{}: the weights are quantized already (quant_method {method}); briq converts from float weights",
+                    directory.display()
+                )));
+            }
         }
-        family.sizes.iter().try_for_each(|key| config.optional_size(key).map(drop))?;
+        dimension::SIZES
+            .iter()
+            .copied()
+            .flatten()
+            .filter(|key| config.get(key).is_some_and(|value| value.as_array().is_none()))
+            .try_for_each(|key| config.optional_size(key).map(drop))?;
+        config.fill_all(family.defaults);
         (family.fill)(&mut config)?;
-        family.sizes.iter().try_for_each(|key| config.size(key).map(drop))?;
         Ok(Self { directory: directory.to_owned(), config, family })
     }
 
-    /// What becomes of the source tensor `name`; `None` when the family does not know it.
-    ///
-    /// # Errors
-    ///
-    /// When the config lacks or contradicts what the tensor needs.
-    pub fn map_tensor(&self, name: &str) -> Result<Option<Mapped>> {
-        let name = (self.family.canonical)(name, &self.config);
-        if let Some((_, reason)) = self.family.dropped.iter().find(|(pattern, _)| matches(pattern, &name)) {
-            return Ok(Some(Mapped::Dropped(reason)));
+    /// Why the tensor of this canonical name is left out; nothing when it is not.
+    fn drops(&self, name: &str) -> Result<Option<&'static str>> {
+        let (starts, parts) = SENSES;
+        if starts.iter().any(|start| name.starts_with(start)) || parts.iter().any(|part| name.contains(part))
+        {
+            return Ok(Some("a part that sees or hears; the file is of the part that reads"));
         }
-        TensorRow::map(self.family.tensors, &name, &self.config)
-    }
-
-    /// The first tensor the file must have and for which `is_written` says no.
-    ///
-    /// # Errors
-    ///
-    /// When the config lacks what a requirement is computed from.
-    pub fn missing_tensor(&self, is_written: impl Fn(&str) -> bool) -> Result<Option<String>> {
-        TensorRow::missing(self.family.tensors, &self.config, is_written)
-    }
-
-    /// Tensors that no source has, to be written first.
-    ///
-    /// # Errors
-    ///
-    /// When the config does not say what they are computed from.
-    pub fn generated_tensors(&self) -> Result<Vec<Generated>> {
-        (self.family.generated)(&self.config)
+        let mut patterns = self.family.dropped.iter().chain(DROPPED);
+        match patterns.find(|(pattern, _)| matches(pattern, name)) {
+            Some((_, reason)) => Ok(Some(reason)),
+            None => (self.family.dropped_if)(name, &self.config),
+        }
     }
 
     /// All keys of the file, in the converter's order.
@@ -167,8 +265,11 @@ impl Model {
     ///
     /// When a file of the directory is malformed, or the config lacks what a key needs.
     pub fn metadata(&self, request: &MetadataRequest<'_>) -> Result<MetadataBuf> {
+        let family = self.family;
         let mut metadata = MetadataBuf::new();
-        metadata.set(well_known::ARCHITECTURE, self.family.arch)?;
+        let facts = Facts { config: &self.config, directory: &self.directory, file_type: request.file_type };
+        metadata.set(well_known::ARCHITECTURE, family.arch)?;
+        family.early_keys.iter().try_for_each(|row| row.write(family.arch, &facts, &mut metadata))?;
         metadata.set("general.type", "model")?;
         general::write(
             &self.directory,
@@ -177,14 +278,29 @@ impl Model {
             request.parameters,
             &mut metadata,
         )?;
-        let facts = Facts { config: &self.config, directory: &self.directory, file_type: request.file_type };
-        for row in self.family.keys.iter().copied().flatten() {
-            row.write(self.family.arch, &facts, &mut metadata)?;
-        }
+        let mut rows = family.keys.iter().copied().flatten();
+        rows.try_for_each(|row| row.write(family.arch, &facts, &mut metadata))?;
+        self.check_required(&metadata)?;
         metadata.set(well_known::QUANTIZATION_VERSION, 2_u32)?;
-        let pre = tokenizer::PreTokenizer { chosen: request.pre, preferred: self.family.pre_tokenizers };
-        tokenizer::write(&self.directory, &self.config, self.family.tokenizer, pre, &mut metadata)?;
+        let pre = tokenizer::PreTokenizer { chosen: request.pre, preferred: family.pre_tokenizers };
+        let config = self.config.with_padded_vocabulary(family.token_multiple)?;
+        tokenizer::write(&self.directory, &config, family.tokenizer, pre, &mut metadata)?;
         Ok(metadata)
+    }
+
+    fn check_required(&self, metadata: &MetadataBuf) -> Result<()> {
+        let arch = self.family.arch;
+        let absent = |key: &&&str| !metadata.contains(&format!("{arch}.{key}"));
+        let missing: Vec<String> =
+            self.family.required.iter().filter(absent).map(|key| format!("{arch}.{key}")).collect();
+        match missing.is_empty() {
+            true => Ok(()),
+            false => Err(self.config.bad(format!(
+                "nothing says what {} is to be, which the family {} requires",
+                missing.join(", "),
+                self.family.name
+            ))),
+        }
     }
 }
 
@@ -221,10 +337,10 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_class_is_named_beside_the_known_ones_and_the_way_out() {
+    fn an_unknown_class_is_named_with_the_ways_out() {
         let message =
             opened("{\"architectures\": [\"DoomForCausalLM\"], \"auto_map\": {}}").unwrap_err().to_string();
-        for part in ["\"DoomForCausalLM\"", "LlamaForCausalLM", "BertModel", "--arch", ".safetensors"] {
+        for part in ["\"DoomForCausalLM\"", "--list-families", "--arch", ".safetensors"] {
             assert!(message.contains(part), "{part}: {message}");
         }
     }
@@ -251,12 +367,14 @@ mod tests {
     }
 
     #[test]
-    fn a_class_belongs_to_one_family() {
-        let mut classes: Vec<&str> =
-            families().iter().flat_map(|family| family.architectures).copied().collect();
-        let count = classes.len();
-        classes.sort_unstable();
-        classes.dedup();
-        assert_eq!(classes.len(), count);
+    fn names_are_their_families_own_and_classes_too_unless_the_config_decides() {
+        let decided: fn(&Config) -> Result<bool> = |_| Ok(true);
+        let mut names: Vec<&str> = families().iter().map(|family| family.name).collect();
+        let plain = families().iter().filter(|family| std::ptr::fn_addr_eq(family.applies, decided));
+        names.extend(plain.flat_map(|family| family.architectures));
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
     }
 }

@@ -1,8 +1,8 @@
 //! Rotary position embedding: its keys, and the frequency factors of Llama 3.
 //!
 //! A config has its settings under `rope_scaling` or, written by newer releases, `rope_parameters`; either
-//! is one object, and what it leaves out is looked up beside it. Kinds that a runtime would have to treat
-//! differently and that no key can express are refused. Settings per kind of attention are not read here.
+//! is one object, or one for each kind of attention, and what it leaves out is looked up beside it. Kinds that a
+//! runtime would have to treat differently and that no key can express are refused.
 
 use briq_format::metadata::OwnedValue;
 
@@ -27,7 +27,12 @@ enum Scaling {
 /// The object that holds the settings, if any, and its key.
 fn settings(config: &Config) -> Result<Option<(&str, &Object)>> {
     let Some((key, value)) = config.first(&["rope_parameters", "rope_scaling"]) else { return Ok(None) };
-    value.as_object().map(|object| Some((key, object))).ok_or_else(|| config.error(key, "an object or null"))
+    let object = value.as_object().ok_or_else(|| config.error(key, "an object or null"))?;
+    // With settings for each kind of attention, those of full attention are the main ones.
+    match object.get("full_attention").and_then(Json::as_object) {
+        Some(full) => Ok(Some((key, full))),
+        None => Ok(Some((key, object))),
+    }
 }
 
 /// The number called `name` in the settings or, failing that, at the root.
@@ -117,8 +122,65 @@ pub(super) fn frequency_base(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
     Ok(None)
 }
 
+/// The value of `rope.freq_base_swa`, for layers that attend to a window.
+pub(super) fn sliding_frequency_base(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
+    let config = facts.config;
+    let kinds = config.first(&["rope_parameters", "rope_scaling"]).map(|(_, value)| value);
+    if let Some(sliding) = kinds.and_then(|kinds| kinds.get("sliding_attention")) {
+        let base = sliding.get("rope_theta").filter(|value| !value.is_null());
+        let problem = || config.bad("the \"rope_theta\" of \"sliding_attention\" is no finite number");
+        return base
+            .map(|base| number(base).map(|base| (base as f32).into()).ok_or_else(problem))
+            .transpose();
+    }
+    for name in
+        ["local_rope_theta", "rope_local_theta", "rope_theta_local", "swa_rope_theta", "rope_local_base_freq"]
+    {
+        if let Some(base) = config.optional_number(name)? {
+            return Ok(Some((base as f32).into()));
+        }
+    }
+    Ok(None)
+}
+
+/// The tensors of longrope's factors for each frequency, for contexts beyond the trained one and within it.
+///
+/// # Errors
+///
+/// When a factor is no finite number, or there are not `head_size / 2` of each.
+pub(super) fn long_and_short_factors(config: &Config, head_size: u64) -> Result<Vec<Generated>> {
+    if scaling(config)? != Scaling::LongRope {
+        return Ok(Vec::new());
+    }
+    let Some((_, object)) = settings(config)? else { return Ok(Vec::new()) };
+    [("long_factor", "rope_factors_long.weight"), ("short_factor", "rope_factors_short.weight")]
+        .into_iter()
+        .map(|(key, name)| {
+            let factors = object.get(key).and_then(Json::as_array).unwrap_or_default();
+            let single = |factor: &Json| {
+                number(factor).map(|factor| factor as f32).filter(|factor| factor.is_finite())
+            };
+            let values: Option<Vec<f32>> = factors.iter().map(single).collect();
+            let values = values.filter(|values| values.len() as u64 == head_size / 2);
+            let values = values.ok_or_else(|| {
+                config.bad(format!("{key:?} of the rope scaling must be {} finite numbers", head_size / 2))
+            })?;
+            Ok(Generated { name: name.into(), shape: vec![values.len() as u64], values })
+        })
+        .collect()
+}
+
+/// One number of the scaling's settings, or beside them.
+///
+/// # Errors
+///
+/// When it is no finite number.
+pub(super) fn number_of(config: &Config, name: &str) -> Result<Option<f64>> {
+    setting(config, name)
+}
+
 /// The tensor `rope_freqs.weight` of Llama 3's scaling: a divisor for each of the `head_size / 2`
-/// frequencies, in F32; nothing for other kinds of scaling.
+/// frequencies, in F32; nothing for other kinds of scaling. `factor` is what the class has by default.
 ///
 /// With w the wavelength 2 pi / f of a frequency and c the context the model was trained for: 1 where
 /// w < c / high, `factor` where w > c / low, and in between 1 / ((1 - s) / factor + s) with
@@ -127,13 +189,14 @@ pub(super) fn frequency_base(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
 /// # Errors
 ///
 /// When a setting is not a number, or the factors come out as no finite number above zero.
-pub(super) fn llama3_factors(config: &Config, head_size: u64) -> Result<Option<Generated>> {
+pub(super) fn llama3_factors(config: &Config, head_size: u64, factor: f64) -> Result<Option<Generated>> {
     if scaling(config)? != Scaling::Llama3 {
         return Ok(None);
     }
     let or = |name, default: f64| Ok::<_, Error>(setting(config, name)?.unwrap_or(default));
     let base = or("rope_theta", 10_000.0)?;
-    let (factor, low, high) = (or("factor", 8.0)?, or("low_freq_factor", 1.0)?, or("high_freq_factor", 4.0)?);
+    let (factor, low, high) =
+        (or("factor", factor)?, or("low_freq_factor", 1.0)?, or("high_freq_factor", 4.0)?);
     let context = or("original_max_position_embeddings", 8192.0)?;
     if head_size > MOST_HEAD_SIZE {
         return Err(config.bad(format!("heads of {head_size} values; at most {MOST_HEAD_SIZE} are rotated")));
@@ -225,7 +288,7 @@ mod tests {
             "{\"rope_theta\": 500000.0, \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 32.0,
               \"low_freq_factor\": 1.0, \"high_freq_factor\": 4.0, \"original_max_position_embeddings\": 8192}}",
         );
-        let generated = llama3_factors(&config, 64).unwrap().unwrap();
+        let generated = llama3_factors(&config, 64, 8.0).unwrap().unwrap();
         assert_eq!((generated.name.as_str(), generated.shape.as_slice()), ("rope_freqs.weight", &[32][..]));
         for (pair, &found) in generated.values.iter().enumerate() {
             let wavelength = std::f64::consts::TAU * 500_000f64.powf(pair as f64 / 32.0);
@@ -243,9 +306,9 @@ mod tests {
     fn absurd_llama_3_settings_are_refused() {
         for settings in ["\"factor\": 0", "\"factor\": \"8\"", "\"factor\": NaN", "\"rope_theta\": -1"] {
             let text = format!("{{\"rope_scaling\": {{\"rope_type\": \"llama3\", {settings}}}}}");
-            assert!(llama3_factors(&Config::from_text(&text), 128).is_err(), "{settings}");
+            assert!(llama3_factors(&Config::from_text(&text), 128, 8.0).is_err(), "{settings}");
         }
         let config = Config::from_text("{\"rope_scaling\": {\"rope_type\": \"llama3\"}}");
-        assert!(llama3_factors(&config, u64::from(u32::MAX)).is_err());
+        assert!(llama3_factors(&config, u64::from(u32::MAX), 8.0).is_err());
     }
 }

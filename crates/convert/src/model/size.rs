@@ -24,8 +24,8 @@ impl Parameters {
         for (name, dimensions) in tensors {
             let size = dimensions.iter().fold(1u64, |size, dimension| size.saturating_mul(*dimension));
             parameters.total = parameters.total.saturating_add(size);
-            let axis = if name.contains(".bias") { 1 } else { 2 };
-            match dimensions.get(axis) {
+            // An expert's biases count as shared, as in the converter.
+            match dimensions.get(2) {
                 Some(&count) if name.contains("_exps.") && count > 0 => {
                     parameters.expert = parameters.expert.saturating_add(size / count);
                     (experts, expert_tensors) = (experts.saturating_add(count), expert_tensors + 1);
@@ -95,8 +95,8 @@ mod tests {
             ("blk.0.ffn_norm.weight", &[8]),
         ];
         let expected =
-            Parameters { total: 80 + 192 + 24 + 8, shared: 80 + 8, expert: 48 + 6, expert_count: 4 };
+            Parameters { total: 80 + 192 + 24 + 8, shared: 80 + 24 + 8, expert: 48, expert_count: 4 };
         assert_eq!(Parameters::count(tensors.into_iter()), expected);
-        assert_eq!(size_label(expected), "4x0.14K");
+        assert_eq!(size_label(expected), "4x0.16K");
     }
 }

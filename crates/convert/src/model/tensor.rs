@@ -1,42 +1,43 @@
-//! From a checkpoint's tensor names to a GGUF file's: rows of a table, and the search in it.
+//! From a checkpoint's tensor names to a GGUF file's: the rows of a family's table.
 //!
-//! A name is the source's stem, with `N` for the layer, and its `.weight` or `.bias`, which stay as they
-//! are. Each row says the shape the config implies, so that a checkpoint whose tensors contradict its config
-//! is refused before anything is written.
+//! A row says for one tensor of the file which source tensors it is made of, which shape the config implies for
+//! them, and how they are arranged. A source tensor that is split has several rows; several source tensors that
+//! are stacked have one.
 
-use super::{Config, Transform};
-use crate::{Error, Result};
+use super::Config;
+use super::arrange::{Arrange, same};
+use super::dimension::{self, Dimension};
+use crate::Result;
 
-/// One or two tensors of a family: a weight and perhaps its bias.
+/// One tensor of the file, or a weight with its bias.
 #[derive(Debug, Clone, Copy)]
 pub struct TensorRow {
-    /// The source's name without `.weight` or `.bias`; `N` stands for the layer.
+    /// The source's name, where `N` stands for the layer and, in a stack by number, `E` for the number.
     pub source: &'static str,
-    /// The name in the file, likewise.
+    /// The name in the file, with `N` for the layer.
     pub target: &'static str,
-    /// The weight's shape, outermost dimension first, as safetensors has it. A bias has the first of them.
+    /// The source's shape, outermost dimension first, as safetensors has it. A bias has the first of them,
+    /// or the last.
     pub shape: &'static [Dimension],
-    /// What happens to the rows.
-    pub change: Change,
-    /// Which of the two must be there.
+    /// How it is laid out in the file.
+    pub arrange: Arrange,
+    /// Whether a bias has the last of the lengths: a matrix that is stored the other way round.
+    pub has_bias_of_columns: bool,
+    /// Which tensors must be there.
     pub need: Need,
+    /// Whether the names lack a `.weight` or `.bias`, which otherwise both of them have and keep.
+    pub is_whole_name: bool,
+    /// How several source tensors become one.
+    pub stack: Stack,
+    /// How many layers there are.
+    pub layers: Dimension,
+    /// The only layer the row speaks of.
+    pub only_layer: Option<u64>,
+    /// Whether a second source of the same tensor is left out rather than refused.
+    pub takes_first: bool,
 }
 
-/// A dimension as a function of the config.
-pub type Dimension = fn(&Config) -> Result<u64>;
-
-/// A [`Transform`] before its numbers are known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// Rows stay.
-    None,
-    /// Rows of the queries are permuted within each head.
-    PermuteQueries,
-    /// Rows of the keys are permuted within each key-value head.
-    PermuteKeys,
-}
-
-/// Which tensors of a row a checkpoint must have.
+/// Which tensors of a row a file must have.
 #[derive(Debug, Clone, Copy)]
 pub enum Need {
     /// Neither.
@@ -45,222 +46,276 @@ pub enum Need {
     Weight,
     /// The weight and the bias.
     WeightAndBias,
-    /// The weight, when the config says so.
-    WeightIf(fn(&Config) -> Result<bool>),
+    /// The weight, in layers of which the config says so.
+    WeightIf(fn(&Config, u64) -> Result<bool>),
+    /// The weight and the bias, in layers of which the config says so.
+    WeightAndBiasIf(fn(&Config, u64) -> Result<bool>),
 }
 
-/// What becomes of a source tensor.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mapped {
-    /// It is written.
-    To {
-        /// Its name in the file.
-        name: String,
-        /// What happens to its rows.
-        transform: Transform,
-        /// The shape the config implies, outermost dimension first.
-        shape: Vec<u64>,
-    },
-    /// It is left out, for this reason.
-    Dropped(&'static str),
+/// How several source tensors become one.
+#[derive(Debug, Clone, Copy)]
+pub enum Stack {
+    /// The row has one source.
+    None,
+    /// One after the other by their number, of which there are so many, as a new outermost dimension.
+    Numbers(Dimension),
+    /// One after the other in this order, as a new outermost dimension; each stands for the `{}` in the source.
+    Names(&'static [&'static str]),
+    /// Blocks and scales of MXFP4, which stand for the `{}` in the source, of which the rows from the first number
+    /// on are taken, in steps of the second. The shape is that of the numbers.
+    Mxfp4(u64, u64),
 }
 
+/// What stands for the `{}` of a row of MXFP4.
+const MXFP4_PARTS: [&str; 2] = ["blocks", "scales"];
 const WEIGHT: &str = ".weight";
 const BIAS: &str = ".bias";
 
+/// A row that must be there as a weight; a bias may.
+pub(super) const fn weight(
+    source: &'static str,
+    target: &'static str,
+    shape: &'static [Dimension],
+) -> TensorRow {
+    TensorRow {
+        source,
+        target,
+        shape,
+        arrange: same,
+        has_bias_of_columns: false,
+        need: Need::Weight,
+        is_whole_name: false,
+        stack: Stack::None,
+        layers: dimension::layers,
+        only_layer: None,
+        takes_first: false,
+    }
+}
+
+/// A row that must be there as a weight and a bias.
+pub(super) const fn both(
+    source: &'static str,
+    target: &'static str,
+    shape: &'static [Dimension],
+) -> TensorRow {
+    TensorRow { need: Need::WeightAndBias, ..weight(source, target, shape) }
+}
+
+/// A row of tensors whose names lack the usual endings.
+pub(super) const fn whole(
+    source: &'static str,
+    target: &'static str,
+    shape: &'static [Dimension],
+) -> TensorRow {
+    TensorRow { is_whole_name: true, ..weight(source, target, shape) }
+}
+
+/// A row of experts, each with a name of its own, to be stacked.
+pub(super) const fn stacked(
+    source: &'static str,
+    target: &'static str,
+    shape: &'static [Dimension],
+) -> TensorRow {
+    TensorRow { stack: Stack::Numbers(dimension::experts), ..weight(source, target, shape) }
+}
+
 impl TensorRow {
-    /// Finds `name` in `rows`. `None` means that no row knows it, or that its layer is not one of the
-    /// config's.
-    ///
-    /// # Errors
-    ///
-    /// When the config lacks what the shape or the transformation is computed from.
-    pub(super) fn map(rows: &[Self], name: &str, config: &Config) -> Result<Option<Mapped>> {
-        let suffixes = [WEIGHT, BIAS];
-        let Some((stem, suffix)) =
-            suffixes.iter().find_map(|suffix| Some((name.strip_suffix(suffix)?, *suffix)))
-        else {
-            return Ok(None);
-        };
-        let (pattern, layer) = match split_layer(stem) {
-            Some((before, layer, after)) => (format!("{before}.N.{after}"), Some(layer)),
-            None => (stem.to_owned(), None),
-        };
-        let Some(row) = rows.iter().find(|row| row.source == pattern) else {
-            return Ok(None);
-        };
-        let Some(target) = row.target(layer, config)? else {
-            return Ok(None);
-        };
-        let dimensions = if suffix == BIAS { &row.shape[..1] } else { row.shape };
-        let shape = dimensions.iter().map(|dimension| dimension(config)).collect::<Result<Vec<_>>>()?;
-        let transform = row.change.resolve(config, name, &shape)?;
-        Ok(Some(Mapped::To { name: target + suffix, transform, shape }))
+    /// The same row, laid out in another way.
+    pub(super) const fn by(mut self, arrange: Arrange) -> Self {
+        self.arrange = arrange;
+        self
     }
 
-    /// The first name of the file that `rows` require and for which `is_written` says no.
-    ///
-    /// # Errors
-    ///
-    /// When the config lacks what a requirement is computed from.
-    pub(super) fn missing(
-        rows: &[Self],
-        config: &Config,
-        is_written: impl Fn(&str) -> bool,
-    ) -> Result<Option<String>> {
-        for row in rows {
-            let suffixes: &[&str] = match row.need {
-                Need::Nothing => &[],
-                Need::Weight => &[WEIGHT],
-                Need::WeightAndBias => &[WEIGHT, BIAS],
-                Need::WeightIf(condition) => {
-                    if condition(config)? {
-                        &[WEIGHT]
-                    } else {
-                        &[]
-                    }
-                }
-            };
-            if suffixes.is_empty() {
-                continue;
-            }
-            // The loop ends at the first layer the checkpoint lacks, so a config that claims too many
-            // layers costs no more than the tensors there are.
-            let layers = if row.target.contains(".N.") { layer_count(config)? } else { 1 };
-            for layer in 0..layers {
-                let target = row.target.replacen(".N.", &format!(".{layer}."), 1);
-                for suffix in suffixes {
-                    let name = format!("{target}{suffix}");
-                    if !is_written(&name) {
-                        return Ok(Some(name));
-                    }
-                }
-            }
-        }
-        Ok(None)
+    /// The same row, stored the other way round, as a convolution of one step.
+    pub(super) const fn transposed(mut self) -> Self {
+        self.arrange = super::arrange::transpose;
+        self.has_bias_of_columns = true;
+        self
     }
 
-    /// The name in the file without its suffix, or `None` when the layer is none of the config's.
-    fn target(&self, layer: Option<u64>, config: &Config) -> Result<Option<String>> {
-        Ok(match layer {
-            None => Some(self.target.to_owned()).filter(|target| !target.contains(".N.")),
-            Some(layer) if layer < layer_count(config)? => {
-                Some(self.target.replacen(".N.", &format!(".{layer}."), 1))
-            }
-            Some(_) => None,
+    /// The same row, which need not be there.
+    pub(super) const fn optional(mut self) -> Self {
+        self.need = Need::Nothing;
+        self
+    }
+
+    /// The same row, which must be there in layers of which `condition` is true.
+    pub(super) const fn needed_if(mut self, condition: fn(&Config, u64) -> Result<bool>) -> Self {
+        self.need = match self.need {
+            Need::WeightAndBias => Need::WeightAndBiasIf(condition),
+            _ => Need::WeightIf(condition),
+        };
+        self
+    }
+
+    /// The same row, stacked in another way.
+    pub(super) const fn stack(mut self, stack: Stack) -> Self {
+        self.stack = stack;
+        self
+    }
+
+    /// The same row, of other layers.
+    pub(super) const fn in_layers(mut self, layers: Dimension) -> Self {
+        self.layers = layers;
+        self
+    }
+
+    /// The names of the file that the row requires in this layer, each with whether the config demands it.
+    pub(super) fn required(&self, config: &Config, layer: u64) -> Result<Vec<String>> {
+        let suffixes: &[&str] = match self.need {
+            Need::Nothing => &[],
+            Need::Weight => &[WEIGHT],
+            Need::WeightAndBias => &[WEIGHT, BIAS],
+            Need::WeightIf(condition) if condition(config, layer)? => &[WEIGHT],
+            Need::WeightAndBiasIf(condition) if condition(config, layer)? => &[WEIGHT, BIAS],
+            Need::WeightIf(_) | Need::WeightAndBiasIf(_) => &[],
+        };
+        let target = self.target_in(layer);
+        Ok(match (self.is_whole_name, suffixes.is_empty()) {
+            (_, true) => Vec::new(),
+            (true, false) => vec![target],
+            (false, false) => suffixes.iter().map(|suffix| format!("{target}{suffix}")).collect(),
         })
     }
-}
 
-impl Change {
-    fn resolve(self, config: &Config, name: &str, shape: &[u64]) -> Result<Transform> {
-        let heads = match self {
-            Self::None => return Ok(Transform::None),
-            Self::PermuteQueries => config.size("num_attention_heads")?,
-            Self::PermuteKeys => config.size("num_key_value_heads")?,
+    /// Whether there is a tensor of the row in every layer.
+    pub(super) fn is_per_layer(&self) -> bool {
+        self.target.split('.').any(|part| part == "N")
+    }
+
+    fn target_in(&self, layer: u64) -> String {
+        let parts =
+            self.target.split('.').map(|part| if part == "N" { layer.to_string() } else { part.to_owned() });
+        parts.collect::<Vec<_>>().join(".")
+    }
+
+    /// Holds `name` against the row. The layer is not held against the number of layers.
+    pub(super) fn find(&self, name: &str) -> Option<Found> {
+        let whole = |stem: &str, suffix: &'static str| match self.stack {
+            Stack::None => self.find_stem(self.source, stem, suffix, None),
+            Stack::Numbers(_) => {
+                self.find_stem(self.source, stem, suffix, None).filter(|found| found.member.is_some())
+            }
+            Stack::Names(names) => self.find_named(names, stem, suffix),
+            Stack::Mxfp4(..) => self.find_named(&MXFP4_PARTS, stem, suffix),
         };
-        match shape.first() {
-            Some(rows) if rows % (2 * heads) == 0 => Ok(Transform::PermuteHeads { heads }),
-            _ => Err(Error::unsupported(format!(
-                "tensor {name:?}: {heads} heads of an odd or fractional size; each needs an even number of rows"
-            ))),
+        if self.is_whole_name {
+            return whole(name, "");
         }
+        [WEIGHT, BIAS].into_iter().find_map(|suffix| whole(name.strip_suffix(suffix)?, suffix))
+    }
+
+    fn find_named(&self, names: &[&str], stem: &str, suffix: &'static str) -> Option<Found> {
+        names.iter().zip(0..).find_map(|(part, number)| {
+            self.find_stem(&self.source.replace("{}", part), stem, suffix, Some(number))
+        })
+    }
+
+    fn find_stem(
+        &self,
+        pattern: &str,
+        stem: &str,
+        suffix: &'static str,
+        member: Option<u64>,
+    ) -> Option<Found> {
+        let (mut layer, mut member) = (None, member);
+        let (mut pattern, mut parts) = (pattern.split('.'), stem.split('.'));
+        loop {
+            match (pattern.next(), parts.next()) {
+                (None, None) => break,
+                (Some("N"), Some(part)) => layer = Some(number(part)?),
+                (Some("E"), Some(part)) => member = Some(number(part)?),
+                (Some(expected), Some(part)) if expected == part => {}
+                _ => return None,
+            }
+        }
+        if self.only_layer.is_some_and(|only| layer != Some(only)) {
+            return None;
+        }
+        let target = self.target_in(layer.unwrap_or(0)) + suffix;
+        Some(Found { target, layer, member, is_bias: suffix == BIAS })
     }
 }
 
-/// The number of layers.
-fn layer_count(config: &Config) -> Result<u64> {
-    config.size("num_hidden_layers")
+/// A name that a row knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    /// The name in the file.
+    pub(super) target: String,
+    /// The layer, where the row has one.
+    pub(super) layer: Option<u64>,
+    /// Which tensor of a stack it is.
+    pub(super) member: Option<u64>,
+    /// Whether it is a bias.
+    pub(super) is_bias: bool,
 }
 
-/// Splits `stem` around its first part that is a plain decimal number.
-fn split_layer(stem: &str) -> Option<(&str, u64, &str)> {
-    let mut start = 0;
-    for part in stem.split('.') {
-        let plain = part.bytes().all(|byte| byte.is_ascii_digit()) && (part == "0" || !part.starts_with('0'));
-        if plain && !part.is_empty() && start > 0 {
-            let after = stem.get(start + part.len() + 1..)?;
-            return Some((&stem[..start - 1], part.parse().ok()?, after));
-        }
-        start += part.len() + 1;
-    }
-    None
+/// A plain decimal number.
+fn number(part: &str) -> Option<u64> {
+    let plain = part.bytes().all(|byte| byte.is_ascii_digit()) && (part == "0" || !part.starts_with('0'));
+    if plain { part.parse().ok() } else { None }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::dimension::hidden;
     use super::*;
 
-    const ROWS: &[TensorRow] = &[
-        TensorRow {
-            source: "layers.N.q",
-            target: "blk.N.attn_q",
-            shape: &[|config| config.size("rows"), |config| config.size("columns")],
-            change: Change::PermuteQueries,
-            need: Need::Weight,
-        },
-        TensorRow {
-            source: "norm",
-            target: "output_norm",
-            shape: &[|config| config.size("rows")],
-            change: Change::None,
-            need: Need::WeightAndBias,
-        },
-    ];
-
-    fn config(heads: u64) -> Config {
-        Config::from_text(&format!(
-            "{{\"num_hidden_layers\": 3, \"num_attention_heads\": {heads}, \"rows\": 12, \"columns\": 5}}"
-        ))
-    }
+    const PLAIN: TensorRow = weight("layers.N.q", "blk.N.attn_q", &[hidden]);
+    const EXPERT: TensorRow = stacked("layers.N.experts.E.up", "blk.N.ffn_up_exps", &[hidden]);
+    const MIX: TensorRow =
+        whole("layers.N.x_{}", "blk.N.mix.weight", &[hidden]).stack(Stack::Names(&["r", "w"]));
 
     #[test]
     fn a_weight_and_its_bias_share_a_row_and_keep_their_suffix() {
-        let map = |name| TensorRow::map(ROWS, name, &config(2)).unwrap();
-        let to = |name: &str, transform, shape: &[u64]| {
-            Some(Mapped::To { name: name.into(), transform, shape: shape.into() })
+        let found = |target: &str, is_bias| {
+            Some(Found { target: target.into(), layer: Some(2), member: None, is_bias })
         };
-        let permute = Transform::PermuteHeads { heads: 2 };
-        assert_eq!(map("layers.2.q.weight"), to("blk.2.attn_q.weight", permute, &[12, 5]));
-        assert_eq!(map("layers.0.q.bias"), to("blk.0.attn_q.bias", permute, &[12]));
-        assert_eq!(map("norm.weight"), to("output_norm.weight", Transform::None, &[12]));
+        assert_eq!(PLAIN.find("layers.2.q.weight"), found("blk.2.attn_q.weight", false));
+        assert_eq!(PLAIN.find("layers.2.q.bias"), found("blk.2.attn_q.bias", true));
     }
 
     #[test]
-    fn names_that_no_row_has_are_unmapped() {
+    fn members_of_a_stack_are_known_by_number_or_by_name() {
+        let expert = EXPERT.find("layers.1.experts.13.up.weight").unwrap();
+        assert_eq!((expert.target.as_str(), expert.member), ("blk.1.ffn_up_exps.weight", Some(13)));
+        let mix = MIX.find("layers.0.x_w").unwrap();
+        assert_eq!((mix.target.as_str(), mix.member), ("blk.0.mix.weight", Some(1)));
+        assert_eq!(MIX.find("layers.0.x_v"), None);
+    }
+
+    #[test]
+    fn names_that_the_row_does_not_have_are_not_found() {
         for name in [
-            "layers.3.q.weight",
             "layers.02.q.weight",
             "layers.q.weight",
             "layers.N.q.weight",
             "layers.0.q",
             "layers.0.q.scales",
+            "layers..q.weight",
             "0.q.weight",
             "layers.99999999999999999999.q.weight",
             "",
             ".weight",
             "layers.1.weight",
         ] {
-            assert_eq!(TensorRow::map(ROWS, name, &config(2)).unwrap(), None, "{name}");
+            assert_eq!(PLAIN.find(name), None, "{name}");
         }
+        assert_eq!(EXPERT.find("layers.0.experts.x.up.weight"), None);
+        let first = TensorRow { only_layer: Some(0), ..PLAIN };
+        assert!(first.find("layers.0.q.weight").is_some() && first.find("layers.1.q.weight").is_none());
     }
 
     #[test]
-    fn heads_that_cannot_be_halved_are_refused() {
-        let message = TensorRow::map(ROWS, "layers.0.q.weight", &config(4)).unwrap_err().to_string();
-        assert!(message.contains("\"layers.0.q.weight\": 4 heads"), "{message}");
-    }
-
-    #[test]
-    fn the_first_missing_tensor_is_named_and_an_absurd_layer_count_costs_nothing() {
-        let written =
-            ["blk.0.attn_q.weight", "blk.1.attn_q.weight", "blk.2.attn_q.weight", "output_norm.weight"];
-        let missing = |config: &Config, written: &[&str]| {
-            TensorRow::missing(ROWS, config, |name| written.contains(&name)).unwrap()
-        };
-        assert_eq!(missing(&config(2), &written), Some("output_norm.bias".into()));
-        assert_eq!(missing(&config(2), &written[..1]), Some("blk.1.attn_q.weight".into()));
-        let absurd = Config::from_text("{\"num_hidden_layers\": 4294967295}");
-        assert_eq!(missing(&absurd, &written), Some("blk.3.attn_q.weight".into()));
+    fn what_is_required_follows_the_need() {
+        let config = Config::from_text("{}");
+        let names = |row: &TensorRow| row.required(&config, 3).unwrap();
+        assert_eq!(names(&PLAIN), ["blk.3.attn_q.weight"]);
+        assert_eq!(names(&both("b", "output_norm", &[hidden])), ["output_norm.weight", "output_norm.bias"]);
+        assert_eq!(names(&MIX), ["blk.3.mix.weight"]);
+        assert!(names(&PLAIN.optional()).is_empty());
+        let odd = PLAIN.needed_if(|_, layer| Ok(layer % 2 == 1));
+        assert_eq!(names(&odd), ["blk.3.attn_q.weight"]);
+        assert!(odd.required(&config, 2).unwrap().is_empty());
     }
 }

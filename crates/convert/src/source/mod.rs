@@ -86,6 +86,9 @@ impl SourceFile {
     }
 }
 
+/// Bytes that are compared at a time.
+const CHUNK: usize = 1 << 16;
+
 impl Source {
     /// Opens what is at `path`: a model directory, a `.safetensors` file, or a `.gguf` file.
     ///
@@ -119,6 +122,48 @@ impl Source {
             ),
             _ => Error::io(&file.path, "read", error),
         })
+    }
+
+    /// Whether every byte of a tensor is as `holds` says.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn all_bytes(&self, tensor: &SourceTensor, holds: impl Fn(u8) -> bool) -> Result<bool> {
+        let mut buffer = vec![0; CHUNK];
+        let mut at = 0;
+        while at < tensor.bytes {
+            // No more than a chunk.
+            let now = (tensor.bytes - at).min(CHUNK as u64) as usize;
+            self.read(tensor, at, &mut buffer[..now])?;
+            if !buffer[..now].iter().all(|&byte| holds(byte)) {
+                return Ok(false);
+            }
+            at += now as u64;
+        }
+        Ok(true)
+    }
+
+    /// Whether two tensors have the same shape, type and bytes.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn are_equal(&self, one: &SourceTensor, other: &SourceTensor) -> Result<bool> {
+        if (one.shape, one.element, one.bytes) != (other.shape, other.element, other.bytes) {
+            return Ok(false);
+        }
+        let (mut left, mut right) = (vec![0; CHUNK], vec![0; CHUNK]);
+        let mut at = 0;
+        while at < one.bytes {
+            // No more than a chunk.
+            let now = (one.bytes - at).min(CHUNK as u64) as usize;
+            self.read(one, at, &mut left[..now])?;
+            self.read(other, at, &mut right[..now])?;
+            if left[..now] != right[..now] {
+                return Ok(false);
+            }
+            at += now as u64;
+        }
+        Ok(true)
     }
 
     /// Fails when a file is no longer what it was when the source was opened.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::kind::model_type;
 use crate::json::{self, Json, Object, Quoted};
 use crate::{Error, Result};
 
@@ -63,8 +64,8 @@ impl Files {
         self.directory.join("tokenizer_config.json")
     }
 
-    pub(super) fn sentencepiece_path(&self) -> PathBuf {
-        self.directory.join("tokenizer.model")
+    pub(super) fn merges_path(&self) -> PathBuf {
+        self.directory.join("merges.txt")
     }
 
     /// An error in `tokenizer.json`.
@@ -74,23 +75,15 @@ impl Files {
 
     /// `tokenizer.json`, which must be there.
     pub(super) fn tokenizer(&self) -> Result<&Json> {
-        self.tokenizer.as_ref().ok_or_else(|| {
-            Error::bad(
-                &self.directory,
-                "there is no tokenizer: none of tokenizer.json, tokenizer.model and vocab.txt that this family reads",
-            )
-        })
+        self.tokenizer.as_ref().ok_or_else(|| Error::bad(self.tokenizer_path(), "the file does not exist"))
     }
 
     /// `model` of `tokenizer.json`, which must be of the type `kind`.
     pub(super) fn model(&self, kind: &str) -> Result<&Json> {
         let model = self.tokenizer()?.get("model").unwrap_or(&Json::Null);
-        match model.get("type") {
-            Some(Json::String(found)) if found == kind => Ok(model),
-            found => {
-                let found = found.unwrap_or(&Json::Null);
-                Err(self.bad(format!("the model's \"type\" is {found}; this family's tokenizer is {kind:?}")))
-            }
+        match model_type(model) {
+            Some(found) if found == kind => Ok(model),
+            found => Err(self.bad(format!("the model's \"type\" is {found:?} where {kind:?} was expected"))),
         }
     }
 

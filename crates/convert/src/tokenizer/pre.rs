@@ -8,10 +8,10 @@
 
 use std::path::Path;
 
-use briq_format::Escaped;
-
 use super::PreTokenizer;
 use super::files::Files;
+use super::structure::{exact, plain};
+pub(super) use super::structure::{flat, shown, spell};
 use crate::json::{self, Json};
 use crate::{Error, Result};
 
@@ -20,26 +20,45 @@ pub const WORDPIECE: &str = "jina-v2-en";
 
 const TABLE: &str = include_str!("pretokenizers.json");
 
+/// Names that runtimes have for rules whose structure the table does not hold.
+const FURTHER: [&str; 13] = [
+    "afmoe",
+    "chameleon",
+    "default",
+    "gemma4",
+    "granite-embed-multi-311m",
+    "granite-embed-multi-97m",
+    "jina-de",
+    "jina-es",
+    "jina-v2-en",
+    "kimi-k2",
+    "sarvam-moe",
+    "whitespace",
+    "youtu",
+];
+
 /// The pre-tokenizer's name: the chosen one, or one the structure tells.
 ///
 /// # Errors
 ///
-/// When the structure is not known, or the chosen name is not a plain name.
+/// When the structure is not known, or the chosen name is not one for byte-level BPE.
 pub(super) fn name(files: &Files, pre: &PreTokenizer<'_>) -> Result<String> {
-    if let Some(chosen) = pre.chosen {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-        return match !chosen.is_empty() && chosen.chars().all(plain) {
-            true => Ok(chosen.to_owned()),
-            false => {
-                Err(Error::usage(format!("--pre {chosen:?}: a name of letters, digits, '-', '.' and '_'")))
-            }
-        };
+    let table = table()?;
+    let rows = table.as_array().unwrap_or_default();
+    match pre.chosen {
+        Some(WORDPIECE) => {
+            return Err(Error::usage(format!(
+                "--pre {WORDPIECE} is a name for WordPiece, and {} holds byte-level BPE",
+                files.tokenizer_path().display()
+            )));
+        }
+        Some(chosen) => return Ok(chosen.to_owned()),
+        None => {}
     }
     let tokenizer = files.tokenizer()?;
-    let found = steps(tokenizer);
-    let table = json::parse(Path::new("pretokenizers.json"), TABLE)?;
-    let rows = table.as_array().unwrap_or_default();
-    let mut known: Vec<&Json> = rows.iter().filter(|row| steps(row) == found).collect();
+    let (found, found_plain) = (exact(tokenizer), plain(tokenizer));
+    let mut known: Vec<&Json> = rows.iter().filter(|row| plain(row) == found_plain).collect();
+    let is_exact = |row: &Json| exact(row) == found;
 
     let goes_by = |name: &str| known.iter().any(|row| names(row).any(|known| known == name));
     if let Some(name) = pre.preferred.iter().find(|name| goes_by(name)) {
@@ -59,12 +78,58 @@ pub(super) fn name(files: &Files, pre: &PreTokenizer<'_>) -> Result<String> {
     let has_cleans = |row: &Json| Some(row.get("cleans_spaces")?.as_bool() == cleans);
     known.retain(|row| has_token(row) != Some(false) && has_post(row) != Some(false));
     narrow(&mut known, |row| has_token(row) == Some(true) || has_post(row) == Some(true));
+    narrow(&mut known, is_exact);
     narrow(&mut known, |row| has_merges(row) == Some(true));
     narrow(&mut known, |row| has_cleans(row) == Some(true));
     match known.first().and_then(|row| names(row).next()) {
         Some(name) => Ok(name.to_owned()),
         None => Err(unknown(files, &found, rows)),
     }
+}
+
+/// # Errors
+///
+/// When the chosen name is none that runtimes have, or is no name at all.
+pub(super) fn check(chosen: Option<&str>) -> Result<()> {
+    let Some(chosen) = chosen else { return Ok(()) };
+    let table = table()?;
+    let allowed = allowed(table.as_array().unwrap_or_default());
+    match allowed.contains(&chosen) {
+        true => Ok(()),
+        false => Err(Error::usage(format!(
+            "--pre {}: no runtime has such a pre-tokenizer; allowed are {}",
+            json::Quoted(chosen),
+            allowed.join(", ")
+        ))),
+    }
+}
+
+/// Whether runtimes that meet this name put the start token before each text unless a key says otherwise.
+pub(super) fn starts_texts(name: &str) -> bool {
+    const LLAMA3: [&str; 9] = [
+        "llama3",
+        "llama-v3",
+        "llama-bpe",
+        "falcon3",
+        "falcon-h1",
+        "pixtral",
+        "midm-2.0",
+        "lfm2",
+        "jina-v5-nano",
+    ];
+    LLAMA3.contains(&name) || ["tekken", "chameleon"].contains(&name)
+}
+
+fn table() -> Result<Json> {
+    json::parse(Path::new("pretokenizers.json"), TABLE)
+}
+
+/// All names, sorted.
+fn allowed(rows: &[Json]) -> Vec<&str> {
+    let mut allowed: Vec<&str> = rows.iter().flat_map(names).chain(FURTHER).collect();
+    allowed.sort_unstable();
+    allowed.dedup();
+    allowed
 }
 
 /// Keeps the rows for which `holds`, unless that would leave none.
@@ -80,75 +145,64 @@ fn names(row: &Json) -> impl Iterator<Item = &str> {
 }
 
 fn unknown(files: &Files, found: &[String], rows: &[Json]) -> Error {
-    let found = found.join(", ");
-    // Alike are structures that begin and end alike: variants differ by a few characters in one expression.
-    let likeness = |row: &&Json| {
-        let known = steps(row).join(", ");
-        let same = |(a, b): &(u8, u8)| a == b;
-        let prefix = known.bytes().zip(found.bytes()).take_while(same).count();
-        let suffix = known.bytes().rev().zip(found.bytes().rev()).take_while(same).count();
-        (prefix + suffix).min(known.len()) * 1000 / known.len().max(found.len()).max(1)
+    let nearest = rows.iter().rev().max_by_key(|row| likeness(&exact(row), found));
+    let why = nearest.map_or(String::new(), |row| {
+        format!(
+            "; the nearest is {:?}, {}",
+            names(row).next().unwrap_or_default(),
+            difference(&exact(row), found)
+        )
+    });
+    let steps = match found.is_empty() {
+        true => "no step at all".to_owned(),
+        false => shown(&found.join(", ")),
     };
-    let nearest =
-        rows.iter().rev().max_by_key(likeness).and_then(|row| names(row).next()).unwrap_or_default();
-    let shown: String = found.chars().take(SHOWN).collect();
-    let (shown, rest) = (Escaped(shown.as_bytes()), if shown.len() < found.len() { "..." } else { "" });
     files.bad(format!(
-        "the pre-tokenizer is none of the known ones: {shown}{rest}; the nearest is {nearest:?}. If the name that \
-         runtimes have for it is known, give it with --pre NAME"
+        "the pre-tokenizer is none of the known ones: {steps}{why}. If the rule that runtimes have for it is known, \
+         force it with --pre NAME; names are {}",
+        allowed(rows).join(", ")
     ))
 }
 
-/// The most characters of a structure in a message.
-const SHOWN: usize = 1000;
-
-/// The steps of normalizer and pre-tokenizer, one text each, with defaults spelled out. What has no bearing on
-/// the tokens, as `trim_offsets`, is left out.
-fn steps(tokenizer: &Json) -> Vec<String> {
-    let mut steps = Vec::new();
-    collect(tokenizer.get("normalizer"), "normalizers", &mut steps);
-    collect(tokenizer.get("pre_tokenizer"), "pretokenizers", &mut steps);
-    steps
+/// How much two structures have in common: the steps they share, then how far the others begin and end alike.
+/// Variants differ by a few characters in one expression.
+fn likeness(known: &[String], found: &[String]) -> (usize, usize) {
+    let shared = known.iter().filter(|step| found.contains(step)).count();
+    let (known, found) = (known.join(", "), found.join(", "));
+    let same = |(a, b): &(u8, u8)| a == b;
+    let prefix = known.bytes().zip(found.bytes()).take_while(same).count();
+    let suffix = known.bytes().rev().zip(found.bytes().rev()).take_while(same).count();
+    let alike = (prefix + suffix).min(known.len()) * 1000 / known.len().max(found.len()).max(1);
+    (if alike > 900 { usize::MAX } else { shared }, alike)
 }
 
-fn collect(step: Option<&Json>, children: &str, steps: &mut Vec<String>) {
-    let Some(step) = step.filter(|step| !step.is_null()) else { return };
-    let kind = step.get("type").and_then(Json::as_str);
-    match (kind, step.get(children).and_then(Json::as_array)) {
-        (Some("Sequence"), Some(several)) => {
-            several.iter().for_each(|step| collect(Some(step), children, steps))
+/// The first step in which two structures differ, in words.
+fn difference(known: &[String], found: &[String]) -> String {
+    let index = known.iter().zip(found).take_while(|(known, found)| known == found).count();
+    let place = index + 1;
+    match (known.get(index), found.get(index)) {
+        (Some(known), Some(found)) => {
+            let (known, found) = apart(known, found);
+            format!("which has in step {place} {known} where this has {found}")
         }
-        _ => steps.push(spell(kind.unwrap_or("?"), step)),
+        (Some(known), None) => format!("which goes on with step {place}, {}", shown(known)),
+        (None, Some(found)) => format!("which ends before step {place}, {}", shown(found)),
+        (None, None) => "which has the same steps and differs in what is beside them".to_owned(),
     }
 }
 
-fn spell(kind: &str, step: &Json) -> String {
-    let flag = |key, default| step.get(key).and_then(Json::as_bool).unwrap_or(default);
-    let text = |key, default| step.get(key).and_then(Json::as_str).unwrap_or(default).to_owned();
-    match kind {
-        "ByteLevel" => {
-            let prefix = if flag("add_prefix_space", true) { ", space in front" } else { "" };
-            format!(
-                "ByteLevel({}{prefix})",
-                if flag("use_regex", true) { "own expression" } else { "bytes only" }
-            )
-        }
-        "Digits" => format!("Digits({})", if flag("individual_digits", false) { "each" } else { "runs" }),
-        "Punctuation" => format!("Punctuation({})", text("behavior", "Isolated")),
-        "Split" => {
-            let pattern = step.get("pattern").unwrap_or(&Json::Null);
-            let pattern = match (pattern.get("Regex"), pattern.get("String")) {
-                (Some(Json::String(regex)), _) => format!("/{regex}/"),
-                (_, Some(Json::String(string))) => format!("'{string}'"),
-                _ => "?".to_owned(),
-            };
-            let inverted = if flag("invert", false) { ", inverted" } else { "" };
-            format!("Split({}{inverted}) {pattern}", text("behavior", "?"))
-        }
-        "NFC" | "NFD" | "NFKC" | "NFKD" | "Lowercase" | "BertPreTokenizer" => kind.to_owned(),
-        // Spelled whole, so that it equals nothing but itself.
-        _ => format!("{step:?}"),
-    }
+/// Two texts from a little before the place where they part.
+fn apart(known: &str, found: &str) -> (String, String) {
+    const BEFORE: usize = 12;
+    const AFTER: usize = 40;
+    let same = known.chars().zip(found.chars()).take_while(|(a, b)| a == b).count();
+    let part = |text: &str| {
+        let from = same.saturating_sub(BEFORE);
+        let cut: String = text.chars().skip(from).take(BEFORE + AFTER).collect();
+        let ends = text.chars().count() <= from + BEFORE + AFTER;
+        format!("{}{}{}", if from > 0 { "..." } else { "" }, shown(&cut), if ends { "" } else { "..." })
+    };
+    (part(known), part(found))
 }
 
 #[cfg(test)]
@@ -238,9 +292,13 @@ mod tests {
     fn one_code_point_makes_a_structure_unknown_and_the_error_says_what_to_do() {
         let changed = LLAMA3.replace("{1,3}", "{1,4}");
         let message = found(&split(&changed), "", "{}").unwrap_err().to_string();
-        for part in
-            ["none of the known ones", "|\\\\p{N}{1,4}|", "--pre NAME", "the nearest is \"llama-bpe\""]
-        {
+        for part in [
+            "none of the known ones",
+            "|\\\\p{N}{1,4}|",
+            "--pre NAME",
+            "the nearest is \"llama-bpe\"",
+            "dbrx, deepseek-coder",
+        ] {
             assert!(message.contains(part), "{part}: {message}");
         }
         assert!(found(&split("(a+)+$"), "", "{}").is_err());

@@ -7,6 +7,8 @@
 use briq_format::metadata::MetadataBuf;
 
 use super::files::{Files, NAMED};
+use super::normalizer;
+use super::scheme::Rules;
 use super::template;
 use crate::Result;
 use crate::json::Json;
@@ -24,11 +26,15 @@ const ID_KEYS: [(&str, &str); 8] = [
     ("eom", "eom_token_id"),
 ];
 
-/// Writes ids, flags, chat templates and normalizer flags, for a vocabulary of `token_count` ids.
+/// Writes ids, flags, chat templates and normalizer flags, for a vocabulary of `token_count` ids. `assumed`
+/// are the tokens that runtimes add to texts unless a key says otherwise: where `tokenizer.json` is there and
+/// no file speaks of them, they are not added.
 pub(super) fn write(
     files: &Files,
     config: &Config,
+    rules: &Rules,
     token_count: usize,
+    assumed: &[&'static str],
     metadata: &mut MetadataBuf,
 ) -> Result<()> {
     let mut special = Special::named_in(files);
@@ -36,21 +42,50 @@ pub(super) fn write(
         special.read_post_processor(tokenizer);
     }
     special.read_flags(files);
-    for (name, id) in special.ids(files, config, token_count)? {
-        if let Some((_, key)) = ID_KEYS.iter().find(|(known, _)| *known == name) {
-            metadata.set(&format!("tokenizer.ggml.{key}"), id)?;
-        }
+    if files.tokenizer.is_some() {
+        assumed.iter().for_each(|name| special.default_flag(name, false));
     }
+    let mut ids = special.ids(files, config, token_count)?;
+    replace(&mut ids, files, rules, token_count)?;
+    ids.iter().try_for_each(|(name, id)| write_id(name, *id, metadata))?;
     for (name, add) in &special.add {
         metadata.set(&format!("tokenizer.ggml.add_{name}_token"), *add)?;
     }
     template::write(files, metadata)?;
-    let normalizer = files.tokenizer.as_ref().and_then(|json| json.get("normalizer"));
-    let mut flags = NormalizerFlags::default();
-    normalizer.into_iter().for_each(|normalizer| flags.read(normalizer));
-    for (key, flag) in [("lowercase", flags.lowercase), ("strip_accents", flags.strip_accents)] {
-        if let Some(flag) = flag {
-            metadata.set(&format!("tokenizer.ggml.normalizer.{key}"), flag)?;
+    normalizer::write(files, metadata)
+}
+
+/// Writes the id of the special token that goes by `name`, when there is a key for it.
+pub(super) fn write_id(name: &str, id: u32, metadata: &mut MetadataBuf) -> Result<()> {
+    if let Some((_, key)) = ID_KEYS.iter().find(|(known, _)| *known == name) {
+        metadata.set(&format!("tokenizer.ggml.{key}"), id)?;
+    }
+    Ok(())
+}
+
+/// Puts in what the family knows by the texts of tokens.
+fn replace(
+    ids: &mut Vec<(&'static str, u32)>,
+    files: &Files,
+    rules: &Rules,
+    token_count: usize,
+) -> Result<()> {
+    let (added, settings) = (files.added_tokens()?, files.settings_tokens()?);
+    let id_of = |text: &str| {
+        let found = added.iter().chain(&settings).find(|token| token.content == text)?;
+        Some(found.id).filter(|id| (*id as usize) < token_count)
+    };
+    for (name, text) in rules.stand_ins {
+        if !ids.iter().any(|(known, _)| known == name) {
+            ids.extend(id_of(text).map(|id| (*name, id)));
+        }
+    }
+    let by_text = rules.overrides.iter().filter_map(|(name, text)| Some((*name, id_of(text)?)));
+    let by_id = rules.ids.iter().copied().filter(|(_, id)| (*id as usize) < token_count);
+    for (name, id) in by_text.chain(by_id) {
+        match ids.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, old)) => *old = id,
+            None => ids.push((name, id)),
         }
     }
     Ok(())
@@ -202,32 +237,6 @@ fn item_id<'a>(item: &'a Json, kind: &str) -> Option<&'a str> {
     item.get(kind)?.get("id")?.as_str().filter(|id| !id.is_empty())
 }
 
-/// What a normalizer does that a runtime has to imitate.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct NormalizerFlags {
-    lowercase: Option<bool>,
-    strip_accents: Option<bool>,
-}
-
-impl NormalizerFlags {
-    fn read(&mut self, normalizer: &Json) {
-        let flag = |key| normalizer.get(key).and_then(Json::as_bool);
-        match normalizer.get("type").and_then(Json::as_str) {
-            Some("Lowercase") => self.lowercase = Some(true),
-            Some("StripAccents") => self.strip_accents = Some(true),
-            Some("BertNormalizer") => {
-                self.lowercase = Some(flag("lowercase").unwrap_or(true));
-                self.strip_accents = flag("strip_accents").or(self.strip_accents);
-            }
-            Some("Sequence") => {
-                let several = normalizer.get("normalizers").and_then(Json::as_array).unwrap_or_default();
-                several.iter().for_each(|normalizer| self.read(normalizer));
-            }
-            _ => {}
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -297,26 +306,5 @@ mod tests {
             assert_eq!(read(post_processor).add, [], "{post_processor}");
         }
         assert_eq!(read("{\"type\": \"TemplateProcessing\", \"single\": [1, 2], \"pair\": {}}").add, []);
-    }
-
-    #[test]
-    fn the_last_normalizer_in_a_sequence_decides() {
-        let flags = |text: &str| {
-            let mut flags = NormalizerFlags::default();
-            flags.read(&json::parse(Path::new("x"), text).unwrap());
-            (flags.lowercase, flags.strip_accents)
-        };
-        assert_eq!(flags("{\"type\": \"NFC\"}"), (None, None));
-        assert_eq!(flags("{\"type\": \"BertNormalizer\", \"strip_accents\": null}"), (Some(true), None));
-        assert_eq!(
-            flags("{\"type\": \"BertNormalizer\", \"lowercase\": false, \"strip_accents\": true}"),
-            (Some(false), Some(true))
-        );
-        assert_eq!(
-            flags(
-                "{\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"StripAccents\"}, {\"type\": \"Lowercase\"}]}"
-            ),
-            (Some(true), Some(true))
-        );
     }
 }

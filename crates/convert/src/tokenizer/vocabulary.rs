@@ -1,6 +1,6 @@
 //! A vocabulary as a GGUF file holds it: for each id a text, a type and perhaps a score.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use briq_format::metadata::MetadataBuf;
 
@@ -25,6 +25,18 @@ pub(super) struct Token {
     pub(super) text: String,
     pub(super) kind: TokenType,
     pub(super) score: f32,
+}
+
+impl Token {
+    /// Takes an added token's text, when it has another, and its type, where the model's own says nothing.
+    pub(super) fn add(&mut self, added: &AddedToken<'_>) {
+        let other = added_token(added);
+        match self.kind {
+            _ if self.text != added.content => *self = other,
+            TokenType::Normal | TokenType::Unused => self.kind = other.kind,
+            _ => {}
+        }
+    }
 }
 
 /// The score of tokens that were added to a SentencePiece model.
@@ -71,16 +83,27 @@ impl Vocabulary {
         self.tokens.iter_mut()
     }
 
+    /// Two ids that have the same text, and the text.
+    pub(super) fn twins(&self) -> Option<(usize, usize, &str)> {
+        let mut ids = HashMap::with_capacity(self.tokens.len());
+        self.tokens.iter().enumerate().find_map(|(id, token)| {
+            let first = ids.insert(token.text.as_str(), id)?;
+            Some((first, id, token.text.as_str()))
+        })
+    }
+
     /// Writes the model's name, the pre-tokenizer's, and the tokens.
     pub(super) fn write(
         &self,
         model: &str,
-        pre: &str,
+        pre: Option<&str>,
         with_scores: bool,
         metadata: &mut MetadataBuf,
     ) -> Result<()> {
         metadata.set("tokenizer.ggml.model", model)?;
-        metadata.set("tokenizer.ggml.pre", pre)?;
+        if let Some(pre) = pre {
+            metadata.set("tokenizer.ggml.pre", pre)?;
+        }
         let texts: Vec<&str> = self.tokens.iter().map(|token| token.text.as_str()).collect();
         metadata.set("tokenizer.ggml.tokens", texts.as_slice())?;
         if with_scores {
@@ -160,7 +183,15 @@ impl<'a> Entries<'a> {
     ///
     /// When a token has an id beyond the config's.
     pub(super) fn id_count(&self, config: &Config) -> Result<u64> {
-        let needed = self.by_id.last_key_value().map_or(0, |(id, _)| u64::from(*id) + 1);
+        Self::count(config, self.by_id.last_key_value().map_or(0, |(id, _)| u64::from(*id) + 1))
+    }
+
+    /// The number of ids where tokens need this many.
+    ///
+    /// # Errors
+    ///
+    /// When the config has fewer.
+    pub(super) fn count(config: &Config, needed: u64) -> Result<u64> {
         let count = config.optional_size("vocab_size")?.unwrap_or(needed);
         if needed > count {
             return Err(config

@@ -5,15 +5,43 @@
 //! `tokenizer.json` that its class would make of it.
 
 use super::files::Files;
-use super::vocabulary::{Entries, TokenType, Vocabulary};
+use super::kind::has_step;
+use super::slow::{object, special_tokens};
+use super::vocabulary::{Entries, Token, TokenType, Vocabulary};
+use super::{PreTokenizer, pre};
 use crate::json::{self, Json, Object};
 use crate::model::Config;
 use crate::{Error, Result};
 
 /// The vocabulary of a WordPiece tokenizer.
-pub(super) fn vocabulary(files: &Files, config: &Config) -> Result<Vocabulary> {
+///
+/// # Errors
+///
+/// When words are not split as BERT splits them and no pre-tokenizer is chosen, or what continues a word is
+/// not marked by `##`.
+pub(super) fn vocabulary(files: &Files, config: &Config, pre: &PreTokenizer<'_>) -> Result<Vocabulary> {
+    let model = files.model("WordPiece")?;
+    let prefix = model.get("continuing_subword_prefix").and_then(Json::as_str).unwrap_or("##");
+    if prefix != "##" {
+        let prefix = json::Quoted(prefix);
+        return Err(files.bad(format!("what continues a word is marked by {prefix}; runtimes know \"##\"")));
+    }
+    let tokenizer = files.tokenizer()?;
+    let splits = tokenizer.get("pre_tokenizer").filter(|step| !step.is_null());
+    if splits.is_some() && !has_step(splits, "pretokenizers", "BertPreTokenizer") && pre.chosen.is_none() {
+        let steps: Vec<String> =
+            pre::flat(tokenizer).into_iter().map(|(kind, step)| pre::spell(kind, step)).collect();
+        return Err(files.bad(format!(
+            "a WordPiece vocabulary whose words are split otherwise than BERT splits them: {}. To split them as \
+             BERT does, say --pre {}",
+            pre::shown(&steps.join(", ")),
+            pre::WORDPIECE
+        )));
+    }
     let mut vocabulary = Entries::of(files, files.model("WordPiece")?)?.vocabulary(config)?;
-    for token in vocabulary.iter_mut().filter(|token| token.kind != TokenType::Control) {
+    // An added token is looked for in the text as it stands.
+    let is_piece = |token: &&mut Token| !matches!(token.kind, TokenType::Control | TokenType::UserDefined);
+    for token in vocabulary.iter_mut().filter(is_piece) {
         token.text = match token.text.strip_prefix("##") {
             Some(continuation) => continuation.to_owned(),
             None => format!("\u{2581}{}", token.text),
@@ -54,10 +82,6 @@ pub(super) fn complete(files: &mut Files) -> Result<()> {
     let (Some(start), Some(end)) = (special("cls"), special("sep")) else {
         return Err(Error::bad(&path, "the tokens [CLS] and [SEP] are not among the lines"));
     };
-    let added = ["unk", "sep", "pad", "cls", "mask"].iter().filter_map(|name| special(name)).map(|content| {
-        let id = ids.get(content).cloned().unwrap_or(Json::Null);
-        object([("id", id), ("content", Json::String(content.to_owned())), ("special", Json::Bool(true))])
-    });
     let item = |kind, id: &str| object([(kind, object([("id", Json::String(id.to_owned()))]))]);
     let (start, end) = (item("SpecialToken", start), item("SpecialToken", end));
     let (a, b) = (item("Sequence", "A"), item("Sequence", "B"));
@@ -67,7 +91,7 @@ pub(super) fn complete(files: &mut Files) -> Result<()> {
     let mut normalizer = vec![("type", text_of("BertNormalizer")), ("lowercase", Json::Bool(lowercase))];
     normalizer.extend(files.setting("strip_accents").map(|strip| ("strip_accents", strip.clone())));
     let tokenizer = object([
-        ("added_tokens", Json::Array(added.collect())),
+        ("added_tokens", Json::Array(special_tokens(files, &ids))),
         ("normalizer", object(normalizer)),
         (
             "post_processor",
@@ -81,8 +105,4 @@ pub(super) fn complete(files: &mut Files) -> Result<()> {
 
 fn text_of(text: &str) -> Json {
     Json::String(text.to_owned())
-}
-
-fn object<'k>(members: impl IntoIterator<Item = (&'k str, Json)>) -> Json {
-    Json::Object(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }

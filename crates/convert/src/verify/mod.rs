@@ -100,7 +100,7 @@ pub fn verify_against(
     progress: &(dyn Progress + Sync),
     stop: &AtomicBool,
 ) -> Result<Report> {
-    let mapping = Mapping::of(source, arch)?;
+    let mapping = Mapping::of(source, arch, None)?;
     let written: HashMap<&str, &Written> =
         mapping.written.iter().map(|written| (written.name.as_str(), written)).collect();
     let tensors: Vec<Tensor<'_>> = model.tensors().collect();

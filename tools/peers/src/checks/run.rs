@@ -66,7 +66,7 @@ fn fixture(place: &Place) -> Result<(Vec<i32>, Vec<f32>)> {
 }
 
 /// The root mean square of the difference over that of `expected`; infinite when they are not comparable.
-fn relative_rms(found: &[f32], expected: &[f32]) -> f64 {
+pub(super) fn relative_rms(found: &[f32], expected: &[f32]) -> f64 {
     if found.len() != expected.len() {
         return f64::INFINITY;
     }

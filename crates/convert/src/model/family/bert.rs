@@ -6,94 +6,121 @@
 
 use briq_format::metadata::OwnedValue;
 
+use super::shared::{DECODER, POOLING, number};
 use crate::Result;
 use crate::json::Json;
-use crate::model::keys::{COMMON, Facts, KeyRow, KeyValue};
-use crate::model::pooling;
-use crate::model::tensor::{Change, Dimension, Need, TensorRow};
-use crate::model::{Config, Family};
+use crate::model::arrange::Tensor;
+use crate::model::dimension::{feed_forward, hidden, query_width, thrice_hidden, vocabulary};
+use crate::model::keys::{COMMON, Facts, KeyRow, KeyValue, row};
+use crate::model::tensor::{TensorRow, both, weight};
+use crate::model::{Arranged, Config, Default, Family};
 use crate::tokenizer::Scheme;
 
 /// BERT.
 pub(super) static BERT: Family = Family {
+    name: "bert",
     architectures: &["BertModel", "BertForMaskedLM", "BertForSequenceClassification"],
-    arch: "bert",
-    fill,
-    sizes: &[
-        "hidden_size",
-        "intermediate_size",
-        "max_position_embeddings",
-        "num_attention_heads",
-        "num_hidden_layers",
-        "type_vocab_size",
-        "vocab_size",
+    tensors: &[TENSORS, POSITIONS],
+    ..BASE
+};
+
+/// RoBERTa, whose positions begin behind the padding token's number.
+pub(super) static ROBERTA: Family = Family {
+    name: "roberta",
+    architectures: &["RobertaModel", "RobertaForSequenceClassification"],
+    ..ROBERTA_BASE
+};
+
+/// XLM-RoBERTa.
+pub(super) static XLM_ROBERTA: Family = Family {
+    name: "xlm-roberta",
+    architectures: &["XLMRobertaModel", "XLMRobertaForSequenceClassification"],
+    ..ROBERTA_BASE
+};
+
+/// Nomic's BERT, with rotary embeddings and a gated feed-forward part.
+pub(super) static NOMIC_BERT: Family = Family {
+    name: "nomic-bert",
+    architectures: &["NomicBertModel"],
+    arch: "nomic-bert",
+    defaults: &[
+        ("layer_norm_epsilon", Default::Number(1e-12)),
+        ("rotary_emb_base", Default::Number(10_000.0)),
+        ("type_vocab_size", Default::Integer(2)),
     ],
-    keys: &[COMMON, OWN_KEYS],
+    fill: nomic_context,
+    tensors: &[&[
+        weight("embeddings.word_embeddings", "token_embd", &[vocabulary, hidden]),
+        weight("embeddings.token_type_embeddings", "token_types", &[token_types, hidden]),
+        both("emb_ln", "token_embd_norm", &[hidden]),
+        weight("encoder.layers.N.attn.Wqkv", "blk.N.attn_qkv", &[thrice_hidden, hidden]),
+        weight("encoder.layers.N.attn.out_proj", "blk.N.attn_output", &[hidden, query_width]),
+        both("encoder.layers.N.norm1", "blk.N.attn_output_norm", &[hidden]),
+        weight("encoder.layers.N.mlp.fc11", "blk.N.ffn_up", &[feed_forward, hidden]),
+        weight("encoder.layers.N.mlp.fc12", "blk.N.ffn_gate", &[feed_forward, hidden]),
+        weight("encoder.layers.N.mlp.fc2", "blk.N.ffn_down", &[hidden, feed_forward]),
+        both("encoder.layers.N.norm2", "blk.N.layer_output_norm", &[hidden]),
+    ]],
+    ..BASE
+};
+
+const ROBERTA_BASE: Family = Family {
+    canonical: |name, config| canonical(name.strip_prefix("roberta.").unwrap_or(name), config),
+    keys: &[COMMON, &[number("context_length", &["usable_positions"])], OWN_KEYS, POOLING, LABELS],
+    fill: fill_roberta,
+    tensors: &[TENSORS, POSITIONS_BEHIND_PADDING],
+    ..BASE
+};
+
+const BASE: Family = Family {
+    arch: "bert",
+    defaults: &[
+        ("hidden_size", Default::Integer(768)),
+        ("intermediate_size", Default::Integer(3072)),
+        ("layer_norm_eps", Default::Number(1e-12)),
+        ("max_position_embeddings", Default::Integer(512)),
+        ("num_attention_heads", Default::Integer(12)),
+        ("num_hidden_layers", Default::Integer(12)),
+        ("type_vocab_size", Default::Integer(2)),
+        ("vocab_size", Default::Integer(30_522)),
+    ],
+    keys: &[COMMON, OWN_KEYS, POOLING, LABELS],
     canonical,
     dropped: &[
         ("embeddings.position_ids", "the numbers 0, 1, 2 and so on"),
         ("pooler.*", "embeddings are pooled from the last layer"),
         ("cls.*", "a head of pre-training"),
+        ("lm_head.*", "a head of pre-training"),
     ],
-    tensors: TENSORS,
-    generated: |_| Ok(Vec::new()),
-    tokenizer: Scheme::WordPiece,
-    pre_tokenizers: &[],
+    tokenizer: Scheme::Bert,
+    ..DECODER
 };
 
-const OWN_KEYS: &[KeyRow] = &[
-    KeyRow { key: "attention.causal", value: KeyValue::Formula(|_| Ok(Some(false.into()))) },
-    KeyRow { key: "pooling_type", value: KeyValue::Formula(|facts| pooling::pooling_type(facts.directory)) },
-    KeyRow { key: "classifier.output_labels", value: KeyValue::Formula(output_labels) },
-];
+const OWN_KEYS: &[KeyRow] = &[row("attention.causal", KeyValue::Formula(|_| Ok(Some(false.into()))))];
+const LABELS: &[KeyRow] = &[row("classifier.output_labels", KeyValue::Formula(output_labels))];
 
 const TENSORS: &[TensorRow] = &[
-    row("embeddings.word_embeddings", "token_embd", &[vocabulary, hidden], Need::Weight),
-    row("embeddings.position_embeddings", "position_embd", &[positions, hidden], Need::Weight),
-    row("embeddings.token_type_embeddings", "token_types", &[token_types, hidden], Need::Weight),
-    row("embeddings.LayerNorm", "token_embd_norm", &[hidden], Need::WeightAndBias),
-    row("encoder.layer.N.attention.self.query", "blk.N.attn_q", &[hidden, hidden], Need::WeightAndBias),
-    row("encoder.layer.N.attention.self.key", "blk.N.attn_k", &[hidden, hidden], Need::WeightAndBias),
-    row("encoder.layer.N.attention.self.value", "blk.N.attn_v", &[hidden, hidden], Need::WeightAndBias),
-    row(
-        "encoder.layer.N.attention.output.dense",
-        "blk.N.attn_output",
-        &[hidden, hidden],
-        Need::WeightAndBias,
-    ),
-    row(
-        "encoder.layer.N.attention.output.LayerNorm",
-        "blk.N.attn_output_norm",
-        &[hidden],
-        Need::WeightAndBias,
-    ),
-    row("encoder.layer.N.intermediate.dense", "blk.N.ffn_up", &[feed_forward, hidden], Need::WeightAndBias),
-    row("encoder.layer.N.output.dense", "blk.N.ffn_down", &[hidden, feed_forward], Need::WeightAndBias),
-    row("encoder.layer.N.output.LayerNorm", "blk.N.layer_output_norm", &[hidden], Need::WeightAndBias),
-    row("classifier", "cls", &[label_count, hidden], Need::Nothing),
-    row("classifier.out_proj", "cls.output", &[label_count, hidden], Need::Nothing),
+    weight("embeddings.word_embeddings", "token_embd", &[vocabulary, hidden]),
+    weight("embeddings.token_type_embeddings", "token_types", &[token_types, hidden]),
+    both("embeddings.LayerNorm", "token_embd_norm", &[hidden]),
+    both("encoder.layer.N.attention.self.query", "blk.N.attn_q", &[hidden, hidden]),
+    both("encoder.layer.N.attention.self.key", "blk.N.attn_k", &[hidden, hidden]),
+    both("encoder.layer.N.attention.self.value", "blk.N.attn_v", &[hidden, hidden]),
+    both("encoder.layer.N.attention.output.dense", "blk.N.attn_output", &[hidden, hidden]),
+    both("encoder.layer.N.attention.output.LayerNorm", "blk.N.attn_output_norm", &[hidden]),
+    both("encoder.layer.N.intermediate.dense", "blk.N.ffn_up", &[feed_forward, hidden]),
+    both("encoder.layer.N.output.dense", "blk.N.ffn_down", &[hidden, feed_forward]),
+    both("encoder.layer.N.output.LayerNorm", "blk.N.layer_output_norm", &[hidden]),
+    both("classifier", "cls", &[label_count, hidden]).optional(),
+    both("classifier.dense", "cls", &[hidden, hidden]).optional(),
+    both("classifier.out_proj", "cls.output", &[label_count, hidden]).optional(),
 ];
 
-const fn row(
-    source: &'static str,
-    target: &'static str,
-    shape: &'static [Dimension],
-    need: Need,
-) -> TensorRow {
-    TensorRow { source, target, shape, change: Change::None, need }
-}
+const POSITIONS: &[TensorRow] =
+    &[weight("embeddings.position_embeddings", "position_embd", &[positions, hidden])];
 
-fn hidden(config: &Config) -> Result<u64> {
-    config.size("hidden_size")
-}
-
-fn feed_forward(config: &Config) -> Result<u64> {
-    config.size("intermediate_size")
-}
-
-fn vocabulary(config: &Config) -> Result<u64> {
-    config.size("vocab_size")
-}
+const POSITIONS_BEHIND_PADDING: &[TensorRow] =
+    &[weight("embeddings.position_embeddings", "position_embd", &[positions, hidden]).by(behind_padding)];
 
 fn positions(config: &Config) -> Result<u64> {
     config.size("max_position_embeddings")
@@ -101,6 +128,41 @@ fn positions(config: &Config) -> Result<u64> {
 
 fn token_types(config: &Config) -> Result<u64> {
     config.size("type_vocab_size")
+}
+
+/// The first position's number.
+fn first_position(config: &Config) -> u64 {
+    config.get("pad_token_id").and_then(Json::as_u32).map_or(2, |id| u64::from(id) + 1)
+}
+
+fn fill_roberta(config: &mut Config) -> Result<()> {
+    config.fill("pad_token_id", Json::Integer(1));
+    let usable = positions(config)?.saturating_sub(first_position(config));
+    config.set("usable_positions", Json::Integer(usable.into()));
+    Ok(())
+}
+
+/// The rows of positions that are used: those up to the padding token's number are not.
+fn behind_padding(tensor: &Tensor<'_>) -> Result<Arranged> {
+    let first = first_position(tensor.config);
+    let count = tensor.rows().saturating_sub(first);
+    let view = tensor.view().narrow(0, first, count).filter(|_| count > 0);
+    let arranged = view.and_then(|view| Arranged::new(tensor.with_rows(count), view));
+    tensor.check(arranged, &format!("no positions are left behind the first {first}"))
+}
+
+/// The context is the trained one, not what stretched frequencies reach.
+fn nomic_context(config: &mut Config) -> Result<()> {
+    let trained = config.optional_size("max_trained_positions")?;
+    let context = match (config.optional_size("n_positions")?, trained) {
+        (Some(8192), None) => Some(2048),
+        (Some(2048), None) => Some(512),
+        (stated, trained) => trained.or(stated),
+    };
+    if let Some(context) = context {
+        config.set("n_positions", Json::Integer(context.into()));
+    }
+    Ok(())
 }
 
 fn label_count(config: &Config) -> Result<u64> {
@@ -147,19 +209,6 @@ fn canonical(name: &str, config: &Config) -> String {
         }
         _ => name.to_owned(),
     }
-}
-
-/// The defaults of `BertConfig`.
-fn fill(config: &mut Config) -> Result<()> {
-    config.fill("hidden_size", Json::Integer(768));
-    config.fill("intermediate_size", Json::Integer(3072));
-    config.fill("layer_norm_eps", Json::Float(1e-12));
-    config.fill("max_position_embeddings", Json::Integer(512));
-    config.fill("num_attention_heads", Json::Integer(12));
-    config.fill("num_hidden_layers", Json::Integer(12));
-    config.fill("type_vocab_size", Json::Integer(2));
-    config.fill("vocab_size", Json::Integer(30_522));
-    Ok(())
 }
 
 #[cfg(test)]
