@@ -2,10 +2,13 @@
 
 use briq_format::block::BF16;
 
-use crate::row::{Decode, Encode};
+use crate::decoder::DecodeLanes;
+use crate::lanes::Lanes;
+use crate::row::Encode;
 
-impl Decode for BF16 {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for BF16 {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weight) in blocks.iter().zip(weights) {
             *weight = block.to_f32();
         }

@@ -34,40 +34,43 @@ struct EncodeRows<'a, B> {
 impl<B: FromFit> Kernel for EncodeRows<'_, B> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let (steps, centre, largest_code) = match self.range {
-            Range::Extreme { half } => (-f32::from(half), f32::from(half) + 0.5, 2 * half - 1),
-            Range::Ends { largest_code } => (f32::from(largest_code), 0.5, largest_code),
-        };
-        let weights = self.rows.weights;
-        let mut x = [L::zero(); 32];
-        for (batch, blocks) in self.blocks.chunks_mut(L::WIDTH).enumerate() {
-            let starts = (batch * L::WIDTH..batch * L::WIDTH + blocks.len()).map(|block| block * 32);
-            Blocks::<32>::new(weights, starts.clone()).load(0, &mut x);
-            let (range, minimum) = match self.range {
-                Range::Extreme { .. } => (extreme(&x), L::zero()),
-                Range::Ends { .. } => ends(&x),
-            };
-            let scale = range / L::splat(steps);
-            let per_scale = L::select(scale.eq(L::zero()), L::zero(), L::splat(1.0) / scale);
-            let (mut scales, mut stored_minimums) = ([0; MAX_WIDTH], [0; MAX_WIDTH]);
-            scale.store_halves(&mut scales);
-            minimum.store_halves(&mut stored_minimums);
-            let minimums = numbers(minimum);
-            let per_scales = numbers(per_scale);
-            for (lane, (block, start)) in blocks.iter_mut().zip(starts).enumerate() {
-                let mut codes = [0; 32];
-                let weights = weights[start..start + 32].chunks_exact(L::WIDTH);
-                for (codes, x) in codes.chunks_exact_mut(L::WIDTH).zip(weights) {
-                    let steps = (L::load(x) - L::splat(minimums[lane])) * L::splat(per_scales[lane]);
-                    (steps + L::splat(centre)).store_truncated(codes);
-                }
-                for code in &mut codes {
-                    *code = (*code as i8).min(largest_code) as u8;
-                }
-                *block =
-                    B::from_fit(F16::from_bits(scales[lane]), F16::from_bits(stored_minimums[lane]), &codes);
-            }
+        let weights = self.rows.weights.chunks(L::WIDTH * 32);
+        for (weights, blocks) in weights.zip(self.blocks.chunks_mut(L::WIDTH)) {
+            encode_batch::<L, B>(self.range, weights, blocks);
         }
+    }
+}
+
+/// Encodes as many blocks as there are lanes, or fewer.
+#[inline(always)]
+pub(crate) fn encode_batch<L: Lanes, B: FromFit>(range: Range, weights: &[f32], blocks: &mut [B]) {
+    let (steps, centre, largest_code) = match range {
+        Range::Extreme { half } => (-f32::from(half), f32::from(half) + 0.5, 2 * half - 1),
+        Range::Ends { largest_code } => (f32::from(largest_code), 0.5, largest_code),
+    };
+    let mut x = [L::zero(); 32];
+    Blocks::<32>::of(weights.as_chunks().0.iter()).load(0, &mut x);
+    let (range, minimum) = match range {
+        Range::Extreme { .. } => (extreme(&x), L::zero()),
+        Range::Ends { .. } => ends(&x),
+    };
+    let scale = range / L::splat(steps);
+    let per_scale = L::select(scale.eq(L::zero()), L::zero(), L::splat(1.0) / scale);
+    let (mut scales, mut stored_minimums) = ([0; MAX_WIDTH], [0; MAX_WIDTH]);
+    scale.store_halves(&mut scales);
+    minimum.store_halves(&mut stored_minimums);
+    let minimums = numbers(minimum);
+    let per_scales = numbers(per_scale);
+    for (lane, (block, weights)) in blocks.iter_mut().zip(weights.as_chunks::<32>().0).enumerate() {
+        let mut codes = [0; 32];
+        for (codes, x) in codes.chunks_exact_mut(L::WIDTH).zip(weights.chunks_exact(L::WIDTH)) {
+            let steps = (L::load(x) - L::splat(minimums[lane])) * L::splat(per_scales[lane]);
+            (steps + L::splat(centre)).store_truncated(codes);
+        }
+        for code in &mut codes {
+            *code = (*code as i8).min(largest_code) as u8;
+        }
+        *block = B::from_fit(F16::from_bits(scales[lane]), F16::from_bits(stored_minimums[lane]), &codes);
     }
 }
 

@@ -1,23 +1,30 @@
-//! F16. Rows go through the slice conversions of `half`, which use the processor's instruction where it has one.
+//! F16. Rows are encoded by the slice conversions of `half`, which use the processor's instruction where there is
+//! one.
 
 use briq_format::block::F16;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
-use crate::row::{Decode, Encode};
+use crate::decoder::DecodeLanes;
+use crate::lanes::{Lanes, MAX_WIDTH, Unpack};
+use crate::row::Encode;
 
 /// Numbers converted at a time; they pass through a buffer because blocks are bytes of any alignment.
 const BATCH: usize = 64;
 
-impl Decode for F16 {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
-        for (blocks, weights) in blocks.chunks(BATCH).zip(weights.chunks_mut(BATCH)) {
-            let count = blocks.len().min(weights.len());
-            let mut batch = [f16::ZERO; BATCH];
-            for (half, block) in batch.iter_mut().zip(blocks) {
-                *half = f16::from_bits(block.to_bits());
+impl DecodeLanes for F16 {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
+        let whole = blocks.len().min(weights.len()) / L::WIDTH * L::WIDTH;
+        let mut halves = [0; MAX_WIDTH];
+        for (blocks, weights) in blocks.chunks_exact(L::WIDTH).zip(weights.chunks_exact_mut(L::WIDTH)) {
+            for (half, block) in halves.iter_mut().zip(blocks) {
+                *half = block.to_bits();
             }
-            batch[..count].convert_to_f32_slice(&mut weights[..count]);
+            L::load_halves(&halves).store(weights);
+        }
+        for (block, weight) in blocks.iter().zip(weights).skip(whole) {
+            *weight = f32::splat_half(*block);
         }
     }
 }

@@ -4,25 +4,30 @@ use briq_format::block::IQ1_M;
 use briq_format::scalar::F16;
 use zerocopy::little_endian::U16;
 
+use crate::decoder::DecodeLanes;
 use crate::error::Error;
 use crate::grid::split::{Best, Sorted};
-use crate::grid::ternary::{DIGITS, Fitted, TernaryBlock, digit, encode_rows, index, levels};
+use crate::grid::ternary::{Fitted, POINTS, TernaryBlock, digit, encode_rows, index, levels, ternary};
 use crate::lanes::Lanes;
-use crate::placement::{nibble, pack_nibbles};
+use crate::placement::pack_nibbles;
 use crate::primitives::{largest_since_nan, round_even};
-use crate::row::{Decode, Rows, TryEncode};
+use crate::row::{Rows, TryEncode};
 
-impl Decode for IQ1_M {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for IQ1_M {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<256>().0) {
-            let scale = block.scale().to_f32();
-            for (k, weights) in weights.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-                let group_scale = block.scales[k / 8].get() >> (3 * (k / 2 % 4)) & 7;
-                let step = scale * f32::from(2 * group_scale + 1);
-                let high = nibble(&block.grid_indices_high_and_shifts, k);
-                let index = usize::from(block.grid_indices_low[k]) | usize::from(high & 7) << 8;
-                let levels = levels(high >> 3 == 1);
-                *weights = DIGITS[index].map(|digit| step * levels[usize::from(digit)]);
+            let scale = L::splat_half(block.scale());
+            let groups =
+                block.grid_indices_low.as_chunks::<2>().0.iter().zip(weights.as_chunks_mut::<16>().0);
+            for (i, ((low, weights), high)) in groups.zip(&block.grid_indices_high_and_shifts).enumerate() {
+                let group_scale = block.scales[i / 4].get() >> (3 * (i % 4)) & 7;
+                let step = scale * L::splat(f32::from(2 * group_scale + 1));
+                let points = [
+                    POINTS[usize::from(low[0]) | usize::from(high & 7) << 8],
+                    POINTS[usize::from(low[1]) | usize::from(high >> 4 & 7) << 8],
+                ];
+                ternary(points, [high & 8 != 0, high & 128 != 0], step, weights);
             }
         }
     }

@@ -4,27 +4,30 @@ use briq_format::block::IQ1_S;
 use briq_format::scalar::F16;
 use zerocopy::little_endian::U16;
 
+use crate::decoder::DecodeLanes;
 use crate::error::Error;
 use crate::grid::split::{Best, Sorted};
-use crate::grid::ternary::{DIGITS, Fitted, TernaryBlock, encode_rows, index, levels};
+use crate::grid::ternary::{Fitted, POINTS, TernaryBlock, encode_rows, index, ternary};
 use crate::lanes::Lanes;
 use crate::primitives::{largest_since_nan, round_even};
-use crate::row::{Decode, Rows, TryEncode};
+use crate::row::{Rows, TryEncode};
 
-impl Decode for IQ1_S {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for IQ1_S {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<256>().0) {
-            let scale = block.scale.to_f32();
+            let scale = L::splat_half(block.scale);
             let groups =
-                block.grid_indices_low.as_chunks::<4>().0.iter().zip(weights.as_chunks_mut::<32>().0);
-            for ((low, weights), high_and_scale) in groups.zip(block.grid_indices_high_and_scales) {
-                let high = high_and_scale.get();
-                let step = scale * f32::from(2 * (high >> 12 & 7) + 1);
-                let levels = levels(high >> 15 == 1);
-                for (l, (low, weights)) in low.iter().zip(weights.as_chunks_mut::<8>().0).enumerate() {
-                    let index = usize::from(*low) | usize::from(high >> (3 * l) & 7) << 8;
-                    *weights = DIGITS[index].map(|digit| step * levels[usize::from(digit)]);
+                block.grid_indices_low.as_chunks::<2>().0.iter().zip(weights.as_chunks_mut::<16>().0);
+            for (i, (low, weights)) in groups.enumerate() {
+                let high = block.grid_indices_high_and_scales[i / 2].get();
+                let step = scale * L::splat(f32::from(2 * (high >> 12 & 7) + 1));
+                let mut points = [0; 2];
+                for (group, point) in points.iter_mut().enumerate() {
+                    let high = usize::from(high >> (3 * (2 * (i % 2) + group)) & 7);
+                    *point = POINTS[usize::from(low[group]) | high << 8];
                 }
+                ternary(points, [high >> 15 == 1; 2], step, weights);
             }
         }
     }

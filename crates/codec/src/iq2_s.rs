@@ -5,25 +5,31 @@ use std::sync::LazyLock;
 use briq_format::block::IQ2_S;
 use briq_format::scalar::F16;
 
+use crate::decoder::{DecodeLanes, signed};
 use crate::error::Error;
-use crate::grid::{
-    EIGHTHS, Fitted, Grid, GridBlock, Model, Refined, Start, Trials, encode_rows, points, signed,
-};
+use crate::grid::{EIGHTHS, Fitted, Grid, GridBlock, Model, Refined, Start, Trials, encode_rows, points};
+use crate::lanes::Lanes;
 use crate::placement::{nibble, pack_nibbles};
-use crate::row::{Decode, Rows, TryEncode};
+use crate::row::{Rows, TryEncode};
 use crate::tables;
 
 static MAGNITUDES: [[u8; 8]; 1024] = points(&tables::IQ2_S, &EIGHTHS);
 
-impl Decode for IQ2_S {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for IQ2_S {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<256>().0) {
-            let scale = block.scale.to_f32();
-            for (k, weights) in weights.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-                let step = scale * (0.5 + f32::from(nibble(&block.scales, k / 2))) * 0.25;
-                let high = block.grid_indices_high[k / 4] >> (2 * (k % 4)) & 3;
-                let index = usize::from(block.grid_indices_low[k]) | usize::from(high) << 8;
-                *weights = signed(step, &MAGNITUDES[index], block.signs[k]);
+            let scale = L::splat_half(block.scale);
+            let signs = block.signs.as_chunks::<2>().0.iter();
+            for (i, (signs, weights)) in signs.zip(weights.as_chunks_mut::<16>().0).enumerate() {
+                let step = scale * L::splat(0.5 + f32::from(nibble(&block.scales, i))) * L::splat(0.25);
+                let high = block.grid_indices_high[i / 2] >> (4 * (i % 2));
+                let mut magnitudes = [[0; 8]; 2];
+                for (group, magnitudes) in magnitudes.iter_mut().enumerate() {
+                    let high = usize::from(high >> (2 * group) & 3);
+                    *magnitudes = MAGNITUDES[usize::from(block.grid_indices_low[2 * i + group]) | high << 8];
+                }
+                signed(magnitudes.as_flattened(), step, u16::from_le_bytes(*signs).into(), weights);
             }
         }
     }
@@ -35,7 +41,7 @@ impl TryEncode for IQ2_S {
     }
 }
 
-impl GridBlock<16, 8, 2> for IQ2_S {
+impl GridBlock<16, 8> for IQ2_S {
     const MODEL: Model = Model {
         variance: 2.0,
         parity: false,
@@ -49,8 +55,9 @@ impl GridBlock<16, 8, 2> for IQ2_S {
         &GRID
     }
 
-    fn own_importance(x: f32, variance: f32) -> f32 {
-        0.25 * variance + x * x
+    #[inline(always)]
+    fn own_importance<L: Lanes>(x: L, variance: L) -> L {
+        L::splat(0.25) * variance + x * x
     }
 
     fn pack(fitted: &Fitted) -> Self {

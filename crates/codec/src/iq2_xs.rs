@@ -6,25 +6,33 @@ use briq_format::block::IQ2_XS;
 use briq_format::scalar::F16;
 use zerocopy::little_endian::U16;
 
+use crate::decoder::{DecodeLanes, signed};
 use crate::error::Error;
 use crate::grid::{
-    EIGHTHS, Fitted, Grid, GridBlock, Model, Refined, Start, Trials, encode_rows, points, signed, with_parity,
+    EIGHTHS, Fitted, Grid, GridBlock, Model, Refined, Start, Trials, encode_rows, points, with_parity,
 };
+use crate::lanes::Lanes;
 use crate::placement::{nibble, pack_nibbles};
-use crate::row::{Decode, Rows, TryEncode};
+use crate::row::{Rows, TryEncode};
 use crate::tables;
 
 static MAGNITUDES: [[u8; 8]; 512] = points(&tables::IQ2_XS, &EIGHTHS);
 
-impl Decode for IQ2_XS {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for IQ2_XS {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<256>().0) {
-            let scale = block.scale.to_f32();
-            for (k, weights) in weights.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-                let step = scale * (0.5 + f32::from(nibble(&block.scales, k / 2))) * 0.25;
-                let index_and_signs = block.grid_indices_and_signs[k].get();
-                let magnitudes = &MAGNITUDES[usize::from(index_and_signs & 511)];
-                *weights = signed(step, magnitudes, with_parity(u32::from(index_and_signs >> 9)));
+            let scale = L::splat_half(block.scale);
+            let groups = block.grid_indices_and_signs.as_chunks::<2>().0.iter();
+            for (i, (groups, weights)) in groups.zip(weights.as_chunks_mut::<16>().0).enumerate() {
+                let step = scale * L::splat(0.5 + f32::from(nibble(&block.scales, i))) * L::splat(0.25);
+                let (mut magnitudes, mut signs) = ([[0; 8]; 2], [0; 2]);
+                for (group, index_and_signs) in groups.iter().enumerate() {
+                    let index_and_signs = index_and_signs.get();
+                    magnitudes[group] = MAGNITUDES[usize::from(index_and_signs & 511)];
+                    signs[group] = with_parity(u32::from(index_and_signs >> 9));
+                }
+                signed(magnitudes.as_flattened(), step, u16::from_le_bytes(signs).into(), weights);
             }
         }
     }
@@ -38,7 +46,7 @@ impl TryEncode for IQ2_XS {
     }
 }
 
-impl GridBlock<16, 8, 2> for IQ2_XS {
+impl GridBlock<16, 8> for IQ2_XS {
     const MODEL: Model = Model {
         variance: 1.0,
         parity: true,

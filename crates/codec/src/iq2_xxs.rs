@@ -5,26 +5,30 @@ use std::sync::LazyLock;
 use briq_format::block::{IQ2_XXS, IQ2XxsRecord};
 use briq_format::scalar::F16;
 
+use crate::decoder::{DecodeLanes, signed};
 use crate::error::Error;
 use crate::grid::{
-    EIGHTHS, Fitted, Grid, GridBlock, Model, Refined, Start, Trials, encode_rows, points, signed, with_parity,
+    EIGHTHS, Fitted, Grid, GridBlock, Model, Refined, Start, Trials, encode_rows, four_with_parity, points,
 };
-use crate::row::{Decode, Rows, TryEncode};
+use crate::lanes::Lanes;
+use crate::row::{Rows, TryEncode};
 use crate::tables;
 
 static MAGNITUDES: [[u8; 8]; 256] = points(&tables::IQ2_XXS, &EIGHTHS);
 
-impl Decode for IQ2_XXS {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for IQ2_XXS {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<256>().0) {
-            let scale = block.scale.to_f32();
+            let scale = L::splat_half(block.scale);
             for (record, weights) in block.records.iter().zip(weights.as_chunks_mut::<32>().0) {
-                let mut signs = record.signs_and_scale.get();
-                let step = scale * (0.5 + (signs >> 28) as f32) * 0.25;
-                for (index, weights) in record.grid_indices.iter().zip(weights.as_chunks_mut::<8>().0) {
-                    *weights = signed(step, &MAGNITUDES[usize::from(*index)], with_parity(signs));
-                    signs >>= 7;
+                let signs_and_scale = record.signs_and_scale.get();
+                let step = scale * L::splat(0.5 + (signs_and_scale >> 28) as f32) * L::splat(0.25);
+                let mut magnitudes = [[0; 8]; 4];
+                for (magnitudes, index) in magnitudes.iter_mut().zip(record.grid_indices) {
+                    *magnitudes = MAGNITUDES[usize::from(index)];
                 }
+                signed(magnitudes.as_flattened(), step, four_with_parity(signs_and_scale), weights);
             }
         }
     }
@@ -38,7 +42,7 @@ impl TryEncode for IQ2_XXS {
     }
 }
 
-impl GridBlock<32, 8, 4> for IQ2_XXS {
+impl GridBlock<32, 8> for IQ2_XXS {
     const MODEL: Model = Model {
         variance: 1.0,
         parity: true,

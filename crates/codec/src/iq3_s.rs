@@ -5,27 +5,31 @@ use std::sync::LazyLock;
 use briq_format::block::IQ3_S;
 use briq_format::scalar::F16;
 
+use crate::decoder::{DecodeLanes, signed};
 use crate::error::Error;
-use crate::grid::{
-    Fitted, Grid, GridBlock, Model, Refined, Start, Trials, encode_rows, pair, points, signed,
-};
+use crate::grid::{Fitted, Grid, GridBlock, Model, Refined, Start, Trials, encode_rows, points};
+use crate::lanes::Lanes;
 use crate::placement::{nibble, pack_nibbles};
-use crate::row::{Decode, Rows, TryEncode};
+use crate::row::{Rows, TryEncode};
 use crate::tables;
 
 static MAGNITUDES: [[u8; 4]; 512] = points(&tables::IQ3_S, &[1, 3, 5, 7, 9, 11, 13, 15]);
 
-impl Decode for IQ3_S {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for IQ3_S {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<256>().0) {
-            let scale = block.scale.to_f32();
-            for (k, weights) in weights.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-                let step = scale * f32::from(1 + 2 * nibble(&block.scales, k / 4));
-                let magnitudes = pair([2 * k, 2 * k + 1].map(|j| {
-                    let high = block.grid_indices_high[j / 8] >> (j % 8) & 1;
-                    MAGNITUDES[usize::from(block.grid_indices_low[j]) | usize::from(high) << 8]
-                }));
-                *weights = signed(step, &magnitudes, block.signs[k]);
+            let scale = L::splat_half(block.scale);
+            let groups =
+                block.grid_indices_low.as_chunks::<8>().0.iter().zip(weights.as_chunks_mut::<32>().0);
+            for (b, ((indices, weights), signs)) in groups.zip(block.signs.as_chunks::<4>().0).enumerate() {
+                let step = scale * L::splat(f32::from(1 + 2 * nibble(&block.scales, b)));
+                let high = usize::from(block.grid_indices_high[b]);
+                let mut magnitudes = [[0; 4]; 8];
+                for (j, (magnitudes, low)) in magnitudes.iter_mut().zip(indices).enumerate() {
+                    *magnitudes = MAGNITUDES[usize::from(*low) | (high >> j & 1) << 8];
+                }
+                signed(magnitudes.as_flattened(), step, u32::from_le_bytes(*signs), weights);
             }
         }
     }
@@ -37,7 +41,7 @@ impl TryEncode for IQ3_S {
     }
 }
 
-impl GridBlock<32, 4, 8> for IQ3_S {
+impl GridBlock<32, 4> for IQ3_S {
     const MODEL: Model = Model {
         variance: 2.0,
         parity: false,

@@ -5,31 +5,32 @@ use std::sync::LazyLock;
 use briq_format::block::IQ3_XXS;
 use briq_format::scalar::F16;
 
+use crate::decoder::{DecodeLanes, signed};
 use crate::error::Error;
 use crate::grid::{
-    Fitted, Grid, GridBlock, Model, Refined, Start, Trials, encode_rows, pair, points, signed, with_parity,
+    Fitted, Grid, GridBlock, Model, Refined, Start, Trials, encode_rows, four_with_parity, points,
 };
-use crate::row::{Decode, Rows, TryEncode};
+use crate::lanes::Lanes;
+use crate::row::{Rows, TryEncode};
 use crate::tables;
 
 /// In quarters of a step. The last breaks the rule of the others.
 static MAGNITUDES: [[u8; 4]; 256] = points(&tables::IQ3_XXS, &[4, 12, 20, 28, 36, 44, 52, 62]);
 
-impl Decode for IQ3_XXS {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for IQ3_XXS {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<256>().0) {
-            let scale = block.scale.to_f32();
+            let scale = L::splat_half(block.scale);
             let groups = block.grid_indices.as_chunks::<8>().0.iter().zip(weights.as_chunks_mut::<32>().0);
-            for ((indices, weights), signs_and_scale) in groups.zip(block.signs_and_scales) {
-                let mut signs = signs_and_scale.get();
-                let step = scale * (0.5 + (signs >> 28) as f32) * 0.5;
-                for (indices, weights) in
-                    indices.as_chunks::<2>().0.iter().zip(weights.as_chunks_mut::<8>().0)
-                {
-                    let magnitudes = pair(indices.map(|index| MAGNITUDES[usize::from(index)]));
-                    *weights = signed(step, &magnitudes, with_parity(signs));
-                    signs >>= 7;
+            for ((indices, weights), signs_and_scale) in groups.zip(&block.signs_and_scales) {
+                let signs_and_scale = signs_and_scale.get();
+                let step = scale * L::splat(0.5 + (signs_and_scale >> 28) as f32) * L::splat(0.5);
+                let mut magnitudes = [[0; 4]; 8];
+                for (magnitudes, index) in magnitudes.iter_mut().zip(indices) {
+                    *magnitudes = MAGNITUDES[usize::from(*index)];
                 }
+                signed(magnitudes.as_flattened(), step, four_with_parity(signs_and_scale), weights);
             }
         }
     }
@@ -41,7 +42,7 @@ impl TryEncode for IQ3_XXS {
     }
 }
 
-impl GridBlock<32, 4, 8> for IQ3_XXS {
+impl GridBlock<32, 4> for IQ3_XXS {
     const MODEL: Model = Model {
         variance: 2.0,
         parity: true,

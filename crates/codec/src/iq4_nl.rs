@@ -3,10 +3,11 @@
 use briq_format::block::IQ4_NL;
 use briq_format::scalar::F16;
 
+use crate::decoder::{DecodeLanes, levelled};
 use crate::fit::{importance_weights, levels, nearest_codes};
 use crate::lanes::{CodeTile, Lanes, Tile, numbers, squares, sum_of_squares};
 use crate::placement::{pack_halves, unpack_halves};
-use crate::row::{Decode, Encode, Quants, Rows};
+use crate::row::{Encode, Quants, Rows};
 use crate::side_by_side::{EncodeLanes, encode_rows};
 use crate::tables::IQ4_LEVELS;
 
@@ -16,11 +17,11 @@ impl Quants<32> for IQ4_NL {
     }
 }
 
-impl Decode for IQ4_NL {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for IQ4_NL {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<32>().0) {
-            let scale = block.scale.to_f32();
-            *weights = block.quants().map(|quant| scale * f32::from(quant));
+            levelled(&IQ4_LEVELS, &unpack_halves(&block.quants), L::splat_half(block.scale), weights);
         }
     }
 }
@@ -46,8 +47,8 @@ impl EncodeLanes<32> for IQ4_NL {
         let mut codes = CodeTile::<32>::new();
         codes.store(0, &nearest_codes(&x, scale));
         let scales = numbers(scale);
-        for (lane, block) in blocks.iter_mut().enumerate() {
-            *block = Self { scale: F16::from_f32(scales[lane]), quants: pack_halves(&codes.block(lane)) };
+        for ((block, scale), codes) in blocks.iter_mut().zip(scales).zip(codes.blocks()) {
+            *block = Self { scale: F16::from_f32(scale), quants: pack_halves(&codes) };
         }
     }
 }

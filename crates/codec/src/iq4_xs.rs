@@ -3,10 +3,11 @@
 use briq_format::block::IQ4_XS;
 use briq_format::scalar::F16;
 
+use crate::decoder::{DecodeLanes, levelled};
 use crate::fit::{extreme, importance_weights, levels, nearest_codes};
 use crate::lanes::{CodeTile, Lanes, Tile, numbers, squares, sum_of_squares};
 use crate::placement::{nibble, pack_halves, unpack_halves};
-use crate::row::{Decode, Encode, Quants, Rows};
+use crate::row::{Encode, Quants, Rows};
 use crate::side_by_side::{EncodeLanes, encode_rows};
 use crate::tables::IQ4_LEVELS;
 use zerocopy::little_endian::U16;
@@ -22,16 +23,17 @@ impl Quants<256> for IQ4_XS {
     }
 }
 
-impl Decode for IQ4_XS {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for IQ4_XS {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<256>().0) {
-            let (scale, quants) = (block.scale.to_f32(), block.quants());
-            let groups = weights.as_chunks_mut::<32>().0.iter_mut().zip(quants.as_chunks::<32>().0);
+            let scale = L::splat_half(block.scale);
+            let groups = weights.as_chunks_mut::<32>().0.iter_mut().zip(block.quants.as_chunks::<16>().0);
             for (b, (weights, quants)) in groups.enumerate() {
                 let high = (block.scales_high.get() >> (2 * b) & 3) as u8;
                 let group_scale = nibble(&block.scales_low, b) | high << 4;
-                let step = scale * f32::from(group_scale as i8 - 32);
-                *weights = quants.map(|quant| step * f32::from(quant));
+                let step = scale * L::splat(f32::from(group_scale as i8 - 32));
+                levelled(&IQ4_LEVELS, &unpack_halves(quants), step, weights);
             }
         }
     }
@@ -67,8 +69,8 @@ impl EncodeLanes<256> for IQ4_XS {
             codes.store(group * 32, &nearest_codes(&x.load::<L, 32>(group * 32), unit * units));
         }
         let units = numbers(unit);
-        for (lane, block) in blocks.iter_mut().enumerate() {
-            *block = pack(F16::from_f32(units[lane]), &scale_codes.block(lane), &codes.block(lane));
+        for (lane, (block, codes)) in blocks.iter_mut().zip(codes.blocks()).enumerate() {
+            *block = pack(F16::from_f32(units[lane]), &scale_codes.block(lane), &codes);
         }
     }
 }

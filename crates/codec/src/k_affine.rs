@@ -5,6 +5,7 @@
 
 use briq_format::scalar::F16;
 
+use crate::decoder::lowered;
 use crate::fit::{Affine, Scaled, Trials, affine, importance_weights, nonnegative};
 use crate::k_scales::{self, ScalesAndMinimums};
 use crate::lanes::{CodeTile, Isa, Kernel, Lanes, Pair, Tile, dispatch, numbers, sum, sum_of_squares};
@@ -24,19 +25,6 @@ pub(crate) struct SuperBlock {
     pub(crate) minimum: F16,
     pub(crate) scales_and_minimums: [u8; 12],
     pub(crate) codes: [u8; 256],
-}
-
-/// The weights of a block.
-pub(crate) fn decode(scale: F16, minimum: F16, packed: &[u8; 12], quants: &[i8; 256]) -> [f32; 256] {
-    let steps = Steps::new(scale, minimum, packed);
-    let mut weights = [0.0; 256];
-    let groups = weights.chunks_exact_mut(32).zip(quants.chunks_exact(32));
-    for ((weights, quants), (scale, minimum)) in groups.zip(steps.0) {
-        for (weight, quant) in weights.iter_mut().zip(quants) {
-            *weight = scale * f32::from(*quant) - minimum;
-        }
-    }
-    weights
 }
 
 /// Encodes the super-blocks of rows, as many at once as there are lanes; `place` makes a block of each.
@@ -166,8 +154,9 @@ fn place_all<L: Lanes, B>(
         let unpacked =
             ScalesAndMinimums { scales: scale_codes.block(lane), minimums: minimum_codes.block(lane) };
         packed[lane] = k_scales::pack(&unpacked);
-        for (group, (step, drop)) in Steps::new(scale, minimum, &packed[lane]).0.into_iter().enumerate() {
-            (steps[group][lane], drops[group][lane]) = (step, drop);
+        let stored = Steps::new::<L>(scale, minimum, &packed[lane]);
+        for group in 0..8 {
+            (steps[group][lane], drops[group][lane]) = (stored.steps[group], stored.drops[group]);
         }
     }
     let mut codes = CodeTile::<256>::new();
@@ -192,13 +181,36 @@ fn place_all<L: Lanes, B>(
 }
 
 /// Per sub-block the weight of a step, and what is subtracted.
-struct Steps([(f32, f32); 8]);
+pub(crate) struct Steps {
+    steps: [f32; 8],
+    drops: [f32; 8],
+}
 
 impl Steps {
-    fn new(scale: F16, minimum: F16, packed: &[u8; 12]) -> Self {
-        let (scale, minimum) = (scale.to_f32(), minimum.to_f32());
+    #[inline(always)]
+    pub(crate) fn new<L: Lanes>(scale: F16, minimum: F16, packed: &[u8; 12]) -> Self {
         let ScalesAndMinimums { scales, minimums } = k_scales::unpack(packed);
-        Self(std::array::from_fn(|i| (scale * f32::from(scales[i]), minimum * f32::from(minimums[i]))))
+        // All in one register, if it has sixteen lanes.
+        let (codes, mut products) = ([scales, minimums], [[0.0; 8]; 2]);
+        let runs = codes.as_flattened().chunks_exact(L::WIDTH);
+        for (run, (codes, products)) in
+            runs.zip(products.as_flattened_mut().chunks_exact_mut(L::WIDTH)).enumerate()
+        {
+            let is_scale = L::mask(0xFF >> (run * L::WIDTH));
+            let unit = L::select(is_scale, L::splat_half(scale), L::splat_half(minimum));
+            (unit * L::from_bytes(codes)).store(products);
+        }
+        let [steps, drops] = products;
+        Self { steps, drops }
+    }
+
+    /// The weights of a block.
+    #[inline(always)]
+    pub(crate) fn decode<L: Lanes>(&self, quants: &[i8; 256], weights: &mut [f32; 256]) {
+        let groups = weights.as_chunks_mut::<32>().0.iter_mut().zip(quants.as_chunks::<32>().0);
+        for ((weights, quants), (step, drop)) in groups.zip(self.steps.iter().zip(&self.drops)) {
+            lowered(quants, L::splat(*step), L::splat(*drop), weights);
+        }
     }
 }
 

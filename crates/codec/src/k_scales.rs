@@ -10,16 +10,17 @@ pub struct ScalesAndMinimums {
 }
 
 /// Takes apart the field `scales_and_minimums`.
+#[inline(always)]
 pub fn unpack(bytes: &[u8; 12]) -> ScalesAndMinimums {
-    let mut unpacked = ScalesAndMinimums { scales: [0; 8], minimums: [0; 8] };
-    for i in 0..4 {
-        let (scale, minimum, low) = (bytes[i], bytes[i + 4], bytes[i + 8]);
-        unpacked.scales[i] = scale & 63;
-        unpacked.minimums[i] = minimum & 63;
-        unpacked.scales[i + 4] = low & 15 | scale >> 6 << 4;
-        unpacked.minimums[i + 4] = low >> 4 | minimum >> 6 << 4;
+    // Four at a time, a byte each of a word.
+    let words = bytes.as_chunks().0;
+    let [scale, minimum, low] = [words[0], words[1], words[2]].map(u32::from_le_bytes);
+    let low_six = |word: u32| u64::from(word & 0x3F3F_3F3F);
+    let joined = |low: u32, high: u32| u64::from(low & 0x0F0F_0F0F | high >> 2 & 0x3030_3030);
+    ScalesAndMinimums {
+        scales: (low_six(scale) | joined(low, scale) << 32).to_le_bytes(),
+        minimums: (low_six(minimum) | joined(low >> 4, minimum) << 32).to_le_bytes(),
     }
-    unpacked
 }
 
 /// Inverse of [`unpack`]. Of values above 63 the higher bits spill into others, as in the reference.

@@ -28,6 +28,7 @@
 //! ```
 
 mod check;
+mod decoder;
 mod dispatch;
 mod error;
 mod row;

@@ -2,11 +2,12 @@
 
 use briq_format::block::MXFP4;
 
+use crate::decoder::{DecodeLanes, levelled};
 use crate::fp4::{DOUBLED, nearest};
 use crate::lanes::{Isa, Kernel, Lanes, dispatch};
 use crate::placement::{pack_halves, unpack_halves};
 use crate::primitives::magnitude;
-use crate::row::{Decode, Encode, Quants, Rows};
+use crate::row::{Encode, Quants, Rows};
 
 impl Quants<32> for MXFP4 {
     fn quants(&self) -> [i8; 32] {
@@ -14,11 +15,11 @@ impl Quants<32> for MXFP4 {
     }
 }
 
-impl Decode for MXFP4 {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for MXFP4 {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<32>().0) {
-            let scale = half_scale(block.exponent);
-            *weights = block.quants().map(|quant| f32::from(quant) * scale);
+            levelled(&DOUBLED, &unpack_halves(&block.quants), L::splat(half_scale(block.exponent)), weights);
         }
     }
 }

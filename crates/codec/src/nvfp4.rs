@@ -2,10 +2,11 @@
 
 use briq_format::block::NVFP4;
 
+use crate::decoder::{DecodeLanes, levelled};
 use crate::fp4::{DOUBLED, nearest};
 use crate::lanes::{Isa, Kernel, Lanes, dispatch};
 use crate::primitives::magnitude;
-use crate::row::{Decode, Encode, Quants, Rows};
+use crate::row::{Encode, Quants, Rows};
 
 impl Quants<64> for NVFP4 {
     fn quants(&self) -> [i8; 64] {
@@ -14,14 +15,14 @@ impl Quants<64> for NVFP4 {
     }
 }
 
-impl Decode for NVFP4 {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for NVFP4 {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<64>().0) {
-            let quants = block.quants();
-            let groups = weights.as_chunks_mut::<16>().0.iter_mut().zip(quants.as_chunks::<16>().0);
-            for ((weights, quants), scale) in groups.zip(block.scales) {
-                let scale = half_scale(scale);
-                *weights = quants.map(|quant| f32::from(quant) * scale);
+            let groups = weights.as_chunks_mut::<16>().0.iter_mut().zip(block.quants.as_chunks::<8>().0);
+            for ((weights, quants), scale) in groups.zip(&block.scales) {
+                let scale = L::splat(HALF_SCALES[usize::from(*scale)]);
+                levelled(&DOUBLED, &unpack(quants), scale, weights);
             }
         }
     }
@@ -53,14 +54,34 @@ impl Kernel for EncodeRows<'_> {
     }
 }
 
+/// The codes of 16 weights.
+#[inline(always)]
+fn unpack(bytes: &[u8; 8]) -> [u8; 16] {
+    let mut codes = [0; 16];
+    for (i, byte) in bytes.iter().enumerate() {
+        (codes[i], codes[i + 8]) = (byte & 15, byte >> 4);
+    }
+    codes
+}
+
+/// [`half_scale`] of every code.
+static HALF_SCALES: [f32; 256] = {
+    let (mut scales, mut code) = ([0.0; 256], 0);
+    while code < 256 {
+        scales[code] = half_scale(code as u8);
+        code += 1;
+    }
+    scales
+};
+
 /// Half the value of an 8-bit float: 4 bits of exponent, bias 7, and 3 of fraction. Bit 7 says nothing, but makes
 /// an exception of the two codes for zero and for no number, which both stand for zero.
 #[inline(always)]
-fn half_scale(code: u8) -> f32 {
+const fn half_scale(code: u8) -> f32 {
     if matches!(code, 0 | 0x7F) {
         return 0.0;
     }
-    let (exponent, fraction) = (u32::from(code >> 3 & 15), u32::from(code & 7));
+    let (exponent, fraction) = ((code >> 3 & 15) as u32, (code & 7) as u32);
     match exponent {
         // 2^-9, the smallest number, halved.
         0 => fraction as f32 * f32::from_bits((127 - 10) << 23),

@@ -49,8 +49,30 @@ pub(crate) fn unpack_fifth_bits(high: u32, low: &[u8; 16]) -> [u8; 32] {
 }
 
 /// Code `i` of 4 bits, two to a byte, the first in the low nibble.
+#[inline(always)]
 pub(crate) fn nibble(bytes: &[u8], i: usize) -> u8 {
     bytes[i / 2] >> (4 * (i % 2)) & 15
+}
+
+/// Codes without their zero point. Written out, as all here that decoders use, because closures are not compiled for
+/// the instruction set of their caller.
+#[inline(always)]
+pub(crate) fn centred<const N: usize>(codes: &[u8; N], zero: u8) -> [i8; N] {
+    let mut centred = [0; N];
+    for (centred, code) in centred.iter_mut().zip(codes) {
+        *centred = code.wrapping_sub(zero) as i8;
+    }
+    centred
+}
+
+/// The codes with `high` on top of `low`, which has `bits`.
+#[inline(always)]
+pub(crate) fn joined<const N: usize>(low: &[u8; N], high: &[u8; N], bits: u32) -> [u8; N] {
+    let mut codes = *low;
+    for (code, high) in codes.iter_mut().zip(high) {
+        *code |= high << bits;
+    }
+    codes
 }
 
 /// Codes of 4 bits, two to a byte; [`nibble`] finds them again.

@@ -4,12 +4,15 @@
 
 use briq_format::block::{F32, F64, I8, I16, I32, I64};
 
-use crate::row::{Decode, Encode};
+use crate::decoder::DecodeLanes;
+use crate::lanes::Lanes;
+use crate::row::Encode;
 
 macro_rules! decode {
     ($($name:ident: $widen:expr;)*) => {
-        $(impl Decode for $name {
-            fn decode(blocks: &[Self], weights: &mut [f32]) {
+        $(impl DecodeLanes for $name {
+            #[inline(always)]
+            fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
                 for (block, weight) in blocks.iter().zip(weights) {
                     *weight = $widen(*block);
                 }

@@ -3,15 +3,22 @@
 use briq_format::block::Q1_0;
 use briq_format::scalar::F16;
 
+use crate::decoder::DecodeLanes;
+use crate::lanes::Lanes;
 use crate::primitives::sum;
-use crate::row::{Decode, Encode};
+use crate::row::Encode;
 
-impl Decode for Q1_0 {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for Q1_0 {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<128>().0) {
-            let scale = block.scale.to_f32();
-            for (weights, positive) in weights.as_chunks_mut::<8>().0.iter_mut().zip(block.signs) {
-                *weights = std::array::from_fn(|i| if positive >> i & 1 == 1 { scale } else { -scale });
+            let scale = L::splat_half(block.scale);
+            let groups = weights.as_chunks_mut::<32>().0.iter_mut().zip(block.signs.as_chunks::<4>().0);
+            for (weights, positive) in groups {
+                let positive = u32::from_le_bytes(*positive);
+                for (run, weights) in weights.chunks_exact_mut(L::WIDTH).enumerate() {
+                    L::select(L::mask(positive >> (run * L::WIDTH)), scale, -scale).store(weights);
+                }
             }
         }
     }
@@ -34,6 +41,7 @@ impl Encode for Q1_0 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::row::Decode;
 
     #[test]
     fn a_sign_is_kept_and_zeros_are_positive() {

@@ -3,8 +3,10 @@
 use briq_format::block::Q2_0;
 use briq_format::scalar::F16;
 
+use crate::decoder::DecodeLanes;
+use crate::lanes::Lanes;
 use crate::primitives::{inverse_or_zero, magnitude, round_away};
-use crate::row::{Decode, Encode, Quants};
+use crate::row::{Encode, Quants};
 
 impl Quants<64> for Q2_0 {
     fn quants(&self) -> [i8; 64] {
@@ -12,11 +14,19 @@ impl Quants<64> for Q2_0 {
     }
 }
 
-impl Decode for Q2_0 {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for Q2_0 {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<64>().0) {
-            let scale = block.scale.to_f32();
-            *weights = block.quants().map(|quant| f32::from(quant) * scale);
+            let scale = L::splat_half(block.scale);
+            let groups = weights.as_chunks_mut::<32>().0.iter_mut().zip(block.quants.as_chunks::<8>().0);
+            for (weights, quants) in groups {
+                let codes = u64::from_le_bytes(*quants);
+                for (run, weights) in weights.chunks_exact_mut(L::WIDTH).enumerate() {
+                    let codes = L::from_bit_pairs(codes >> (2 * run * L::WIDTH));
+                    ((codes - L::splat(1.0)) * scale).store(weights);
+                }
+            }
         }
     }
 }

@@ -3,30 +3,37 @@
 use briq_format::block::Q2_K;
 use briq_format::scalar::F16;
 
+use crate::decoder::{self, DecodeLanes, lowered};
 use crate::fit::{Affine, Scaled, Trials, affine, affine_by_magnitude, nonnegative, weigh};
 use crate::lanes::{Blocks, CodeTile, Lanes, MAX_WIDTH, Pair, sum};
-use crate::placement::{Code, pack_planes, unpack_planes};
-use crate::row::{Decode, Encode, Quants, Rows};
+use crate::placement::{Code, centred, pack_planes, unpack_planes};
+use crate::row::{Encode, Quants, Rows};
 use crate::super_blocks::{EncodeSuperBlocks, encode_rows};
 
 /// The scales that are tried without importance.
 const TRIALS: Trials = Trials { first: -0.5, step: 0.1, last: 15 };
 
 impl Quants<256> for Q2_K {
+    #[inline(always)]
     fn quants(&self) -> [i8; 256] {
-        unpack_planes(&self.quants).map(|code| code as i8)
+        centred(&unpack_planes(&self.quants), 0)
     }
 }
 
-impl Decode for Q2_K {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for Q2_K {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<256>().0) {
+            let (mut scales, mut minimums) = ([0; 16], [0; 16]);
+            for (i, packed) in block.scales_and_minimums.iter().enumerate() {
+                (scales[i], minimums[i]) = ((packed & 15) as i8, (packed >> 4) as i8);
+            }
+            let steps = decoder::steps(L::splat_half(block.scale), &scales);
+            let drops = decoder::steps(L::splat_half(block.minimum), &minimums);
             let quants = block.quants();
             let groups = weights.as_chunks_mut::<16>().0.iter_mut().zip(quants.as_chunks::<16>().0);
-            for ((weights, quants), packed) in groups.zip(block.scales_and_minimums) {
-                let step = block.scale.to_f32() * f32::from(packed & 15);
-                let drop = block.minimum.to_f32() * f32::from(packed >> 4);
-                *weights = quants.map(|quant| step * f32::from(quant) - drop);
+            for ((weights, quants), (step, drop)) in groups.zip(steps.into_iter().zip(drops)) {
+                lowered(quants, L::splat(step), L::splat(drop), weights);
             }
         }
     }
@@ -114,7 +121,7 @@ fn fit<L: Lanes>(x: &Blocks<'_, 256>) -> Fits<L> {
     let mut sub_blocks = [Affine::none(); 8];
     let (mut run, mut w) = ([Pair::zero(); 16], [Pair::zero(); 16]);
     for (pair, fit) in sub_blocks.iter_mut().enumerate() {
-        x.prefetch_after::<L>(pair * 32);
+        x.prefetch_next::<L>(pair * 32);
         x.load_pair(pair * 32, &mut run);
         for (w, x) in w.iter_mut().zip(run) {
             *w = x.abs();
@@ -132,7 +139,7 @@ fn fit_with_importance<L: Lanes>(x: &Blocks<'_, 256>, importance: &Blocks<'_, 25
     let (mut sub_blocks, mut sums) = ([Affine::none(); 8], [L::zero(); 16]);
     let (mut run, mut w) = ([Pair::zero(); 16], [Pair::zero(); 16]);
     for (pair, (fit, sums)) in sub_blocks.iter_mut().zip(sums.as_chunks_mut().0).enumerate() {
-        x.prefetch_after::<L>(pair * 32);
+        x.prefetch_next::<L>(pair * 32);
         x.load_pair(pair * 32, &mut run);
         importance.load_pair(pair * 32, &mut w);
         weigh(&mut w, Pair(variance, variance), &run);

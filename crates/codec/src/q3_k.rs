@@ -3,27 +3,29 @@
 use briq_format::block::Q3_K;
 use briq_format::scalar::F16;
 
+use crate::decoder::{DecodeLanes, scaled, steps};
 use crate::fit::{Symmetric, descent, extreme, first_step, symmetric, weigh};
-use crate::lanes::{Blocks, CodeTile, Lanes, LookUp, MAX_WIDTH, Pair, sum};
-use crate::placement::{Code, pack_planes, unpack_planes};
-use crate::row::{Decode, Encode, Quants, Rows};
+use crate::lanes::{Blocks, CodeTile, Lanes, MAX_WIDTH, Pair, sum};
+use crate::placement::{Code, centred, joined, pack_planes, unpack_planes};
+use crate::row::{Encode, Quants, Rows};
 use crate::super_blocks::{EncodeSuperBlocks, encode_rows};
 
 impl Quants<256> for Q3_K {
+    #[inline(always)]
     fn quants(&self) -> [i8; 256] {
-        let (low, high) = (unpack_planes(&self.low_bits), unpack_planes(&self.high_bits));
-        std::array::from_fn(|i| (low[i] | high[i] << 2) as i8 - 4)
+        centred(&joined(&unpack_planes(&self.low_bits), &unpack_planes(&self.high_bits), 2), 4)
     }
 }
 
-impl Decode for Q3_K {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for Q3_K {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<256>().0) {
-            let (scale, quants) = (block.scale.to_f32(), block.quants());
+            let scales = centred(&unpack_scales(&block.scales), 32);
+            let (steps, quants) = (steps(L::splat_half(block.scale), &scales), block.quants());
             let groups = weights.as_chunks_mut::<16>().0.iter_mut().zip(quants.as_chunks::<16>().0);
-            for ((weights, quants), group_scale) in groups.zip(unpack_scales(&block.scales)) {
-                let step = scale * f32::from(group_scale as i8 - 32);
-                *weights = quants.map(|quant| step * f32::from(quant));
+            for ((weights, quants), step) in groups.zip(steps) {
+                scaled(quants, L::splat(step), weights);
             }
         }
     }
@@ -122,13 +124,12 @@ fn descent_scales<L: Lanes>(x: &Blocks<'_, 256>, count: usize) -> [L; 16] {
     let (mut places, mut left) = ([(0, 0); 16 * MAX_WIDTH], 0);
     let mut run = [Pair::<L>::zero(); 16];
     for pair in 0..8 {
-        x.prefetch_after::<L>(pair * 32);
+        x.prefetch_next::<L>(pair * 32);
         x.load_pair(pair * 32, &mut run);
         let (scale, restless) = first_step(&run, 4.0);
         scale.0.store(&mut scales[2 * pair]);
         scale.1.store(&mut scales[2 * pair + 1]);
-        let marked = Pair::<L>::select(restless, Pair::splat(1.0), Pair::zero());
-        let mut restless = marked.differing(Pair::zero());
+        let mut restless = Pair::<L>::bits(restless);
         while restless != 0 {
             let bit = restless.trailing_zeros() as usize;
             let (group, lane) = (2 * pair + bit / L::WIDTH, bit % L::WIDTH);
@@ -164,7 +165,7 @@ fn fit_with_importance<L: Lanes>(x: &Blocks<'_, 256>, importance: &Blocks<'_, 25
     let mut sub_blocks = [Symmetric::none(); 8];
     let (mut run, mut w) = ([Pair::zero(); 16], [Pair::zero(); 16]);
     for (pair, fit) in sub_blocks.iter_mut().enumerate() {
-        x.prefetch_after::<L>(pair * 32);
+        x.prefetch_next::<L>(pair * 32);
         x.load_pair(pair * 32, &mut run);
         importance.load_pair(pair * 32, &mut w);
         weigh(&mut w, Pair(variance, variance), &run);
@@ -178,12 +179,17 @@ fn fit_with_importance<L: Lanes>(x: &Blocks<'_, 256>, importance: &Blocks<'_, 25
 }
 
 /// The sixteen scales of 6 bits, 32 added.
+#[inline(always)]
 fn unpack_scales(packed: &[u8; 12]) -> [u8; 16] {
-    std::array::from_fn(|i| {
-        let low = packed[i % 8] >> (i / 8 * 4) & 15;
-        let high = packed[8 + i % 4] >> (i / 4 * 2) & 3;
-        low | high << 4
-    })
+    let mut scales = [0; 16];
+    // Four at a time, a byte each of a word.
+    let words = packed.as_chunks().0;
+    let (low, high) = ([words[0], words[1]].map(u32::from_le_bytes), u32::from_le_bytes(words[2]));
+    for (i, scales) in scales.as_chunks_mut().0.iter_mut().enumerate() {
+        let low = low[i % 2] >> (i / 2 * 4) & 0x0F0F_0F0F;
+        *scales = (low | (high >> (2 * i) & 0x0303_0303) << 4).to_le_bytes();
+    }
+    scales
 }
 
 /// Inverse of [`unpack_scales`]; more than 12 bytes have zeros at the end.

@@ -2,10 +2,12 @@
 
 use briq_format::block::Q4_K;
 
+use crate::decoder::DecodeLanes;
 use crate::fit::Trials;
-use crate::k_affine::{Model, decode, encode_rows};
-use crate::placement::{pack_planes, unpack_planes};
-use crate::row::{Decode, Encode, Quants, Rows};
+use crate::k_affine::{Model, Steps, encode_rows};
+use crate::lanes::Lanes;
+use crate::placement::{centred, pack_planes, unpack_planes};
+use crate::row::{Encode, Quants, Rows};
 
 const MODEL: Model = Model {
     largest_code: 15.0,
@@ -15,15 +17,18 @@ const MODEL: Model = Model {
 };
 
 impl Quants<256> for Q4_K {
+    #[inline(always)]
     fn quants(&self) -> [i8; 256] {
-        unpack_planes(&self.quants).map(|code| code as i8)
+        centred(&unpack_planes(&self.quants), 0)
     }
 }
 
-impl Decode for Q4_K {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for Q4_K {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut().0) {
-            *weights = decode(block.scale, block.minimum, &block.scales_and_minimums, &block.quants());
+            let steps = Steps::new::<L>(block.scale, block.minimum, &block.scales_and_minimums);
+            steps.decode::<L>(&block.quants(), weights);
         }
     }
 }

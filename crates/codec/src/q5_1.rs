@@ -3,23 +3,26 @@
 use briq_format::block::Q5_1;
 use briq_format::scalar::F16;
 
+use crate::decoder::{DecodeLanes, raised};
 use crate::direct::{self, Range};
 use crate::fit::FromFit;
-use crate::placement::{pack_fifth_bits, unpack_fifth_bits};
-use crate::row::{Decode, Encode, Quants, Rows};
+use crate::lanes::Lanes;
+use crate::placement::{centred, pack_fifth_bits, unpack_fifth_bits};
+use crate::row::{Encode, Quants, Rows};
 use crate::searched::{self, Search};
 
 impl Quants<32> for Q5_1 {
+    #[inline(always)]
     fn quants(&self) -> [i8; 32] {
-        unpack_fifth_bits(self.high_bits.get(), &self.low_bits).map(|code| code as i8)
+        centred(&unpack_fifth_bits(self.high_bits.get(), &self.low_bits), 0)
     }
 }
 
-impl Decode for Q5_1 {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for Q5_1 {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<32>().0) {
-            let (scale, minimum) = (block.scale.to_f32(), block.minimum.to_f32());
-            *weights = block.quants().map(|quant| f32::from(quant) * scale + minimum);
+            raised(&block.quants(), L::splat_half(block.scale), L::splat_half(block.minimum), weights);
         }
     }
 }

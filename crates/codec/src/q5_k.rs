@@ -2,10 +2,12 @@
 
 use briq_format::block::Q5_K;
 
+use crate::decoder::DecodeLanes;
 use crate::fit::Trials;
-use crate::k_affine::{Model, decode, encode_rows};
-use crate::placement::{pack_planes, unpack_planes};
-use crate::row::{Decode, Encode, Quants, Rows};
+use crate::k_affine::{Model, Steps, encode_rows};
+use crate::lanes::Lanes;
+use crate::placement::{centred, joined, pack_planes, unpack_planes};
+use crate::row::{Encode, Quants, Rows};
 
 const MODEL: Model = Model {
     largest_code: 31.0,
@@ -14,16 +16,18 @@ const MODEL: Model = Model {
 };
 
 impl Quants<256> for Q5_K {
+    #[inline(always)]
     fn quants(&self) -> [i8; 256] {
-        let (low, high) = (unpack_planes(&self.low_bits), unpack_planes(&self.high_bits));
-        std::array::from_fn(|i| (low[i] | high[i] << 4) as i8)
+        centred(&joined(&unpack_planes(&self.low_bits), &unpack_planes(&self.high_bits), 4), 0)
     }
 }
 
-impl Decode for Q5_K {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for Q5_K {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut().0) {
-            *weights = decode(block.scale, block.minimum, &block.scales_and_minimums, &block.quants());
+            let steps = Steps::new::<L>(block.scale, block.minimum, &block.scales_and_minimums);
+            steps.decode::<L>(&block.quants(), weights);
         }
     }
 }

@@ -4,29 +4,28 @@ use briq_format::block::Q6_K;
 use briq_format::scalar::F16;
 use zerocopy::FromZeros;
 
+use crate::decoder::{DecodeLanes, scaled, steps};
 use crate::fit::{NEGLIGIBLE, NO_LIMIT, Symmetric, extreme, symmetric};
 use crate::lanes::{Blocks, CodeTile, Lanes, MAX_WIDTH, Pair, numbers};
-use crate::placement::{Code, pack_planes, unpack_planes};
-use crate::row::{Decode, Encode, Quants, Rows};
+use crate::placement::{Code, centred, joined, pack_planes, unpack_planes};
+use crate::row::{Encode, Quants, Rows};
 use crate::super_blocks::{EncodeSuperBlocks, encode_rows};
 
 impl Quants<256> for Q6_K {
+    #[inline(always)]
     fn quants(&self) -> [i8; 256] {
-        let (low, high) = (unpack_low_bits(&self.low_bits), unpack_planes(&self.high_bits));
-        std::array::from_fn(|i| (low[i] | high[i] << 4) as i8 - 32)
+        centred(&joined(&unpack_low_bits(&self.low_bits), &unpack_planes(&self.high_bits), 4), 32)
     }
 }
 
-impl Decode for Q6_K {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for Q6_K {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<256>().0) {
-            let (scale, quants) = (block.scale.to_f32(), block.quants());
-            let groups = weights.chunks_exact_mut(16).zip(quants.chunks_exact(16));
-            for ((weights, quants), group_scale) in groups.zip(block.scales) {
-                let step = scale * f32::from(group_scale);
-                for (weight, quant) in weights.iter_mut().zip(quants) {
-                    *weight = step * f32::from(*quant);
-                }
+            let (steps, quants) = (steps(L::splat_half(block.scale), &block.scales), block.quants());
+            let groups = weights.as_chunks_mut::<16>().0.iter_mut().zip(quants.as_chunks::<16>().0);
+            for ((weights, quants), step) in groups.zip(steps) {
+                scaled(quants, L::splat(step), weights);
             }
         }
     }
@@ -101,7 +100,7 @@ fn fit<L: Lanes>(
     let (mut fits, mut scales) = ([Symmetric::none(); 8], [L::zero(); 16]);
     let (mut run, mut w) = ([Pair::zero(); 16], [Pair::zero(); 16]);
     for (pair, (fit, scales)) in fits.iter_mut().zip(scales.as_chunks_mut().0).enumerate() {
-        x.prefetch_after::<L>(pair * 32);
+        x.prefetch_next::<L>(pair * 32);
         x.load_pair(pair * 32, &mut run);
         match importance {
             None => square(&run, &mut w),
@@ -134,6 +133,7 @@ fn pack_low_bits<C: Code>(codes: &[C; 256]) -> [C; 128] {
 }
 
 /// Inverse of [`pack_low_bits`], the upper two bits zero.
+#[inline(always)]
 fn unpack_low_bits(bytes: &[u8; 128]) -> [u8; 256] {
     let mut codes = [0; 256];
     for (codes, bytes) in codes.chunks_exact_mut(128).zip(bytes.chunks_exact(64)) {

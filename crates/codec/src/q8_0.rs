@@ -2,10 +2,12 @@
 
 use briq_format::block::Q8_0;
 use briq_format::scalar::F16;
+use zerocopy::IntoBytes;
 
+use crate::decoder::{DecodeLanes, scaled};
 use crate::lanes::{Blocks, Isa, Kernel, Lanes, MAX_WIDTH, dispatch, numbers};
 use crate::primitives::{inverse_or_zero, magnitude_since_nan, round_away};
-use crate::row::{Decode, Encode, Quants, Rows};
+use crate::row::{Encode, Quants, Rows};
 
 impl Quants<32> for Q8_0 {
     fn quants(&self) -> [i8; 32] {
@@ -13,11 +15,11 @@ impl Quants<32> for Q8_0 {
     }
 }
 
-impl Decode for Q8_0 {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for Q8_0 {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<32>().0) {
-            let scale = block.scale.to_f32();
-            *weights = block.quants.map(|quant| f32::from(quant) * scale);
+            scaled(&block.quants, L::splat_half(block.scale), weights);
         }
     }
 }
@@ -39,32 +41,42 @@ impl Kernel for EncodeRows<'_> {
     fn run<L: Lanes>(self) {
         // Adding the float just below one half and cutting rounds half away from zero.
         let half = L::splat(0.499_999_97);
-        let weights = self.weights;
-        let mut x = [L::zero(); 32];
-        for (batch, blocks) in self.blocks.chunks_mut(L::WIDTH).enumerate() {
-            let starts = (batch * L::WIDTH..batch * L::WIDTH + blocks.len()).map(|block| block * 32);
-            Blocks::<32>::new(weights, starts.clone()).load(0, &mut x);
-            let mut magnitude = L::zero();
-            for x in x {
-                magnitude = magnitude.if_greater(x.abs());
-            }
-            let scale = magnitude / L::splat(127.0);
+        let batches = self.weights.chunks(L::WIDTH * 32).zip(self.blocks.chunks_mut(L::WIDTH));
+        for (weights, blocks) in batches {
+            let weights = weights.as_chunks::<32>().0;
+            let scale = magnitudes::<L>(&Blocks::of(weights.iter())) / L::splat(127.0);
             let per_scale = L::select(scale.eq(L::zero()), L::zero(), L::splat(1.0) / scale);
             let mut scales = [0; MAX_WIDTH];
             scale.store_halves(&mut scales);
             let per_scales = numbers(per_scale);
-            for (lane, (block, start)) in blocks.iter_mut().zip(starts).enumerate() {
-                let mut codes = [0; 32];
-                let weights = weights[start..start + 32].chunks_exact(L::WIDTH);
-                for (codes, weights) in codes.chunks_exact_mut(L::WIDTH).zip(weights) {
-                    let steps = L::load(weights) * L::splat(per_scales[lane]);
-                    (steps + half.copy_sign(steps)).store_truncated(codes);
-                }
+            for (lane, (block, weights)) in blocks.iter_mut().zip(weights).enumerate() {
                 block.scale = F16::from_bits(scales[lane]);
-                block.quants = codes.map(|code| code as i8);
+                let per_scale = L::splat(per_scales[lane]);
+                let quants = block.quants.as_mut_bytes().chunks_exact_mut(L::WIDTH);
+                for (quants, weights) in quants.zip(weights.chunks_exact(L::WIDTH)) {
+                    let steps = L::load(weights) * per_scale;
+                    (steps + half.copy_sign(steps)).store_truncated(quants);
+                }
             }
         }
     }
+}
+
+/// The largest magnitudes of the blocks, except that a NaN takes the place of what came before it and gives way to
+/// what comes after it.
+#[inline(always)]
+fn magnitudes<L: Lanes>(blocks: &Blocks<'_, 32>) -> L {
+    let (above, below) = blocks.peaks::<L>();
+    if L::any(!(above.eq(above) & below.eq(below))) {
+        let mut x = [L::zero(); 32];
+        blocks.load(0, &mut x);
+        let mut magnitude = L::zero();
+        for x in x {
+            magnitude = magnitude.if_greater(x.abs());
+        }
+        return magnitude;
+    }
+    above.at_least(0.0).if_greater((-below).at_least(0.0)).abs()
 }
 
 /// The scale before it is rounded to 16 bits, and the quants that it gives.
@@ -98,9 +110,11 @@ mod tests {
                     let magnitude = if near == u32::MAX { bits } else { top.saturating_sub(bits % (near + 1)) };
                     f32::from_bits(magnitude & 0x7FFF_FFFF | bits & 0x8000_0000)
                 });
-                let mut block = [slowly(&[0.0; 32])];
-                Q8_0::encode_row(&weights, None, &mut block);
-                prop_assert_eq!(block[0], slowly(&weights));
+                for isa in Isa::available() {
+                    let mut block = [slowly(&[0.0; 32])];
+                    dispatch(isa, EncodeRows { weights: &weights, blocks: &mut block });
+                    prop_assert_eq!(block[0], slowly(&weights), "{}", isa);
+                }
             }
         }
     }

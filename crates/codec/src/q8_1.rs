@@ -3,8 +3,10 @@
 use briq_format::block::Q8_1;
 use briq_format::scalar::F16;
 
+use crate::decoder::{DecodeLanes, scaled};
+use crate::lanes::Lanes;
 use crate::q8_0::quantize;
-use crate::row::{Decode, Encode, Quants};
+use crate::row::{Encode, Quants};
 
 impl Quants<32> for Q8_1 {
     fn quants(&self) -> [i8; 32] {
@@ -12,11 +14,11 @@ impl Quants<32> for Q8_1 {
     }
 }
 
-impl Decode for Q8_1 {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for Q8_1 {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<32>().0) {
-            let scale = block.scale.to_f32();
-            *weights = block.quants.map(|quant| f32::from(quant) * scale);
+            scaled(&block.quants, L::splat_half(block.scale), weights);
         }
     }
 }

@@ -4,8 +4,10 @@ use briq_format::block::Q8_K;
 use zerocopy::FromZeros;
 use zerocopy::little_endian::{F32, I16};
 
+use crate::decoder::{DecodeLanes, scaled};
+use crate::lanes::Lanes;
 use crate::primitives::{extreme, round_even};
-use crate::row::{Decode, Encode, Quants};
+use crate::row::{Encode, Quants};
 
 impl Quants<256> for Q8_K {
     fn quants(&self) -> [i8; 256] {
@@ -13,11 +15,11 @@ impl Quants<256> for Q8_K {
     }
 }
 
-impl Decode for Q8_K {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for Q8_K {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<256>().0) {
-            let scale = block.scale.get();
-            *weights = block.quants.map(|quant| scale * f32::from(quant));
+            scaled(&block.quants, L::splat(block.scale.get()), weights);
         }
     }
 }

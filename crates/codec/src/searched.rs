@@ -32,50 +32,67 @@ impl<B: FromFit> Kernel for EncodeRows<'_, B> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Self { search, rows, importance, blocks } = self;
-        let variances = mean_squares::<L>(rows);
         let row_elements = rows.row_elements;
-        let mut places =
-            (0..variances.len()).flat_map(|row| (0..row_elements).step_by(32).map(move |at| (row, at)));
-        let (mut x, mut w) = ([Pair::<L>::zero(); 32], [Pair::zero(); 32]);
-        for (batch, blocks) in blocks.chunks_mut(2 * L::WIDTH).enumerate() {
-            let first = batch * 2 * L::WIDTH;
-            let (mut variance, mut in_row) = ([0.0; 2 * MAX_WIDTH], [0; 2 * MAX_WIDTH]);
-            for ((variance, at), (row, start)) in
-                variance.iter_mut().zip(&mut in_row).zip(places.by_ref().take(blocks.len()))
-            {
-                (*variance, *at) = (variances[row], start);
+        // As many rows as keep all lanes busy: what their mean squares are made of is still in a cache when they are
+        // encoded.
+        let at_once = 2 * L::WIDTH;
+        let weights = rows.weights.chunks((at_once * row_elements).max(1));
+        for (weights, blocks) in weights.zip(blocks.chunks_mut((at_once * (row_elements / 32)).max(1))) {
+            encode_together::<L, B>(search, &Rows { weights, ..*rows }, importance, blocks);
+        }
+    }
+}
+
+/// Encodes rows, for whose blocks there are whole registers or that are the last.
+#[inline(always)]
+fn encode_together<L: Lanes, B: FromFit>(
+    search: Search,
+    rows: &Rows<'_>,
+    importance: &[f32],
+    blocks: &mut [B],
+) {
+    let row_elements = rows.row_elements;
+    let variances = mean_squares::<L>(rows);
+    let mut places =
+        (0..variances.len()).flat_map(|row| (0..row_elements).step_by(32).map(move |at| (row, at)));
+    let (mut x, mut w) = ([Pair::<L>::zero(); 32], [Pair::zero(); 32]);
+    for (batch, blocks) in blocks.chunks_mut(2 * L::WIDTH).enumerate() {
+        let first = batch * 2 * L::WIDTH;
+        let (mut variance, mut in_row) = ([0.0; 2 * MAX_WIDTH], [0; 2 * MAX_WIDTH]);
+        for ((variance, at), (row, start)) in
+            variance.iter_mut().zip(&mut in_row).zip(places.by_ref().take(blocks.len()))
+        {
+            (*variance, *at) = (variances[row], start);
+        }
+        let variance = Pair::load(&variance);
+        let weights = Blocks::<32>::new(rows.weights, (first..first + blocks.len()).map(|block| block * 32));
+        let importance = Blocks::<32>::new(importance, in_row.into_iter().take(blocks.len()));
+        for (i, (x, w)) in x.as_chunks_mut().0.iter_mut().zip(w.as_chunks_mut().0).enumerate() {
+            (*x, *w) = (weights.four(4 * i), importance.four(4 * i));
+            weigh::<_, 4>(w, variance, x);
+        }
+        let (scale, minimum) = match search {
+            Search::Symmetric { half } => {
+                let fit = symmetric(&x, &w, half);
+                fit.replace_by_codes(&mut x);
+                (fit.scale, Pair::zero())
             }
-            let variance = Pair::load(&variance);
-            let weights =
-                Blocks::<32>::new(rows.weights, (first..first + blocks.len()).map(|block| block * 32));
-            let importance = Blocks::<32>::new(importance, in_row.into_iter().take(blocks.len()));
-            for (i, (x, w)) in x.as_chunks_mut().0.iter_mut().zip(w.as_chunks_mut().0).enumerate() {
-                (*x, *w) = (weights.four(4 * i), importance.four(4 * i));
-                weigh::<_, 4>(w, variance, x);
+            Search::Affine { largest_code } => {
+                let fit = affine(&x, &w, largest_code, &Trials::WITH_IMPORTANCE);
+                fit.replace_by_codes(&mut x);
+                (fit.scale, fit.minimum)
             }
-            let (scale, minimum) = match search {
-                Search::Symmetric { half } => {
-                    let fit = symmetric(&x, &w, half);
-                    fit.replace_by_codes(&mut x);
-                    (fit.scale, Pair::zero())
-                }
-                Search::Affine { largest_code } => {
-                    let fit = affine(&x, &w, largest_code, &Trials::WITH_IMPORTANCE);
-                    fit.replace_by_codes(&mut x);
-                    (fit.scale, fit.minimum)
-                }
-            };
-            let (mut scales, mut minimums) = ([0; 2 * MAX_WIDTH], [0; 2 * MAX_WIDTH]);
-            scale.store_halves(&mut scales);
-            minimum.store_halves(&mut minimums);
-            let mut tile = CodeTile::<64>::new();
-            tile.store_pair(0, &x);
-            let codes = tile.blocks();
-            for (i, block) in blocks.iter_mut().enumerate() {
-                let halves = codes[i % L::WIDTH].as_chunks().0;
-                let (scale, minimum) = (F16::from_bits(scales[i]), F16::from_bits(minimums[i]));
-                *block = B::from_fit(scale, minimum, &halves[i / L::WIDTH]);
-            }
+        };
+        let (mut scales, mut minimums) = ([0; 2 * MAX_WIDTH], [0; 2 * MAX_WIDTH]);
+        scale.store_halves(&mut scales);
+        minimum.store_halves(&mut minimums);
+        let mut tile = CodeTile::<64>::new();
+        tile.store_pair(0, &x);
+        let codes = tile.blocks();
+        for (i, block) in blocks.iter_mut().enumerate() {
+            let halves = codes[i % L::WIDTH].as_chunks().0;
+            let (scale, minimum) = (F16::from_bits(scales[i]), F16::from_bits(minimums[i]));
+            *block = B::from_fit(scale, minimum, &halves[i / L::WIDTH]);
         }
     }
 }

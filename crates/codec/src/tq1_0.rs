@@ -3,10 +3,13 @@
 use briq_format::block::TQ1_0;
 use briq_format::scalar::F16;
 
-use crate::row::{Decode, Encode, Quants};
+use crate::decoder::{DecodeLanes, scaled};
+use crate::lanes::Lanes;
+use crate::row::{Encode, Quants};
 use crate::tq2_0::quantize;
 
 impl Quants<256> for TQ1_0 {
+    #[inline(always)]
     fn quants(&self) -> [i8; 256] {
         let (first, second) = self.five_digits.split_at(32);
         let mut quants = [0; 256];
@@ -25,11 +28,11 @@ impl Quants<256> for TQ1_0 {
     }
 }
 
-impl Decode for TQ1_0 {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for TQ1_0 {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<256>().0) {
-            let scale = block.scale.to_f32();
-            *weights = block.quants().map(|quant| f32::from(quant) * scale);
+            scaled(&block.quants(), L::splat_half(block.scale), weights);
         }
     }
 }
@@ -68,6 +71,7 @@ fn pack<const BYTES: usize>(codes: &[u8]) -> [u8; BYTES] {
 }
 
 /// The first digit after the point of a fraction of 256.
+#[inline(always)]
 fn digit(fraction: u8) -> u8 {
     ((u16::from(fraction) * 3) >> 8) as u8
 }
@@ -77,6 +81,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::row::Decode;
 
     proptest! {
         #[test]

@@ -3,21 +3,24 @@
 use briq_format::block::TQ2_0;
 use briq_format::scalar::F16;
 
-use crate::placement::{pack_planes, unpack_planes};
+use crate::decoder::{DecodeLanes, scaled};
+use crate::lanes::Lanes;
+use crate::placement::{centred, pack_planes, unpack_planes};
 use crate::primitives::{inverse_or_zero, magnitude_since_nan, round_away};
-use crate::row::{Decode, Encode, Quants};
+use crate::row::{Encode, Quants};
 
 impl Quants<256> for TQ2_0 {
+    #[inline(always)]
     fn quants(&self) -> [i8; 256] {
-        unpack_planes(&self.quants).map(|code| code as i8 - 1)
+        centred(&unpack_planes(&self.quants), 1)
     }
 }
 
-impl Decode for TQ2_0 {
-    fn decode(blocks: &[Self], weights: &mut [f32]) {
+impl DecodeLanes for TQ2_0 {
+    #[inline(always)]
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<256>().0) {
-            let scale = block.scale.to_f32();
-            *weights = block.quants().map(|quant| f32::from(quant) * scale);
+            scaled(&block.quants(), L::splat_half(block.scale), weights);
         }
     }
 }

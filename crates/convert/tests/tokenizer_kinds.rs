@@ -92,6 +92,14 @@ fn nonsense_in_a_unigram_vocabulary_is_refused_with_its_place() {
     }
 }
 
+#[test]
+fn two_tokens_with_one_text_are_refused_with_their_ids() {
+    let mut directory = unigram();
+    directory.tokenizer["model"]["vocab"][3] = json!(["\u{2581}", -2.0]);
+    let message = directory.metadata().unwrap_err();
+    assert!(message.contains("the tokens 2 and 3 are both \"\u{2581}\""), "{message}");
+}
+
 /// A `tokenizer.json` whose merges fall back to bytes.
 fn merges() -> Directory {
     let mut directory = Directory::new();
@@ -143,7 +151,18 @@ fn steps_that_runtimes_do_not_have_are_named_with_the_option_that_leaves_them_ou
     directory.tokenizer["normalizer"] = json!({"type": "Lowercase"});
     let message = directory.metadata().unwrap_err();
     assert!(message.contains("with the step Lowercase") && message.contains("--pre default"), "{message}");
-    assert!(directory.with_pre(Some("default")).is_ok());
+    let metadata = directory.with_pre(Some("default")).unwrap();
+    assert_eq!(flag(&metadata, "tokenizer.ggml.add_space_prefix"), Some(false));
+    // Words that are merged by themselves are the same only while no token goes beyond one.
+    directory.tokenizer["normalizer"] = Json::Null;
+    directory.tokenizer["pre_tokenizer"] = json!({"type": "Metaspace", "prepend_scheme": "first"});
+    assert_eq!(flag(&directory.metadata().unwrap(), "tokenizer.ggml.add_space_prefix"), None);
+    directory.tokenizer["model"]["vocab"]["\u{2581}\u{2581}"] = json!(6);
+    let message = directory.metadata().unwrap_err();
+    assert!(
+        message.contains("the step {\"prepend_scheme\": \"first\", \"type\": \"Metaspace\"}"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -160,6 +179,8 @@ fn an_unknown_pre_tokenizer_is_shown_with_the_nearest_and_every_name() {
     }
     let metadata = directory.with_pre(Some("starcoder")).unwrap();
     assert_eq!(text(&metadata, "tokenizer.ggml.pre").as_deref(), Some("starcoder"));
+    let message = directory.with_pre(Some("jina-v2-en")).unwrap_err();
+    assert!(message.contains("is a name for WordPiece"), "{message}");
     for name in ["", "no-such-rule", "llama-bpe\n"] {
         let message = directory.with_pre(Some(name)).unwrap_err();
         assert!(message.contains("no runtime has such a pre-tokenizer; allowed are "), "{message}");
@@ -235,7 +256,10 @@ fn words_that_are_not_split_as_bert_splits_them_are_refused() {
     directory.tokenizer["model"] = json!({"type": "WordPiece", "vocab": {"a": 0, "##b": 1}});
     directory.tokenizer["pre_tokenizer"] = json!({"type": "BertPreTokenizer"});
     let metadata = directory.metadata().unwrap();
-    assert_eq!(texts(&metadata, "tokenizer.ggml.tokens")[..2], ["\u{2581}a", "b"]);
+    let tokens = texts(&metadata, "tokenizer.ggml.tokens");
+    assert_eq!(tokens[..2], ["\u{2581}a", "b"]);
+    // Added tokens are looked for in the text as it stands.
+    assert_eq!(tokens[4..6], ["<|start|>", "< tool>"]);
     directory.tokenizer["pre_tokenizer"] = json!({"type": "CharDelimiterSplit"});
     let message = directory.metadata().unwrap_err();
     assert!(message.contains("CharDelimiterSplit") && message.contains("--pre jina-v2-en"), "{message}");

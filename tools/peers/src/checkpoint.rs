@@ -114,6 +114,33 @@ pub(crate) fn generate(place: &Place, folder: &Path, size: &Size, shards: usize)
     Ok(total)
 }
 
+/// Writes the smallest Llama that llama.cpp loads into `folder`, with this many tokens and weights of zero. Its
+/// class is none that exists.
+///
+/// # Errors
+/// The disk refuses.
+pub(crate) fn write_tiny(folder: &Path, tokens: u64) -> Result<()> {
+    const WIDTH: u64 = 32;
+    let config = json!({
+        "architectures": ["RenamedForCausalLM"], "vocab_size": tokens, "hidden_size": WIDTH,
+        "intermediate_size": WIDTH, "num_hidden_layers": 1, "num_attention_heads": 1,
+        "num_key_value_heads": 1, "rms_norm_eps": 1e-5, "max_position_embeddings": 64,
+        "tie_word_embeddings": true,
+    });
+    fs::write(folder.join("config.json"), config.to_string())?;
+    let tensor =
+        |name: &str, shape: &[u64]| Tensor { name: format!("model.{name}.weight"), shape: shape.to_vec() };
+    let mut tensors = vec![tensor("embed_tokens", &[tokens, WIDTH]), tensor("norm", &[WIDTH])];
+    for name in ["input_layernorm", "post_attention_layernorm"] {
+        tensors.push(tensor(&format!("layers.0.{name}"), &[WIDTH]));
+    }
+    for name in ["self_attn.q", "self_attn.k", "self_attn.v", "self_attn.o", "mlp.gate", "mlp.up", "mlp.down"]
+    {
+        tensors.push(tensor(&format!("layers.0.{name}_proj"), &[WIDTH, WIDTH]));
+    }
+    write_safetensors(&folder.join("model.safetensors"), &tensors.iter().collect::<Vec<_>>(), &[0; 4096])
+}
+
 /// Gives tiny-llama's configuration these sizes, and its vocabulary as many tokens.
 fn widen(folder: &Path, size: &Size) -> Result<()> {
     edit(&folder.join("config.json"), |config| {

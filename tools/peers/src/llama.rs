@@ -266,7 +266,10 @@ impl Model<'_> {
     }
 
     /// The ids of a text's tokens, special ones added as the file says.
-    fn tokenize(&self, text: &str) -> Result<Vec<i32>> {
+    ///
+    /// # Errors
+    /// The text has more tokens than bytes.
+    pub(crate) fn tokenize(&self, text: &str) -> Result<Vec<i32>> {
         let functions = &self.llama.functions;
         let mut tokens = vec![0i32; text.len() + 16];
         let (bytes, room) = (i32::try_from(text.len())?, i32::try_from(tokens.len())?);

@@ -29,6 +29,16 @@ impl Place {
         self.fixtures.join("checkpoints/tiny-llama")
     }
 
+    /// A checkpoint with a WordPiece vocabulary.
+    pub(crate) fn tiny_bert(&self) -> PathBuf {
+        self.fixtures.join("checkpoints/tiny-bert")
+    }
+
+    /// A folder for each kind of tokenizer, and `texts.json` to try them on.
+    pub(crate) fn tokenizers(&self) -> PathBuf {
+        self.fixtures.join("tokenizers")
+    }
+
     /// The F32 file that llama.cpp's converter made of that checkpoint in a folder called `hf`.
     pub(crate) fn golden(&self) -> PathBuf {
         self.fixtures.join("golden/tiny-llama-f32.gguf")

@@ -4,7 +4,8 @@
 //! LIBRARIES is the folder of the pinned package's libraries, FOLDER is fixtures/vectors. `weights.bin` holds
 //! rows of 512 weights, one of each finite distribution, and `importance.bin` a number per weight of a row, both
 //! as little-endian F32. `TYPE.bin` holds four parts, one after the other: the encoded weights, the same with
-//! importance, two rows of arbitrary blocks, and what these decode to, as F32.
+//! importance, two rows of arbitrary blocks, and what these decode to, as F32. The first part is missing where there
+//! is no encoding without importance, and of types with grids rows of [`HUGE`] weights are left out of the first two.
 
 use std::fs;
 use std::path::Path;
@@ -16,10 +17,14 @@ use crate::data::{DISTRIBUTIONS, Random};
 use crate::ggml::Ggml;
 
 /// New types go last: the arbitrary blocks of the others then stay what they are.
-const TYPES: [TensorType; 18] = [
+const TYPES: [TensorType; 27] = [
     F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K, Q2_K, Q3_K, IQ4_NL, IQ4_XS, TQ1_0, TQ2_0,
-    MXFP4, NVFP4,
+    MXFP4, NVFP4, Q1_0, Q2_0, IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S,
 ];
+/// Types with grids. ggml ends the process where their searches find no nearest point.
+const GRIDS: [TensorType; 7] = [IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S];
+/// They always find one for rows below this magnitude, whose squares, and sums of squares, are finite.
+const HUGE: f32 = 1e15;
 const ROW: usize = 512;
 /// Rows of arbitrary blocks that are decoded.
 const DECODED_ROWS: usize = 2;
@@ -48,9 +53,14 @@ pub(crate) fn write(mut arguments: impl Iterator<Item = String>) -> Result<()> {
     for ty in TYPES {
         let row_bytes = ggml.row_bytes(ty, ROW)?;
         let mut file = Vec::new();
+        let taken: Vec<f32> =
+            weights.chunks_exact(ROW).filter(|row| takes(ty, row)).flatten().copied().collect();
         for importance in [None, Some(&importance[..])] {
-            let mut blocks = vec![0; row_bytes * weights.len() / ROW];
-            ggml.encode(ty, &weights, ROW, importance, &mut blocks)?;
+            if importance.is_none() && ggml.requires_importance(ty) {
+                continue;
+            }
+            let mut blocks = vec![0; row_bytes * taken.len() / ROW];
+            ggml.encode(ty, &taken, ROW, importance, &mut blocks)?;
             file.extend(blocks);
         }
         let mut blocks = vec![0; row_bytes * DECODED_ROWS];
@@ -62,6 +72,11 @@ pub(crate) fn write(mut arguments: impl Iterator<Item = String>) -> Result<()> {
         save(&format!("{ty}.bin"), &file)?;
     }
     Ok(())
+}
+
+/// Whether ggml can be asked to encode a row.
+fn takes(ty: TensorType, row: &[f32]) -> bool {
+    !GRIDS.contains(&ty) || row.iter().all(|weight| weight.abs() < HUGE)
 }
 
 /// A row of each distribution whose weights are finite.

@@ -1,6 +1,7 @@
 //! The scale of codes that stand for unevenly spaced levels. Source: ggml's search for the IQ4 types.
 
 use super::NEGLIGIBLE;
+use super::sweep::Sweep;
 use super::symmetric::extreme;
 use crate::lanes::Lanes;
 use crate::tables::IQ4_LEVELS;
@@ -14,17 +15,54 @@ use crate::tables::IQ4_LEVELS;
 pub(crate) fn levels<L: Lanes, const N: usize>(x: &[L; N], w: &[L; N]) -> L {
     let extreme = extreme(x);
     let negligible = extreme.abs().lt(L::splat(NEGLIGIBLE));
-    let first = L::splat(1.0) / (-extreme / L::splat(-127.0));
-    let (product, square) = project(x, w, first);
-    let mut scale = L::select(square.gt(L::zero()), product / square, L::zero());
-    let mut best = scale * product;
-    for trial in -134_i16..=-120 {
-        let (product, square) = project(x, w, L::splat(f32::from(trial)) / extreme);
-        let better = square.gt(L::zero()) & (product * product).gt(best * square);
-        scale = L::select(better, product / square, scale);
-        best = L::select(better, scale * product, best);
+    let (product, square) = project(x, w, L::splat(1.0) / (-extreme / L::splat(-127.0)));
+    let scale = L::select(square.gt(L::zero()), product / square, L::zero());
+    let mut found = Found { scale, best: scale * product };
+
+    let ordinary = extreme.abs().lt(L::splat(f32::INFINITY)) & product.eq(product);
+    if L::any(!(ordinary | negligible)) {
+        for trial in FIRST_TRIAL..=LAST_TRIAL {
+            let (product, square) = project(x, w, L::splat(f32::from(trial)) / extreme);
+            found.improve(product, square);
+        }
+    } else {
+        let sweep = Sweep::new(x, w, L::splat(f32::from(FIRST_TRIAL)) / extreme);
+        let mut trial = FIRST_TRIAL;
+        while trial <= LAST_TRIAL {
+            let mut levels_per_weight = [L::zero(); AT_ONCE];
+            for levels_per_weight in &mut levels_per_weight {
+                *levels_per_weight = L::splat(f32::from(trial)) / extreme;
+                trial += 1;
+            }
+            for (product, square) in sweep.project(&levels_per_weight) {
+                found.improve(product, square);
+            }
+        }
     }
-    L::select(negligible, L::zero(), scale)
+    L::select(negligible, L::zero(), found.scale)
+}
+
+/// The number that the weight of largest magnitude is taken to.
+pub(super) const FIRST_TRIAL: i16 = -134;
+pub(super) const LAST_TRIAL: i16 = -120;
+/// The trials that go side by side, so that the sums of some are worked at while those of others wait.
+const AT_ONCE: usize = 3;
+const _: () = assert!(((LAST_TRIAL - FIRST_TRIAL + 1) as usize).is_multiple_of(AT_ONCE));
+
+/// The best scale so far, and by how much it lowers the error.
+struct Found<L> {
+    scale: L,
+    best: L,
+}
+
+impl<L: Lanes> Found<L> {
+    /// Takes the scale that is the best for some levels, where it is better.
+    #[inline(always)]
+    fn improve(&mut self, product: L, square: L) {
+        let better = square.gt(L::zero()) & (product * product).gt(self.best * square);
+        self.scale = L::select(better, product / square, self.scale);
+        self.best = L::select(better, self.scale * product, self.best);
+    }
 }
 
 /// The codes of the levels nearest to the weights over `scale`, for all weights zero where this is zero.
@@ -33,9 +71,15 @@ pub(crate) fn nearest_codes<L: Lanes, const N: usize>(x: &[L; N], scale: L) -> [
     let per_scale = L::select(scale.eq(L::zero()), L::zero(), L::splat(1.0) / scale);
     let mut codes = *x;
     for code in &mut codes {
-        *code = climb(*code * per_scale, 0.0, |_| 1.0);
+        *code = L::look_up_16(&NUMBERS, nearest(*code * per_scale));
     }
     codes
+}
+
+/// The code of the level nearest to `value`. Halfway between two it is the upper one, and for a NaN the highest.
+#[inline(always)]
+pub(super) fn nearest<L: Lanes>(value: L) -> L::Codes {
+    value.count_reached(&MIDDLES)
 }
 
 /// The weighted sums of weights times levels and of levels squared.
@@ -43,55 +87,70 @@ pub(crate) fn nearest_codes<L: Lanes, const N: usize>(x: &[L; N], scale: L) -> [
 fn project<L: Lanes, const N: usize>(x: &[L; N], w: &[L; N], levels_per_weight: L) -> (L, L) {
     let (mut product, mut square) = (L::zero(), L::zero());
     for (&x, &w) in x.iter().zip(w) {
-        let level = climb(levels_per_weight * x, f32::from(IQ4_LEVELS[0]), |rise| rise);
-        product = product + w * level * x;
-        square = square + w * level * level;
+        let added = terms(x, w, L::look_up_16(&LEVELS, nearest(levels_per_weight * x)));
+        (product, square) = (product + added.0, square + added.1);
     }
     (product, square)
 }
 
-/// Goes from `start`, which belongs to the lowest level, up to what belongs to the level nearest to `value`: `step`
-/// says how far for a rise between two levels. Halfway between two it is the upper one, and for a NaN the highest.
+/// What a weight adds to the two sums.
 #[inline(always)]
-fn climb<L: Lanes>(value: L, start: f32, step: impl Fn(f32) -> f32) -> L {
-    let mut reached = L::splat(start);
-    for pair in IQ4_LEVELS.windows(2) {
-        let (low, high) = (f32::from(pair[0]), f32::from(pair[1]));
-        // The reference compares the distances from both levels. Where they are nearly equal both are exact, so
-        // that it is the same to compare with the middle.
-        let below = value.lt(L::splat((low + high) / 2.0));
-        reached = L::select(below, reached, reached + L::splat(step(high - low)));
-    }
-    reached
+pub(super) fn terms<L: Lanes>(x: L, w: L, level: L) -> (L, L) {
+    (w * level * x, w * level * level)
 }
+
+/// The levels as numbers.
+pub(super) const LEVELS: [f32; 16] = {
+    let mut levels = [0.0; 16];
+    let mut code = 0;
+    while code < 16 {
+        levels[code] = IQ4_LEVELS[code] as f32;
+        code += 1;
+    }
+    levels
+};
+
+/// The codes as numbers.
+const NUMBERS: [f32; 16] =
+    [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0];
+
+/// Where the level after each becomes the nearest one. The reference compares the distances from both levels; where
+/// these are nearly equal both are exact, so that it is the same to compare with the middle.
+pub(super) const MIDDLES: [f32; 15] = {
+    let mut middles = [0.0; 15];
+    let mut code = 0;
+    while code < 15 {
+        middles[code] = (LEVELS[code] + LEVELS[code + 1]) / 2.0;
+        code += 1;
+    }
+    middles
+};
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::lanes::{Isa, Kernel, LANE_NUMBERS, MAX_WIDTH, dispatch};
 
     /// By bisection and distances, as the reference does it.
-    fn slowly(value: f32) -> usize {
-        let level = |code: usize| f32::from(IQ4_LEVELS[code]);
-        if value <= level(0) {
+    fn nearest_slowly(value: f32) -> usize {
+        if value <= LEVELS[0] {
             return 0;
         }
-        if value >= level(15) {
+        if value >= LEVELS[15] {
             return 15;
         }
         let (mut low, mut high) = (0, 15);
         while high - low > 1 {
             let middle = (low + high) / 2;
-            if value < level(middle) { high = middle } else { low = middle }
+            if value < LEVELS[middle] { high = middle } else { low = middle }
         }
-        if value - level(high - 1) < level(high) - value { high - 1 } else { high }
+        if value - LEVELS[high - 1] < LEVELS[high] - value { high - 1 } else { high }
     }
 
     fn check(value: f32) {
-        let [code] = nearest_codes(&[value], 1.0_f32);
-        assert_eq!(code, slowly(value) as f32, "{value}");
-        assert_eq!(climb(value, -127.0, |rise| rise), f32::from(IQ4_LEVELS[code as usize]), "{value}");
+        assert_eq!(nearest_codes(&[value], 1.0_f32), [nearest_slowly(value) as f32], "{value}");
     }
 
     proptest! {
@@ -105,16 +164,113 @@ mod tests {
     #[test]
     fn next_to_levels_and_their_middles_the_level_is_the_nearest() {
         for halves in -300..300_i16 {
-            let mut value = f32::from(halves) / 2.0;
-            check(value);
+            let (mut above, mut below) = (f32::from(halves) / 2.0, f32::from(halves) / 2.0);
             for _ in 0..100 {
-                value = value.next_up();
-                check(value);
+                check(above);
+                check(below);
+                (above, below) = (above.next_up(), below.next_down());
             }
-            let mut value = f32::from(halves) / 2.0;
-            for _ in 0..100 {
-                value = value.next_down();
-                check(value);
+        }
+    }
+
+    /// One block, trial by trial.
+    fn levels_slowly(x: &[f32; 32], w: &[f32; 32]) -> f32 {
+        let largest = x.iter().fold(0.0_f32, |largest, x| if x.abs() > largest.abs() { *x } else { largest });
+        if largest.abs() < 1e-15 {
+            return 0.0;
+        }
+        let (mut scale, mut best) = (0.0, 0.0);
+        let first = 1.0 / (-largest / -127.0);
+        let factors = (-7..=7_i8).map(|t| (f32::from(t) - 127.0) / largest);
+        for (trial, factor) in std::iter::once(first).chain(factors).enumerate() {
+            let (mut product, mut square) = (0.0_f32, 0.0_f32);
+            for (&x, &w) in x.iter().zip(w) {
+                let level = LEVELS[nearest_slowly(factor * x)];
+                product += w * level * x;
+                square += w * level * level;
+            }
+            if trial == 0 {
+                scale = if square > 0.0 { product / square } else { 0.0 };
+                best = scale * product;
+            } else if square > 0.0 && product * product > best * square {
+                scale = product / square;
+                best = scale * product;
+            }
+        }
+        scale
+    }
+
+    struct Levels<'a> {
+        x: &'a [[f32; 32]],
+        w: &'a [[f32; 32]],
+        scales: &'a mut Vec<f32>,
+    }
+
+    impl Kernel for Levels<'_> {
+        #[inline(always)]
+        fn run<L: Lanes>(self) {
+            for (x, w) in self.x.chunks(L::WIDTH).zip(self.w.chunks(L::WIDTH)) {
+                let side_by_side = |blocks: &[[f32; 32]]| {
+                    std::array::from_fn(|i| {
+                        let mut lanes = LANE_NUMBERS;
+                        lanes.iter_mut().zip(blocks).for_each(|(lane, block)| *lane = block[i]);
+                        L::load(&lanes)
+                    })
+                };
+                let mut scales = [0.0; MAX_WIDTH];
+                levels::<L, 32>(&side_by_side(x), &side_by_side(w)).store(&mut scales);
+                self.scales.extend(&scales[..x.len()]);
+            }
+        }
+    }
+
+    /// Weights that a trial takes to a middle between levels, or to one of the numbers next to it.
+    fn at_a_middle(extreme: f32) -> impl Strategy<Value = f32> {
+        (0..15_usize, FIRST_TRIAL..=LAST_TRIAL, -2..=2_i32).prop_map(move |(middle, trial, further)| {
+            let weight = MIDDLES[middle] / (f32::from(trial) / extreme);
+            let weight = f32::from_bits(weight.to_bits().wrapping_add_signed(further));
+            if weight.abs() < extreme.abs() { weight } else { 0.0 }
+        })
+    }
+
+    fn block() -> impl Strategy<Value = [f32; 32]> {
+        let extreme = prop_oneof![Just(1.0_f32), Just(-1.0), -2.0_f32..2.0, Just(3e38), Just(-2e-15)];
+        extreme.prop_flat_map(|extreme| {
+            let weight = prop_oneof![
+                4 => at_a_middle(extreme),
+                4 => (-1.0_f32..1.0).prop_map(move |part| part * extreme),
+                1 => Just(0.0_f32),
+            ];
+            (proptest::array::uniform32(weight), 0..32_usize).prop_map(move |(mut block, at)| {
+                block[at] = extreme;
+                block
+            })
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { max_shrink_iters: 2000, ..ProptestConfig::with_cases(24) })]
+        #[test]
+        fn the_scale_is_that_of_the_trials_one_by_one(
+            mut x in proptest::collection::vec(block(), 19), importance in proptest::collection::vec(any::<[u8; 32]>(), 19),
+            unusual in prop::option::of((0..19_usize, 0..32_usize, any::<u32>())),
+        ) {
+            if let Some((block, at, bits)) = unusual {
+                x[block][at] = f32::from_bits(bits);
+            }
+            let importance: Vec<[f32; 32]> = importance.iter().map(|block| block.map(|byte| f32::from(byte / 4))).collect();
+            let squares: Vec<[f32; 32]> = x.iter().map(|block| block.map(|x| x * x)).collect();
+            for w in [&importance, &squares] {
+                let expected: Vec<f32> = x.iter().zip(w).map(|(x, w)| levels_slowly(x, w)).collect();
+                for isa in Isa::available() {
+                    let mut scales = Vec::new();
+                    dispatch(isa, Levels { x: &x, w, scales: &mut scales });
+                    for (found, expected) in scales.iter().zip(&expected) {
+                        // The sign of a NaN is the processor's.
+                        let same = found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan();
+                        prop_assert!(same, "{isa}: {found} for {expected}");
+                    }
+                }
             }
         }
     }

@@ -93,7 +93,7 @@ fn best_steps_per_value<L: Lanes, const N: usize>(
 /// The largest value above zero, or zero, except that a NaN takes the place of what came before it and gives way
 /// to what comes after it.
 #[inline(always)]
-fn largest_since_nan<L: Lanes, const N: usize>(values: &[L; N]) -> L {
+pub(crate) fn largest_since_nan<L: Lanes, const N: usize>(values: &[L; N]) -> L {
     let mut largest = L::zero();
     for &value in values {
         largest = largest.if_greater(value);

@@ -4,12 +4,13 @@ use briq_format::block::Block;
 use zerocopy::little_endian::U32;
 
 use super::neighbours::Grid;
-use super::search::{Trials, largest_level, search};
+use super::search::{Found, SearchRoom, SubBlocks, Trials, largest_level, search};
 use super::signs::split_signs;
+use super::snap::Row;
 use crate::error::Error;
-use crate::fit::{importance_weights, nonnegative};
-use crate::lanes::{Isa, Kernel, Lanes, Tile, dispatch};
-use crate::primitives::{largest_since_nan, round_even, sum_of_squares};
+use crate::fit::{largest_since_nan, nonnegative, weigh};
+use crate::lanes::{Blocks, Isa, Kernel, Lanes, MAX_WIDTH, dispatch, numbers};
+use crate::primitives::{self, round_even};
 use crate::row::Rows;
 
 /// What differs between the types.
@@ -33,15 +34,16 @@ pub(crate) enum Start {
     Fitted,
 }
 
-/// A type with sub-blocks of `SUB` weights, `GROUPS` groups for points of `N` digits.
-pub(crate) trait GridBlock<const SUB: usize, const N: usize, const GROUPS: usize>: Block {
+/// A type with sub-blocks of `SUB` weights, groups for points of `N` digits.
+pub(crate) trait GridBlock<const SUB: usize, const N: usize>: Block {
     const MODEL: Model;
 
     /// The grid, with its neighbours.
     fn grid() -> &'static Grid<N>;
 
     /// How much the error of a weight counts without importance.
-    fn own_importance(x: f32, _variance: f32) -> f32 {
+    #[inline(always)]
+    fn own_importance<L: Lanes>(x: L, _variance: L) -> L {
         x * x
     }
 
@@ -63,6 +65,9 @@ pub(crate) struct Fitted {
 }
 
 impl Fitted {
+    const EMPTY: Self =
+        Self { scale: 0.0, scale_codes: [0; 16], left_out: [false; 16], indices: [0; 64], signs: [0; 32] };
+
     /// For the types with parity: four times 7 bits of signs from the low end, and the scale, of sub-block `b` of 32.
     pub(crate) fn signs_and_scale(&self, b: usize) -> U32 {
         let signs = (0..4).fold(0, |bits, l| bits | u32::from(self.signs[4 * b + l]) << (7 * l));
@@ -74,12 +79,7 @@ impl Fitted {
 ///
 /// # Errors
 /// When weights have no nearest point.
-pub(crate) fn encode_rows<
-    B: GridBlock<SUB, N, GROUPS>,
-    const SUB: usize,
-    const N: usize,
-    const GROUPS: usize,
->(
+pub(crate) fn encode_rows<B: GridBlock<SUB, N>, const SUB: usize, const N: usize>(
     rows: &Rows<'_>,
     blocks: &mut [B],
 ) -> Result<(), Error> {
@@ -88,7 +88,7 @@ pub(crate) fn encode_rows<
     failed.map_or(Ok(()), |weight| Err(Error::NoNearestPoint { ty: B::TYPE, weight }))
 }
 
-struct EncodeRows<'a, B, const SUB: usize, const N: usize, const GROUPS: usize> {
+struct EncodeRows<'a, B, const SUB: usize, const N: usize> {
     rows: &'a Rows<'a>,
     grid: &'static Grid<N>,
     blocks: &'a mut [B],
@@ -96,126 +96,171 @@ struct EncodeRows<'a, B, const SUB: usize, const N: usize, const GROUPS: usize> 
     failed: &'a mut Option<usize>,
 }
 
-impl<B: GridBlock<SUB, N, GROUPS>, const SUB: usize, const N: usize, const GROUPS: usize> Kernel
-    for EncodeRows<'_, B, SUB, N, GROUPS>
-{
+impl<B: GridBlock<SUB, N>, const SUB: usize, const N: usize> Kernel for EncodeRows<'_, B, SUB, N> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let x = self.rows.weights.as_chunks::<256>().0;
-        for (number, (block, x)) in self.blocks.iter_mut().zip(x).enumerate() {
-            let start = number * 256;
-            let importance = self
-                .rows
-                .importance
-                .and_then(|importance| importance[start % self.rows.row_elements..].first_chunk::<256>());
-            let prepared = prepare::<B, SUB, N, GROUPS>(x, importance);
-            match fit::<L, B, SUB, N, GROUPS>(self.grid, &prepared) {
-                Ok(fitted) => *block = B::pack(&fitted),
-                Err(weight) => {
-                    *self.failed = Some(start + weight);
-                    return;
+        let Self { rows, grid, blocks, failed } = self;
+        let mut room = SearchRoom::NEW;
+        // As many blocks as there are lanes make whole vectors of sub-blocks.
+        for (batch, blocks) in blocks.chunks_mut(L::WIDTH).enumerate() {
+            let start = batch * L::WIDTH * 256;
+            let sums = sums_of_squares::<L>(rows, start, blocks.len());
+            let mut fitted = [const { Fitted::EMPTY }; MAX_WIDTH];
+            let mut scales = [[0.0; 16]; MAX_WIDTH];
+            for first in (0..blocks.len() * (256 / SUB)).step_by(L::WIDTH) {
+                let count = (blocks.len() * (256 / SUB) - first).min(L::WIDTH);
+                let results =
+                    fit::<L, B, SUB, N>(rows, grid, start + first * SUB, count, &sums, first, &mut room);
+                for lane in 0..count {
+                    let (block, number) = ((first + lane) / (256 / SUB), (first + lane) % (256 / SUB));
+                    let Some(scale) = results.place(lane, grid, number, B::MODEL.parity, &mut fitted[block])
+                    else {
+                        *failed = Some(start + (first + lane) * SUB);
+                        return;
+                    };
+                    scales[block][number] = scale;
                 }
+            }
+            for ((block, fitted), scales) in blocks.iter_mut().zip(&mut fitted).zip(&scales) {
+                fitted.quantize(scales, B::MODEL.parity);
+                *block = B::pack(fitted);
             }
         }
     }
 }
 
-/// Weights without their signs, and how much their errors count.
-struct Prepared {
-    y: [f32; 256],
-    w: [f32; 256],
-    signs: [u8; 32],
-}
-
+/// The sums of squares of `count` blocks that start at `start`.
 #[inline(always)]
-fn prepare<B: GridBlock<SUB, N, GROUPS>, const SUB: usize, const N: usize, const GROUPS: usize>(
-    x: &[f32; 256],
-    importance: Option<&[f32; 256]>,
-) -> Prepared {
-    let variance = B::MODEL.variance * sum_of_squares(x) / 256.0;
-    let w = match importance {
-        None => x.map(|x| B::own_importance(x, variance)),
-        Some(importance) => importance_weights(importance, variance, x),
-    };
-    let mut prepared = Prepared { y: *x, w, signs: [0; 32] };
-    let groups = prepared.y.as_chunks_mut::<8>().0.iter_mut().zip(w.as_chunks::<8>().0);
-    for ((y, w), signs) in groups.zip(&mut prepared.signs) {
-        *signs = split_signs(y, w, B::MODEL.parity);
+fn sums_of_squares<L: Lanes>(rows: &Rows<'_>, start: usize, count: usize) -> Row {
+    let x = Blocks::<256>::new(rows.weights, (0..count).map(|block| start + block * 256));
+    let mut sum = L::zero();
+    for i in (0..256).step_by(4) {
+        for x in x.four::<L>(i) {
+            sum = sum + x * x;
+        }
     }
-    prepared
+    numbers(sum)
 }
 
-/// Fits every sub-block alone, then quantizes the scales.
+/// The fits of sub-blocks side by side.
+struct Results<const SUB: usize> {
+    found: Found,
+    /// By group of 8 weights.
+    signs: [[u8; MAX_WIDTH]; 4],
+    /// A bit per lane.
+    left_out: u32,
+}
+
+/// Fits every sub-block alone: `count` of them from weight `start` on, the first of which is number `first` of those
+/// that `sums` of squares are of.
 #[inline(always)]
-fn fit<L: Lanes, B: GridBlock<SUB, N, GROUPS>, const SUB: usize, const N: usize, const GROUPS: usize>(
+fn fit<L: Lanes, B: GridBlock<SUB, N>, const SUB: usize, const N: usize>(
+    rows: &Rows<'_>,
     grid: &Grid<N>,
-    prepared: &Prepared,
-) -> Result<Fitted, usize> {
-    let Prepared { y, w, signs } = prepared;
-    let mut fitted =
-        Fitted { scale: 0.0, scale_codes: [0; 16], left_out: [false; 16], indices: [0; 64], signs: *signs };
-    let starts = starts::<L, B, SUB, N, GROUPS>(prepared);
-    let mut scales = [0.0; 16];
-    for (number, (y, w)) in y.as_chunks::<SUB>().0.iter().zip(w.as_chunks::<SUB>().0).enumerate() {
-        let at = number * SUB;
-        let (indices, signs) =
-            (&mut fitted.indices[at / N..][..SUB / N], &mut fitted.signs[at / 8..][..SUB / 8]);
-        let Some((range, scale)) = starts[number] else {
-            fitted.left_out[number] = true;
-            signs.fill(0);
-            continue;
-        };
-        let found = search::<L, N, GROUPS>(grid, B::MODEL.trials, y, w, range, scale).ok_or(at)?;
-        for (index, point) in indices.iter_mut().zip(found.points) {
-            *index = grid.index(point).ok_or(at)?;
-        }
-        if found.scale < 0.0 {
-            let stored = if B::MODEL.parity { 127 } else { 255 };
-            signs.iter_mut().for_each(|signs| *signs ^= stored);
-        }
-        scales[number] = found.scale.abs();
-        if scales[number].is_nan() {
-            return Err(at);
+    start: usize,
+    count: usize,
+    sums: &Row,
+    first: usize,
+    room: &mut SearchRoom,
+) -> Results<SUB> {
+    let starts = (0..count).map(|lane| start + lane * SUB);
+    let (mut y, mut w) = ([L::zero(); SUB], [L::zero(); SUB]);
+    Blocks::<SUB>::new(rows.weights, starts.clone()).load(0, &mut y);
+    let mut variances = [0.0; MAX_WIDTH];
+    for (lane, variance) in variances.iter_mut().enumerate().take(count) {
+        *variance = B::MODEL.variance * sums[(first + lane) * SUB / 256] / 256.0;
+    }
+    let variance = L::load(&variances);
+    if let Some(row) = rows.importance {
+        Blocks::<SUB>::new(row, starts.map(|start| start % rows.row_elements)).load(0, &mut w);
+        weigh(&mut w, variance, &y);
+    } else {
+        for (w, &x) in w.iter_mut().zip(&y) {
+            *w = B::own_importance(x, variance);
         }
     }
-    let largest = largest_since_nan(scales);
-    if largest == 0.0 {
-        if B::MODEL.parity {
-            (fitted.indices, fitted.signs) = ([0; 64], [0; 32]);
-        }
-        return Ok(fitted);
+    let mut signs = [[0; MAX_WIDTH]; 4];
+    for ((y, w), signs) in y.as_chunks_mut().0.iter_mut().zip(w.as_chunks().0).zip(&mut signs) {
+        split_signs(y, w, B::MODEL.parity).store_codes(signs);
     }
-    fitted.scale = largest / 31.0;
-    let per_scale = 1.0 / fitted.scale;
-    fitted.scale_codes = scales.map(|scale| round_even(0.5 * (per_scale * scale - 1.0)).clamp(0, 15) as u8);
-    Ok(fitted)
+    let (range, scale, left_out) = begin::<L, B, SUB, N>(&y, &w);
+    // Any number will do where nothing is searched for.
+    let range = L::select(left_out, L::splat(1.0), range);
+    let left_out = L::bits(left_out);
+    let lanes = !left_out & (u32::MAX >> (32 - count));
+    let found =
+        search::<L, SUB, N>(grid, B::MODEL.trials, &SubBlocks::new(&y, &w, lanes), range, scale, room);
+    Results { found, signs, left_out }
 }
 
-/// For each sub-block what the trials take to the largest level, and the scale if no trial is better than nothing.
-/// `None` for those that are left out.
+/// What the trials take to the largest level, the scale if no trial is better than nothing, and where nothing is
+/// searched for.
 #[inline(always)]
-fn starts<L: Lanes, B: GridBlock<SUB, N, GROUPS>, const SUB: usize, const N: usize, const GROUPS: usize>(
-    prepared: &Prepared,
-) -> [Option<(f32, f32)>; 16] {
-    let Prepared { y, w, .. } = prepared;
-    let (mut starts, mut fits) = ([None; 16], [0.0; 32]);
-    if matches!(B::MODEL.start, Start::Fitted) {
-        for first in (0..256 / SUB).step_by(L::WIDTH) {
-            let lanes = (first..256 / SUB).take(L::WIDTH).map(|number| number * SUB);
-            let (y, w) = (Tile::<SUB>::gather(y, lanes.clone()), Tile::<SUB>::gather(w, lanes));
-            let fit = nonnegative(&y.load::<L, SUB>(0), &w.load::<L, SUB>(0), 4.0);
-            fit.scale.store(&mut fits[first..]);
+fn begin<L: Lanes, B: GridBlock<SUB, N>, const SUB: usize, const N: usize>(
+    y: &[L; SUB],
+    w: &[L; SUB],
+) -> (L, L, L::Mask) {
+    let largest = largest_since_nan(y);
+    let negligible = largest.lt(L::splat(B::MODEL.negligible));
+    match B::MODEL.start {
+        Start::Largest => (largest, largest / L::splat(largest_level::<N>()), negligible),
+        Start::Fitted => {
+            let scale = nonnegative(y, w, 4.0).scale;
+            let range = scale * L::splat(3.0);
+            let nothing = range.lt(L::zero()) | range.eq(L::zero());
+            (range, scale, negligible | nothing)
         }
     }
-    for ((start, y), fit) in starts.iter_mut().zip(y.as_chunks::<SUB>().0).zip(fits) {
-        let largest = largest_since_nan(*y);
-        let (range, scale) = match B::MODEL.start {
-            Start::Largest => (largest, largest / largest_level::<N>()),
-            Start::Fitted => (fit * 3.0, fit),
-        };
-        let left_out =
-            largest < B::MODEL.negligible || matches!(B::MODEL.start, Start::Fitted) && range <= 0.0;
-        *start = (!left_out).then_some((range, scale));
+}
+
+impl<const SUB: usize> Results<SUB> {
+    /// Puts the sub-block in a lane where it belongs, and returns its scale. `None` where weights have no nearest point.
+    #[inline(always)]
+    fn place<const N: usize>(
+        &self,
+        lane: usize,
+        grid: &Grid<N>,
+        number: usize,
+        parity: bool,
+        fitted: &mut Fitted,
+    ) -> Option<f32> {
+        if self.left_out >> lane & 1 == 1 {
+            fitted.left_out[number] = true;
+            return Some(0.0);
+        }
+        let scale = self.found.scales[lane];
+        if self.found.failed >> lane & 1 == 1 || scale.is_nan() {
+            return None;
+        }
+        let indices = &mut fitted.indices[number * (SUB / N)..][..SUB / N];
+        for (index, points) in indices.iter_mut().zip(&self.found.points) {
+            *index = grid.index(points[lane])?;
+        }
+        let stored = if parity { 127 } else { 255 };
+        let turned = if scale < 0.0 { stored } else { 0 };
+        let signs = &mut fitted.signs[number * (SUB / 8)..][..SUB / 8];
+        for (signs, found) in signs.iter_mut().zip(&self.signs) {
+            *signs = found[lane] ^ turned;
+        }
+        Some(scale.abs())
     }
-    starts
+}
+
+impl Fitted {
+    /// Quantizes the scales of sub-blocks.
+    #[inline(always)]
+    fn quantize(&mut self, scales: &[f32; 16], parity: bool) {
+        let largest = primitives::largest_since_nan(*scales);
+        if largest == 0.0 {
+            if parity {
+                (self.indices, self.signs) = ([0; 64], [0; 32]);
+            }
+            return;
+        }
+        self.scale = largest / 31.0;
+        let per_scale = 1.0 / self.scale;
+        for (code, scale) in self.scale_codes.iter_mut().zip(scales) {
+            *code = round_even(0.5 * (per_scale * scale - 1.0)).clamp(0, 15) as u8;
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `points`, `signs` | what decoders need: points from their packed form, signs from a byte |
 //! | `neighbours`, `nearest` | the points near any place, collected once, and the nearest of them |
+//! | `snap` | the nearest for many scales |
 //! | `search` | the trials of the IQ2 and IQ3 types for a sub-block |
 //! | `blocks` | what these types do around it |
 //! | `split` | the best cut of sorted weights in three, for the IQ1 types |
@@ -18,11 +19,12 @@ mod neighbours;
 mod points;
 mod search;
 mod signs;
+mod snap;
 pub(crate) mod split;
 pub(crate) mod ternary;
 
 pub(crate) use blocks::{Fitted, GridBlock, Model, Start, encode_rows};
 pub(crate) use neighbours::Grid;
-pub(crate) use points::{EIGHTHS, pair, points};
+pub(crate) use points::{EIGHTHS, points};
 pub(crate) use search::{Refined, Trials};
-pub(crate) use signs::{signed, with_parity};
+pub(crate) use signs::{four_with_parity, with_parity};

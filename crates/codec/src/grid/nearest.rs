@@ -1,87 +1,73 @@
-//! Of the neighbours of some weights the nearest: for one scale, or for several side by side.
+//! Of the neighbours of some weights the nearest for a scale.
 
-use super::neighbours::Near;
-use super::points::{base, bits_per_digit, digit};
-use crate::lanes::{LANE_NUMBERS, Lanes};
+use std::ops::Index;
+
+use super::neighbours::{LONGEST, NONE, Near};
+use super::points::bits_per_digit;
+use crate::lanes::Lanes;
 use crate::tables::Packed;
 
-/// What each digit adds to the distance, a scale per lane.
-pub(crate) struct Errors<L, const N: usize>([[L; 8]; N]);
+/// What each digit adds to the distance for one scale: `v (scale * level - x)^2`.
+pub(crate) struct Errors<const N: usize>([[f32; 8]; N]);
 
-impl<L: Lanes, const N: usize> Errors<L, N> {
+impl<const N: usize> Errors<N> {
+    /// Of the weights `x`. `levels` are those of the digits, for digits of two bits twice.
     #[inline(always)]
-    pub(crate) fn new() -> Self {
-        Self([[L::zero(); 8]; N])
-    }
-
-    /// Sets them for weights `x` and digits that stand for odd numbers.
-    #[inline(always)]
-    pub(crate) fn fill(&mut self, scale: L, x: &[f32; N], v: &[f32; N]) {
-        let mut values = [L::zero(); 8];
-        for (digit, value) in values[..base::<N>()].iter_mut().enumerate() {
-            *value = scale * L::splat((2 * digit + 1) as f32);
-        }
-        for ((errors, &x), &v) in self.0.iter_mut().zip(x).zip(v) {
-            for (error, &value) in errors[..base::<N>()].iter_mut().zip(&values) {
-                let difference = value - L::splat(x);
-                *error = L::splat(v) * difference * difference;
+    pub(crate) fn new(
+        levels: &[f32; 8],
+        scale: f32,
+        x: &impl Index<usize, Output = f32>,
+        v: &impl Index<usize, Output = f32>,
+    ) -> Self {
+        let mut errors = [[0.0; 8]; N];
+        for (i, errors) in errors.iter_mut().enumerate() {
+            for (error, level) in errors.iter_mut().zip(levels) {
+                let difference = scale * level - x[i];
+                *error = v[i] * difference * difference;
             }
         }
-    }
-
-    /// In each lane the first of `near` with the smallest sum of `v (scale * level - x)^2`, as a number. Below zero
-    /// where no sum is finite and what is near is not a point itself.
-    #[inline(always)]
-    pub(crate) fn nearest(&self, near: &Near<'_>) -> L {
-        let none = if near.is_point { f32::from(near.entries[0]) } else { -1.0 };
-        let (mut least, mut found) = (L::splat(f32::MAX), L::splat(none));
-        for &entry in near.entries {
-            let mut distance = self.0[0][digit::<N>(entry, 0)];
-            for i in 1..N {
-                distance = distance + self.0[i][digit::<N>(entry, i)];
-            }
-            let nearer = distance.lt(least);
-            least = L::select(nearer, distance, least);
-            found = L::select(nearer, L::splat(f32::from(entry)), found);
-        }
-        found
+        Self(errors)
     }
 }
 
-/// The first entry of `list` with the smallest sum of `v (scale * level - x)^2`, an entry per lane. `levels` are
-/// those of the digits, for digits of two bits twice. `None` when no sum is finite.
+/// Room for the distances to all neighbours.
+pub(crate) struct Distances([f32; LONGEST]);
+
+impl Distances {
+    pub(crate) const fn new() -> Self {
+        Self([0.0; LONGEST])
+    }
+}
+
+/// The first entry of `near` with the smallest sum of errors, the first digit's first. [`NONE`] when no sum is finite.
 #[inline(always)]
 pub(crate) fn nearest<L: Lanes, const N: usize>(
-    list: &[Packed],
-    levels: &[f32; 8],
-    scale: f32,
-    x: &[f32; N],
-    v: &[f32; N],
-) -> Option<Packed> {
-    // What each digit adds to the sum is the same for all entries.
-    let mut errors = [[0.0; 8]; N];
-    for ((errors, x), v) in errors.iter_mut().zip(x).zip(v) {
-        for (error, level) in errors.iter_mut().zip(levels) {
-            let difference = scale * level - x;
-            *error = v * difference * difference;
-        }
-    }
-    let (mut least, mut vector) = (L::splat(f32::MAX), L::zero());
-    for (number, list) in list.chunks_exact(L::WIDTH).enumerate() {
-        let codes = L::load_codes(list);
-        let mut distance = L::look_up(&errors[0], codes, 0);
-        for (i, errors) in errors.iter().enumerate().skip(1) {
+    near: &Near<'_>,
+    errors: &Errors<N>,
+    distances: &mut Distances,
+) -> Packed {
+    let mut least = L::splat(f32::MAX);
+    let vectors = near.padded.chunks_exact(L::WIDTH).zip(distances.0.chunks_exact_mut(L::WIDTH));
+    for (codes, distances) in vectors {
+        let codes = L::load_codes(codes);
+        let mut distance = L::look_up(&errors.0[0], codes, 0);
+        for (i, errors) in errors.0.iter().enumerate().skip(1) {
             distance = distance + L::look_up(errors, codes, i * bits_per_digit::<N>());
         }
-        let nearer = distance.lt(least);
-        least = L::select(nearer, distance, least);
-        vector = L::select(nearer, L::splat(number as f32), vector);
+        distance.store(distances);
+        least = distance.if_less(least);
     }
-    let distance = least.least();
-    // Each lane has its first entry at its smallest distance; of these it is the first again.
-    let positions = vector * L::splat(L::WIDTH as f32) + L::load(&LANE_NUMBERS);
-    let position = L::select(least.eq(L::splat(distance)), positions, L::splat(f32::MAX)).least();
-    if distance < f32::MAX { list.get(position as usize).copied() } else { None }
+    let least = least.least();
+    if least >= f32::MAX {
+        return NONE;
+    }
+    for (codes, distances) in near.padded.chunks_exact(L::WIDTH).zip(distances.0.chunks_exact(L::WIDTH)) {
+        let equal = L::bits(L::load(distances).eq(L::splat(least)));
+        if equal != 0 {
+            return codes[equal.trailing_zeros() as usize % L::WIDTH];
+        }
+    }
+    NONE
 }
 
 #[cfg(test)]
@@ -91,25 +77,26 @@ mod tests {
     use super::*;
     use crate::lanes::{Isa, Kernel, dispatch};
 
-    struct Nearest<'a> {
-        list: &'a [Packed],
+    struct Search<'a> {
+        near: Near<'a>,
         levels: &'a [f32; 8],
         scale: f32,
         x: &'a [f32; 8],
         v: &'a [f32; 8],
-        found: &'a mut Option<Packed>,
+        found: &'a mut Packed,
     }
 
-    impl Kernel for Nearest<'_> {
+    impl Kernel for Search<'_> {
         #[inline(always)]
         fn run<L: Lanes>(self) {
-            *self.found = nearest::<L, 8>(self.list, self.levels, self.scale, self.x, self.v);
+            let errors = Errors::<8>::new(self.levels, self.scale, self.x, self.v);
+            *self.found = nearest::<L, 8>(&self.near, &errors, &mut Distances::new());
         }
     }
 
     /// Entry by entry.
-    fn slowly(list: &[Packed], levels: &[f32; 8], scale: f32, x: &[f32; 8], v: &[f32; 8]) -> Option<Packed> {
-        let (mut least, mut found) = (f32::MAX, None);
+    fn slowly(list: &[Packed], levels: &[f32; 8], scale: f32, x: &[f32; 8], v: &[f32; 8]) -> Packed {
+        let (mut least, mut found) = (f32::MAX, NONE);
         for &entry in list {
             let mut distance = 0.0;
             for i in 0..8 {
@@ -117,7 +104,7 @@ mod tests {
                 distance += v[i] * difference * difference;
             }
             if distance < least {
-                (least, found) = (distance, Some(entry));
+                (least, found) = (distance, entry);
             }
         }
         found
@@ -126,19 +113,23 @@ mod tests {
     proptest! {
         #[test]
         fn the_nearest_is_the_first_of_the_least_distance(
-            points in proptest::collection::vec(any::<u16>(), 16..80), x in any::<[i8; 8]>(), v in any::<[u8; 8]>(), odd in 0_usize..24,
+            points in proptest::collection::vec(any::<u16>(), 1..80), x in any::<[i8; 8]>(), v in any::<[u8; 8]>(), odd in 0_usize..24,
         ) {
             // Digits 0 to 2; whole numbers make ties.
-            let list: Vec<u16> = points[..points.len() / 16 * 16].iter().map(|code| code & !(code >> 1 & 0x5555)).collect();
+            let list: Vec<u16> = points.iter().map(|code| code & !(code >> 1 & 0x5555)).collect();
+            let filling = list.len().next_multiple_of(16) - list.len();
+            let padded: Vec<u16> = list.iter().copied().chain(std::iter::repeat_n(list[0], filling)).collect();
             let levels = [1.0, 3.0, 5.0, 0.0, 1.0, 3.0, 5.0, 0.0];
             let (mut x, v) = (x.map(|x| f32::from(x / 32)), v.map(|v| f32::from(v / 64)));
             if let Some(x) = x.get_mut(odd) {
                 *x = if odd % 2 == 0 { f32::NAN } else { 1e30 };
             }
+            let expected = slowly(&list, &levels, 0.75, &x, &v);
             for isa in Isa::available() {
-                let mut found = None;
-                dispatch(isa, Nearest { list: &list, levels: &levels, scale: 0.75, x: &x, v: &v, found: &mut found });
-                prop_assert_eq!(found, slowly(&list, &levels, 0.75, &x, &v), "{}", isa);
+                let mut found = NONE;
+                let near = Near { is_point: false, entries: &list, padded: &padded };
+                dispatch(isa, Search { near, levels: &levels, scale: 0.75, x: &x, v: &v, found: &mut found });
+                prop_assert_eq!(found, expected, "{}", isa);
             }
         }
     }

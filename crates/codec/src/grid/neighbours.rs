@@ -1,6 +1,6 @@
 //! A grid as the searches need it: for any digits the point, or the points near by.
 
-use super::points::{base, digit};
+use super::points::{base, digit, number};
 use crate::tables::Packed;
 
 /// The points of a grid of `N` digits, and the neighbours of all that are no points.
@@ -16,8 +16,11 @@ pub(crate) struct Grid<const N: usize> {
 struct Place {
     first: u32,
     length: u16,
-    is_point: bool,
+    /// Of the point with these digits, or [`NO_POINT`].
+    index: u16,
 }
+
+const NO_POINT: u16 = u16::MAX;
 
 /// What is at digits: a point, or no point but some near it, by distance and then by index.
 pub(crate) struct Near<'a> {
@@ -28,8 +31,14 @@ pub(crate) struct Near<'a> {
     pub(crate) padded: &'a [Packed],
 }
 
+/// No point: it would have the digit 3, or more digits than there are.
+pub(crate) const NONE: Packed = Packed::MAX;
+
 /// Lists are read this many entries at a time, or fewer.
 const ALIGNMENT: usize = 16;
+
+/// Room for the longest list.
+pub(crate) const LONGEST: usize = 304;
 
 impl<const N: usize> Grid<N> {
     /// Collects the neighbours: of the distances from digits to points the `nearest` smallest that occur, and all
@@ -53,7 +62,8 @@ impl<const N: usize> Grid<N> {
             let point = distances.iter().position(|&distance| distance == 0);
             let list = point.map_or_else(|| grid.list(&distances, nearest), |index| vec![points[index]]);
             let (first, length) = (grid.neighbours.len() as u32, list.len());
-            grid.places.push(Place { first, length: length as u16, is_point: point.is_some() });
+            let index = point.map_or(NO_POINT, |index| index as u16);
+            grid.places.push(Place { first, length: length as u16, index });
             grid.neighbours.extend(&list);
             let filling = length.next_multiple_of(ALIGNMENT) - length;
             grid.neighbours.extend(std::iter::repeat_n(list[0], filling));
@@ -75,15 +85,15 @@ impl<const N: usize> Grid<N> {
     /// What is at the number that digits spell.
     #[inline(always)]
     pub(crate) fn at(&self, number: usize) -> Near<'_> {
-        let Place { first, length, is_point } = self.places[number];
+        let Place { first, length, index } = self.places[number];
         let (list, length) = (&self.neighbours[first as usize..], usize::from(length));
         let (entries, padded) = (&list[..length], &list[..length.next_multiple_of(ALIGNMENT)]);
-        Near { is_point, entries, padded }
+        Near { is_point: index != NO_POINT, entries, padded }
     }
 
     /// The index of a point.
     pub(crate) fn index(&self, point: Packed) -> Option<u16> {
-        self.points.binary_search(&point).ok().map(|index| index as u16)
+        self.places.get(number::<N>(point)).map(|place| place.index).filter(|index| *index != NO_POINT)
     }
 }
 
@@ -106,13 +116,15 @@ mod tests {
         let (mut total, mut longest, mut bytes) = (0, 0, Vec::new());
         for packed in 0..=u16::MAX {
             let digits: [usize; N] = std::array::from_fn(|i| digit::<N>(packed, i));
-            let number = digits.iter().rev().fold(0, |number, digit| number * base::<N>() + digit);
+            let spelled = digits.iter().rev().fold(0, |number, digit| number * base::<N>() + digit);
             if digits.iter().any(|digit| *digit >= base::<N>()) || N == 4 && packed >> 12 != 0 {
                 continue;
             }
-            let Near { is_point, entries, padded } = grid.at(number);
-            assert!(padded.len() % ALIGNMENT == 0 && padded.starts_with(entries));
+            assert_eq!(number::<N>(packed), spelled);
+            let Near { is_point, entries, padded } = grid.at(spelled);
+            assert!(padded.len() % ALIGNMENT == 0 && padded.len() <= LONGEST && padded.starts_with(entries));
             assert!(padded[entries.len()..].iter().all(|entry| *entry == entries[0]));
+            assert_eq!(grid.index(packed).map(usize::from), points.binary_search(&packed).ok());
             assert_eq!(is_point, grid.index(packed).is_some());
             if is_point {
                 assert_eq!(entries, [packed]);

@@ -35,12 +35,21 @@ pub(super) const fn base<const N: usize>() -> usize {
     if N == 8 { 3 } else { 8 }
 }
 
+/// The number that the digits of a point spell in their base, the first digit lowest.
+#[inline(always)]
+pub(super) const fn number<const N: usize>(packed: Packed) -> usize {
+    let packed = packed as usize;
+    if N == 4 {
+        return packed;
+    }
+    // Neighbours are put together, then neighbours of these: 3 is the weight of a digit over the one before it, 9 that
+    // of two, 81 that of four.
+    let pairs = (packed & 0x3333) + 3 * (packed >> 2 & 0x3333);
+    let fours = (pairs & 0x0F0F) + 9 * (pairs >> 4 & 0x0F0F);
+    (fours & 0xFF) + 81 * (fours >> 8)
+}
+
 /// Bits of a digit of points that have `N`.
 pub(super) const fn bits_per_digit<const N: usize>() -> usize {
     if N == 8 { 2 } else { 3 }
-}
-
-/// Two points side by side.
-pub(crate) fn pair([first, second]: [[u8; 4]; 2]) -> [u8; 8] {
-    std::array::from_fn(|i| if i < 4 { first[i] } else { second[i - 4] })
 }

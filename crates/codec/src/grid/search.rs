@@ -1,12 +1,12 @@
-//! The search of the IQ2 and IQ3 types for a sub-block: a scale, and points for its groups of `N` weights.
+//! The search of the IQ2 and IQ3 types for sub-blocks: a scale, and points for their groups of `N` weights.
 //! Source: ggml's quantizers of these types.
 //!
 //! Points stand for odd numbers here, 1, 3, 5 and so on, not yet for the magnitudes that they decode to.
 
-use super::nearest::{Errors, nearest};
 use super::neighbours::Grid;
 use super::points::{base, bits_per_digit};
-use crate::lanes::{LANE_NUMBERS, Lanes};
+use super::snap::{Groups, MAX_TRIALS, Points, Room, Row, margins};
+use crate::lanes::{Lanes, MAX_WIDTH, numbers};
 use crate::tables::Packed;
 
 /// Which scales are tried, and what is done with the best.
@@ -36,146 +36,196 @@ pub(crate) enum Refined {
     All,
 }
 
-/// The result for a sub-block.
-pub(crate) struct Found<const GROUPS: usize> {
-    /// May be below zero: then the signs turn.
-    pub(crate) scale: f32,
-    pub(crate) points: [Packed; GROUPS],
+/// Groups in a sub-block at most.
+pub(crate) const MAX_GROUPS: usize = 8;
+
+/// Sub-blocks of `SUB` weights side by side.
+pub(crate) struct SubBlocks<const SUB: usize> {
+    /// Weights without their signs.
+    y: [Row; SUB],
+    /// How much their errors count.
+    w: [Row; SUB],
+    /// The roots of `w`: what distances to neighbours are weighed by.
+    roots: [Row; SUB],
+    /// A bit per lane: whether anything is searched for there.
+    lanes: u32,
 }
 
-/// Trials at most, filled up to whole vectors.
-const MAX_TRIALS: usize = 32;
+impl<const SUB: usize> SubBlocks<SUB> {
+    #[inline(always)]
+    pub(crate) fn new<L: Lanes>(y: &[L; SUB], w: &[L; SUB], lanes: u32) -> Self {
+        let mut rows = Self {
+            y: [[0.0; MAX_WIDTH]; SUB],
+            w: [[0.0; MAX_WIDTH]; SUB],
+            roots: [[0.0; MAX_WIDTH]; SUB],
+            lanes,
+        };
+        for i in 0..SUB {
+            y[i].store(&mut rows.y[i]);
+            w[i].store(&mut rows.w[i]);
+            w[i].sqrt().store(&mut rows.roots[i]);
+        }
+        rows
+    }
+}
 
-/// A sub-block on its way: weights without their signs, and how much their errors count.
-struct SubBlock<const N: usize, const GROUPS: usize> {
-    y: [[f32; N]; GROUPS],
-    w: [[f32; N]; GROUPS],
-    /// The roots of `w`: what distances to neighbours are weighed by.
-    roots: [[f32; N]; GROUPS],
+/// The results for sub-blocks.
+pub(crate) struct Found {
+    /// May be below zero: then the signs turn.
+    pub(crate) scales: Row,
+    /// By group.
+    pub(crate) points: [[Packed; MAX_WIDTH]; MAX_GROUPS],
+    /// A bit per lane: whether there are weights without a nearest point, because distances are not finite.
+    pub(crate) failed: u32,
+}
+
+/// Room for a search.
+pub(crate) struct SearchRoom {
+    /// By group.
+    points: [Points; MAX_GROUPS],
+    room: Room,
+}
+
+impl SearchRoom {
+    pub(crate) const NEW: Self = Self { points: [Points::NONE; MAX_GROUPS], room: Room::NEW };
 }
 
 /// Minimises the sum of `w (y - scale * level)^2` over trial scales, the nearest points for each, and its best
-/// scale. The trials take `range`, about the largest of `y`, to the largest level and nearby.
-///
-/// `None` when there are weights without a nearest point, because distances are not finite.
+/// scale. The trials take `range`, about the largest of `y`, to the largest level and nearby. `scale` is what remains
+/// where no trial is better than nothing.
 #[inline(always)]
-pub(crate) fn search<L: Lanes, const N: usize, const GROUPS: usize>(
+pub(crate) fn search<L: Lanes, const SUB: usize, const N: usize>(
     grid: &Grid<N>,
     trials: Trials,
-    y: &[f32],
-    w: &[f32],
-    range: f32,
-    scale: f32,
-) -> Option<Found<GROUPS>> {
-    let (y, w) = (y.as_chunks::<N>().0.first_chunk()?, w.as_chunks::<N>().0.first_chunk()?);
-    let sub_block = SubBlock { y: *y, w: *w, roots: w.map(|w| w.map(f32::sqrt)) };
-    let tried = Tried::new::<L, N>(grid, trials, &sub_block, range)?;
-    let (mut found, off_grid) = tried.best(trials, scale);
-    let refined = match trials.refined {
-        Refined::OffGrid => off_grid,
-        Refined::AllIfOneOffGrid => [off_grid.contains(&true); GROUPS],
-        Refined::All => [true; GROUPS],
-    };
-    if found.scale > 0.0 && refined.contains(&true) {
-        refine::<L, N, GROUPS>(grid, &sub_block, &refined, &mut found)?;
-    }
-    Some(found)
+    sub_blocks: &SubBlocks<SUB>,
+    range: L,
+    scale: L,
+    SearchRoom { points, room }: &mut SearchRoom,
+) -> Found {
+    let points = &mut points[..SUB / N];
+    let mut sums = Sums { products: [L::zero(); MAX_TRIALS], squares: [L::zero(); MAX_TRIALS] };
+    sums.try_scales::<SUB, N>(grid, trials, sub_blocks, range, points, room);
+    let (mut found, refined) = sums.best(trials, scale, sub_blocks.lanes, points);
+    refine::<L, SUB, N>(grid, sub_blocks, &refined, &mut found, room);
+    found
 }
 
-/// The trials, with the points that each gives the groups.
-struct Tried<const GROUPS: usize> {
-    points: [[f32; MAX_TRIALS]; GROUPS],
-    /// 1 where a point is another than the weights are nearest to.
-    off_grid: [[f32; MAX_TRIALS]; GROUPS],
-    /// The weighted sums of weights times levels, and of levels squared.
-    sums: [[f32; MAX_TRIALS]; 2],
+/// What trials come to.
+struct Sums<L> {
+    /// The weighted sums of weights times levels.
+    products: [L; MAX_TRIALS],
+    /// Those of levels squared.
+    squares: [L; MAX_TRIALS],
 }
 
-impl<const GROUPS: usize> Tried<GROUPS> {
-    /// Goes through the trials, a lane each. `None` where a group has no nearest point.
+impl<L: Lanes> Sums<L> {
     #[inline(always)]
-    fn new<L: Lanes, const N: usize>(
+    fn try_scales<const SUB: usize, const N: usize>(
+        &mut self,
         grid: &Grid<N>,
         trials: Trials,
-        sub_block: &SubBlock<N, GROUPS>,
-        range: f32,
-    ) -> Option<Self> {
-        let mut tried = Self {
-            points: [[0.0; MAX_TRIALS]; GROUPS],
-            off_grid: [[0.0; MAX_TRIALS]; GROUPS],
-            sums: [[0.0; MAX_TRIALS]; 2],
-        };
-        let mut errors = Errors::<L, N>::new();
-        for start in (0..trials.total()).step_by(L::WIDTH) {
-            let offset = L::load(&LANE_NUMBERS) + L::splat(start as f32 - f32::from(trials.count));
-            let reached = L::splat(largest_level::<N>()) + offset * L::splat(trials.step);
-            let levels_per_weight = reached / L::splat(range);
-            let scale = L::splat(1.0) / levels_per_weight;
-            let (mut product, mut square) = (L::zero(), L::zero());
-            for group in 0..GROUPS {
-                let (y, w) = (&sub_block.y[group], &sub_block.w[group]);
-                errors.fill(scale, y, &sub_block.roots[group]);
-                let spelled = spell(levels_per_weight, y);
-                let Snapped { points, off_grid } = snap(grid, spelled, trials.total() - start, &errors)?;
-                add_sums(points.to_codes(), y, w, &mut product, &mut square);
-                points.store(&mut tried.points[group][start..]);
-                off_grid.store(&mut tried.off_grid[group][start..]);
+        sub_blocks: &SubBlocks<SUB>,
+        range: L,
+        points: &mut [Points],
+        room: &mut Room,
+    ) {
+        let (mut levels_per_weight, mut scales) =
+            ([L::zero(); MAX_TRIALS], [[0.0; MAX_TRIALS + MAX_WIDTH]; MAX_WIDTH]);
+        let mut largest = L::zero();
+        for (trial, levels_per_weight) in levels_per_weight[..trials.total()].iter_mut().enumerate() {
+            let offset = trial as f32 - f32::from(trials.count);
+            let reached = largest_level::<N>() + offset * trials.step;
+            *levels_per_weight = L::splat(reached) / range;
+            let scale = L::splat(1.0) / *levels_per_weight;
+            largest = largest.if_greater(scale * L::splat(largest_level::<N>()));
+            for (scales, scale) in scales.iter_mut().zip(numbers(scale)).take(L::WIDTH) {
+                scales[trial] = scale;
             }
-            product.store(&mut tried.sums[0][start..]);
-            square.store(&mut tried.sums[1][start..]);
         }
-        Some(tried)
+        let mut spelled = [[0.0; MAX_WIDTH]; MAX_TRIALS];
+        let each = sub_blocks.y.as_chunks::<N>().0.iter().zip(sub_blocks.w.as_chunks::<N>().0);
+        let each = each.zip(sub_blocks.roots.as_chunks::<N>().0).zip(points);
+        for (((x, w), v), points) in each {
+            for (spelled, &levels_per_weight) in spelled[..trials.total()].iter_mut().zip(&levels_per_weight)
+            {
+                spell(levels_per_weight, x).store(spelled);
+            }
+            let groups = Groups { grid, levels: &odd_levels::<N>(), x, v, margins: margins(largest, x, v) };
+            groups.snap::<L>(&spelled[..trials.total()], &scales, sub_blocks.lanes, room, points);
+            let sums = self.products.iter_mut().zip(&mut self.squares);
+            for (points, (product, square)) in points.points[..trials.total()].iter().zip(sums) {
+                add_sums(L::load_codes(points), x, w, product, square);
+            }
+        }
     }
 
-    /// The best trial, and which of its groups are not where the weights are. Where no trial is better than
+    /// The best trials, and by group a bit for the lanes in which it is refined. Where no trial is better than
     /// nothing, points are the first of the grid.
     #[inline(always)]
-    fn best(&self, trials: Trials, scale: f32) -> (Found<GROUPS>, [bool; GROUPS]) {
-        let (mut scale, mut score, mut best) = (scale, 0.0, None);
-        let [products, squares] = &self.sums;
-        for (trial, (product, square)) in products.iter().zip(squares).enumerate().take(trials.total()) {
-            if *square > 0.0 && product * product > score * square {
-                scale = product / square;
-                score = scale * product;
-                best = Some(trial);
+    fn best(&self, trials: Trials, scale: L, lanes: u32, tried: &[Points]) -> (Found, [u32; MAX_GROUPS]) {
+        let (mut scale, mut score, mut best) = (scale, L::zero(), L::splat(-1.0));
+        for (trial, (&product, &square)) in
+            self.products.iter().zip(&self.squares).enumerate().take(trials.total())
+        {
+            let better = square.gt(L::zero()) & (product * product).gt(score * square);
+            if L::any(better) {
+                scale = L::select(better, product / square, scale);
+                score = L::select(better, scale * product, score);
+                best = L::select(better, L::splat(trial as f32), best);
             }
         }
-        let mut found = Found { scale, points: [0; GROUPS] };
-        let mut off_grid = [best.is_none() && trials.refined != Refined::OffGrid; GROUPS];
-        if let Some(trial) = best {
-            found.points = std::array::from_fn(|group| self.points[group][trial] as Packed);
-            off_grid = std::array::from_fn(|group| self.off_grid[group][trial] > 0.0);
+        let mut found = Found { scales: numbers(scale), points: [[0; MAX_WIDTH]; MAX_GROUPS], failed: 0 };
+        let mut off_grid = [0_u32; MAX_GROUPS];
+        for (lane, best) in numbers(best).into_iter().enumerate().take(L::WIDTH) {
+            if best < 0.0 {
+                let all = u32::from(trials.refined != Refined::OffGrid) << lane;
+                off_grid.iter_mut().for_each(|off_grid| *off_grid |= all);
+                continue;
+            }
+            for (group, tried) in tried.iter().enumerate() {
+                found.points[group][lane] = tried.points[best as usize][lane];
+                off_grid[group] |= (tried.off_grid[lane] >> best as u32 & 1) << lane;
+            }
         }
-        (found, off_grid)
+        found.failed = tried.iter().fold(0, |failed, points| failed | points.failed);
+        let any = off_grid.iter().fold(0, |any, off_grid| any | off_grid);
+        let lanes = lanes & L::bits(scale.gt(L::zero()));
+        let refined = match trials.refined {
+            Refined::OffGrid => off_grid,
+            Refined::AllIfOneOffGrid => [any; MAX_GROUPS],
+            Refined::All => [u32::MAX; MAX_GROUPS],
+        };
+        (found, refined.map(|refined| refined & lanes))
     }
 }
 
 /// Gives some groups new points, now for the scale that was found, and fits the scale once more.
 #[inline(always)]
-fn refine<L: Lanes, const N: usize, const GROUPS: usize>(
+fn refine<L: Lanes, const SUB: usize, const N: usize>(
     grid: &Grid<N>,
-    sub_block: &SubBlock<N, GROUPS>,
-    refined: &[bool; GROUPS],
-    found: &mut Found<GROUPS>,
-) -> Option<()> {
-    let levels = odd_levels::<N>();
-    for (group, y) in sub_block.y.iter().enumerate().filter(|&(group, _)| refined[group]) {
-        let number: f32 = spell(1.0 / found.scale, y);
-        let near = grid.at(number as usize);
-        found.points[group] = near.entries[0];
-        if !near.is_point {
-            let roots = &sub_block.roots[group];
-            found.points[group] = nearest::<L, N>(near.padded, &levels, found.scale, y, roots)?;
-        }
+    sub_blocks: &SubBlocks<SUB>,
+    refined: &[u32; MAX_GROUPS],
+    found: &mut Found,
+    room: &mut Room,
+) {
+    let (mut product, mut square) = (L::zero(), L::zero());
+    let levels_per_weight = L::splat(1.0) / L::load(&found.scales);
+    let each = sub_blocks.y.as_chunks::<N>().0.iter().zip(sub_blocks.w.as_chunks::<N>().0);
+    let each = each.zip(sub_blocks.roots.as_chunks::<N>().0);
+    for ((((x, w), v), &refined), points) in each.zip(refined).zip(&mut found.points) {
+        let mut spelled = [0.0; MAX_WIDTH];
+        spell(levels_per_weight, x).store(&mut spelled);
+        // There is one scale in each lane, and nothing to agree with.
+        let groups = Groups { grid, levels: &odd_levels::<N>(), x, v, margins: [0.0; MAX_WIDTH] };
+        found.failed |= groups.snap_once::<L>(&spelled, &found.scales, refined, room, points);
+        add_sums(L::load_codes(points), x, w, &mut product, &mut square);
     }
-    let (mut product, mut square) = (0.0, 0.0);
-    for ((point, y), w) in found.points.iter().zip(&sub_block.y).zip(&sub_block.w) {
-        add_sums(*point, y, w, &mut product, &mut square);
+    let any = refined.iter().fold(0, |any, refined| any | refined);
+    let fitted = numbers(product / square);
+    let sound = L::bits(square.gt(L::zero())) & any;
+    for (lane, (scale, fitted)) in found.scales.iter_mut().zip(fitted).enumerate() {
+        *scale = if sound >> lane & 1 == 1 { fitted } else { *scale };
     }
-    if square > 0.0 {
-        found.scale = product / square;
-    }
-    Some(())
 }
 
 /// The odd number that a digit stands for. For digits of two bits, of which the last is not used, twice.
@@ -194,11 +244,11 @@ pub(crate) const fn largest_level<const N: usize>() -> f32 {
 
 /// Rounds weights to digits, and gives the number that they spell.
 #[inline(always)]
-fn spell<L: Lanes, const N: usize>(levels_per_weight: L, y: &[f32; N]) -> L {
+fn spell<L: Lanes, const N: usize>(levels_per_weight: L, y: &[Row; N]) -> L {
     let (base, mut unit) = (base::<N>() as f32, 1.0);
     let mut number = L::zero();
-    for &y in y {
-        let level = levels_per_weight * L::splat(y);
+    for y in y {
+        let level = levels_per_weight * L::load(y);
         let digit = (L::splat(0.5) * (level - L::splat(1.0))).round_even_within(0.0, base - 1.0);
         number = number + digit * L::splat(unit);
         unit *= base;
@@ -206,56 +256,20 @@ fn spell<L: Lanes, const N: usize>(levels_per_weight: L, y: &[f32; N]) -> L {
     number
 }
 
-/// The points of a group, a trial per lane.
-struct Snapped<L> {
-    points: L,
-    /// 1 where the point is another than the digits say.
-    off_grid: L,
-}
-
-/// Finds the points for the digits that the first `trials` lanes spell. Trials that spell the same follow each other,
-/// and go through its neighbours side by side.
-#[inline(always)]
-fn snap<L: Lanes, const N: usize>(
-    grid: &Grid<N>,
-    spelled: L,
-    trials: usize,
-    errors: &Errors<L, N>,
-) -> Option<Snapped<L>> {
-    let trials = trials.min(L::WIDTH);
-    let mut shifted = [0.0; LANE_NUMBERS.len() + 1];
-    spelled.store(&mut shifted[1..]);
-    // A bit for each lane that does not spell what the one before it does, and for the first.
-    let changes = spelled.differing(L::load(&shifted)) | 1;
-    let mut starts = changes & ((1 << trials) - 1);
-    let lanes = L::load(&LANE_NUMBERS);
-    let (mut points, mut off_grid) = (L::zero(), L::zero());
-    while starts != 0 {
-        let start = starts.trailing_zeros();
-        starts &= starts - 1;
-        let near = grid.at(shifted[start as usize + 1] as usize);
-        let nearest = errors.nearest(&near);
-        let before = lanes.lt(L::splat(start as f32));
-        points = L::select(before, points, nearest);
-        off_grid = L::select(before, off_grid, L::splat(f32::from(u8::from(!near.is_point))));
-    }
-    let failed = points.lt(L::zero()) & lanes.lt(L::splat(trials as f32));
-    if L::any(failed) { None } else { Some(Snapped { points, off_grid }) }
-}
-
-/// Adds the weights of a group times levels, and levels squared, weighted, for the points that `codes` are.
+/// Adds the weights of groups times levels, and levels squared, weighted, for the points that `codes` are.
 #[inline(always)]
 fn add_sums<L: Lanes, const N: usize>(
     codes: L::Codes,
-    y: &[f32; N],
-    w: &[f32; N],
+    y: &[Row; N],
+    w: &[Row; N],
     product: &mut L,
     square: &mut L,
 ) {
     let levels = odd_levels::<N>();
-    for (i, (&y, &w)) in y.iter().zip(w).enumerate() {
+    for (i, (y, w)) in y.iter().zip(w).enumerate() {
+        let (y, w) = (L::load(y), L::load(w));
         let level = L::look_up(&levels, codes, i * bits_per_digit::<N>());
-        *product = *product + L::splat(w * y) * level;
-        *square = *square + L::splat(w) * level * level;
+        *product = *product + w * y * level;
+        *square = *square + w * level * level;
     }
 }

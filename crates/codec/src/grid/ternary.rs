@@ -5,9 +5,8 @@ use std::sync::LazyLock;
 
 use briq_format::block::Block;
 
-use super::nearest::nearest;
-use super::neighbours::Grid;
-use super::points;
+use super::nearest::{Distances, Errors, nearest};
+use super::neighbours::{Grid, NONE};
 use super::split::{Best, Sorted, Split};
 use crate::error::Error;
 use crate::fit::importance_weights;
@@ -16,8 +15,22 @@ use crate::primitives::{largest_since_nan, sum_of_squares};
 use crate::row::Rows;
 use crate::tables::{self, Packed};
 
-/// The points, digits 0 to 2.
-pub(crate) static DIGITS: [[u8; 8]; 2048] = points(&tables::IQ1, &[0, 1, 2]);
+/// The points, as a table to look up.
+pub(crate) static POINTS: [Packed; 2048] = tables::IQ1;
+
+/// The 16 weights of two points, whose levels may be shifted down.
+#[inline(always)]
+pub(crate) fn ternary<L: Lanes>(points: [Packed; 2], down: [bool; 2], step: L, weights: &mut [f32; 16]) {
+    let digits = u64::from(points[0]) | u64::from(points[1]) << 16;
+    let down = if down[0] { 0xFF } else { 0 } | if down[1] { 0xFF00 } else { 0 };
+    // What stands for digit 0; the others are one and two above it. The sums are exact.
+    let ([low, ..], [lower, ..]) = (levels(false), levels(true));
+    for (run, weights) in weights.chunks_exact_mut(L::WIDTH).enumerate() {
+        let first = run * L::WIDTH;
+        let lowest = L::select(L::mask(down >> first), L::splat(lower), L::splat(low));
+        (step * (L::from_bit_pairs(digits >> (2 * first)) + lowest)).store(weights);
+    }
+}
 
 /// -1, 0 and 1 in steps, all of them shifted up or down by an eighth.
 pub(crate) const fn levels(down: bool) -> [f32; 3] {
@@ -73,7 +86,7 @@ impl<B: TernaryBlock<SUB>, const SUB: usize> Kernel for EncodeRows<'_, B, SUB> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Self { rows, blocks, failed } = self;
-        let (mut w, mut splits) = (Vec::new(), Vec::new());
+        let (mut w, mut splits, mut distances) = (Vec::new(), Vec::new(), Distances::new());
         // As many blocks as there are lanes make whole vectors of sub-blocks.
         let batches = blocks.chunks_mut(L::WIDTH).zip(rows.weights.chunks(L::WIDTH * 256));
         for (batch, (blocks, x)) in batches.enumerate() {
@@ -92,7 +105,7 @@ impl<B: TernaryBlock<SUB>, const SUB: usize> Kernel for EncodeRows<'_, B, SUB> {
             }
             let each = blocks.iter_mut().zip(x.as_chunks::<256>().0).zip(&w).zip(splits.chunks(256 / SUB));
             for (number, (((block, x), w), splits)) in each.enumerate() {
-                match fit::<L, B, SUB>(x, w, splits) {
+                match fit::<L, B, SUB>(x, w, splits, &mut distances) {
                     Ok(fitted) => *block = B::pack(x, w, &fitted),
                     Err(weight) => {
                         *failed = Some(start + number * 256 + weight);
@@ -116,6 +129,7 @@ fn fit<L: Lanes, B: TernaryBlock<SUB>, const SUB: usize>(
     x: &[f32; 256],
     w: &[f32; 256],
     splits: &[Option<Split<SUB>>],
+    distances: &mut Distances,
 ) -> Result<Fitted, usize> {
     let mut fitted = Fitted { scales: [0.0; 16], combinations: [0; 16], points: [0; 32] };
     let groups = x.as_chunks::<SUB>().0.iter().zip(w.as_chunks::<SUB>().0);
@@ -127,7 +141,7 @@ fn fit<L: Lanes, B: TernaryBlock<SUB>, const SUB: usize>(
         let points = &mut fitted.points[number * (SUB / 8)..][..SUB / 8];
         let down = |group| B::is_down(split.combination, group);
         fitted.combinations[number] = split.combination;
-        fitted.scales[number] = snap::<L, SUB>(x, w, split, down, points).ok_or(number * SUB)?;
+        fitted.scales[number] = snap::<L, SUB>(x, w, split, down, points, distances).ok_or(number * SUB)?;
     }
     Ok(fitted)
 }
@@ -140,6 +154,7 @@ fn snap<L: Lanes, const SUB: usize>(
     split: &Split<SUB>,
     down: impl Fn(usize) -> bool,
     points: &mut [Packed],
+    distances: &mut Distances,
 ) -> Option<f32> {
     if split.scale.is_nan() {
         return None;
@@ -154,7 +169,11 @@ fn snap<L: Lanes, const SUB: usize>(
             on_grid = false;
             let [low, middle, high] = levels(down(group));
             let levels = [low, middle, high, 0.0, low, middle, high, 0.0];
-            *point = nearest::<L, 8>(near.padded, &levels, split.scale, &x[group], &w[group])?;
+            let errors = Errors::<8>::new(&levels, split.scale, &x[group], &w[group]);
+            *point = nearest::<L, 8>(&near, &errors, distances);
+            if *point == NONE {
+                return None;
+            }
         }
     }
     if on_grid {

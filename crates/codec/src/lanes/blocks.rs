@@ -62,18 +62,21 @@ impl<'a, const N: usize, const LANES: usize> Blocks<'a, N, LANES> {
         }
     }
 
-    /// Hints that after the elements from `start` to `start + 31` the next 32 will be needed, and after the last those
-    /// of the `L::WIDTH` blocks that follow, as if these lay one after the other. The processor does not see by itself
-    /// how many short runs go on.
+    /// Hints that the elements from `start` to `start + 31` will be needed of the `L::WIDTH` blocks after these, as if
+    /// these lay one after the other. The processor does not see by itself that many short runs make a long one.
     #[inline(always)]
-    pub(crate) fn prefetch_after<L: Lanes>(&self, start: usize) {
-        let ahead = if start + 32 < N { start + 32 } else { L::WIDTH * N };
+    pub(crate) fn prefetch_next<L: Lanes>(&self, start: usize) {
         for block in &self.0[..L::WIDTH] {
-            let next = block.as_ptr().wrapping_add(ahead);
-            // The ends of two cache lines: where lines begin elsewhere, the first piece came with the run before.
-            prefetch(next.wrapping_add(15));
-            prefetch(next.wrapping_add(31));
+            let next = block.as_ptr().wrapping_add(L::WIDTH * N + start);
+            prefetch(next);
+            prefetch(next.wrapping_add(16));
         }
+    }
+
+    /// The [`peaks`](super::Peaks::peaks) of the blocks.
+    #[inline(always)]
+    pub(crate) fn peaks<L: Lanes>(&self) -> (L, L) {
+        L::peaks(&self.0)
     }
 
     /// The sum of the squares of all elements, in index order.

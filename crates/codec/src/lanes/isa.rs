@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 
 use super::Lanes;
 
-/// The environment variable that forces an instruction set, for tests and measurements: `scalar`, `avx2` or
-/// `avx512`. One that the processor lacks, or another word, counts as not set.
+/// The environment variable that forces an instruction set, for tests and measurements: `scalar`, `avx2`, `avx512` or
+/// `neon`. One that the processor lacks, or another word, counts as not set.
 const VARIABLE: &str = "BRIQ_ISA";
 
 /// An instruction set that this processor has. No result depends on it.
@@ -22,6 +22,8 @@ enum Kind {
     Avx2,
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
 }
 
 impl Isa {
@@ -42,10 +44,15 @@ impl Isa {
                 found.push(Self(Kind::Avx512));
             }
         }
+        // Look-ups take the bytes of a number from its lowest on.
+        #[cfg(target_arch = "aarch64")]
+        if cfg!(target_endian = "little") && std::arch::is_aarch64_feature_detected!("neon") {
+            found.push(Self(Kind::Neon));
+        }
         found
     }
 
-    /// The one that encoders use: the widest, or the one that `BRIQ_ISA` names.
+    /// The one that encoders and decoders use: the widest, or the one that `BRIQ_ISA` names.
     pub fn best() -> Self {
         static BEST: OnceLock<Isa> = OnceLock::new();
         *BEST.get_or_init(|| {
@@ -62,6 +69,8 @@ impl Isa {
             Kind::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => "neon",
         }
     }
 }
@@ -102,5 +111,8 @@ pub(crate) fn dispatch(isa: Isa, kernel: impl Kernel) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: an `Isa` exists only for what was detected.
         Kind::Avx512 => unsafe { super::x86::run_avx512(kernel) },
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: an `Isa` exists only for what was detected.
+        Kind::Neon => unsafe { super::aarch64::run_neon(kernel) },
     }
 }

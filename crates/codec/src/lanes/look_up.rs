@@ -1,4 +1,5 @@
-//! Tables of eight numbers, looked up by digits that lie packed in 16 bits: a code per lane.
+//! Tables of eight numbers, looked up by digits that lie packed in 16 bits: a code per lane. Tables of sixteen, looked
+//! up by codes that are found among bounds.
 
 /// Lanes that look numbers up.
 pub(crate) trait LookUp: Sized {
@@ -8,18 +9,18 @@ pub(crate) trait LookUp: Sized {
     /// Lane `i` holds `codes[i]`; there are at least as many as lanes.
     fn load_codes(codes: &[u16]) -> Self::Codes;
 
-    /// The lanes as codes: whole numbers from 0 to 65535.
-    fn to_codes(self) -> Self::Codes;
-
     /// The number of `table` that the three bits from `shift` on choose. Above a digit of two bits a third belongs
     /// to the next one: a table for such digits holds its four numbers twice.
     fn look_up(table: &[f32; 8], codes: Self::Codes, shift: usize) -> Self;
 
+    /// How many of the `bounds`, which ascend, this number is not less than. A NaN is not less than any.
+    fn count_reached(self, bounds: &[f32; 15]) -> Self::Codes;
+
+    /// The number of `table` that the code chooses, which is below 16.
+    fn look_up_16(table: &[f32; 16], codes: Self::Codes) -> Self;
+
     /// The least of the lanes; no lane is NaN.
     fn least(self) -> f32;
-
-    /// A bit per lane, the first lowest: whether the two are not equal.
-    fn differing(self, other: Self) -> u32;
 }
 
 impl LookUp for f32 {
@@ -36,17 +37,23 @@ impl LookUp for f32 {
     }
 
     #[inline(always)]
-    fn to_codes(self) -> u16 {
-        self as u16
+    fn count_reached(self, bounds: &[f32; 15]) -> u16 {
+        let mut reached = 0;
+        for &bound in bounds {
+            // Not `self >= bound`, which a NaN is not.
+            let below = self < bound;
+            reached += u16::from(!below);
+        }
+        reached
+    }
+
+    #[inline(always)]
+    fn look_up_16(table: &[f32; 16], codes: u16) -> Self {
+        table[usize::from(codes & 15)]
     }
 
     #[inline(always)]
     fn least(self) -> f32 {
         self
-    }
-
-    #[inline(always)]
-    fn differing(self, other: Self) -> u32 {
-        u32::from(self != other)
     }
 }

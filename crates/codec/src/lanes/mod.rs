@@ -9,16 +9,24 @@
 //! The vector types are private to this module. Generic code meets them only through [`dispatch`], which has
 //! proved that the processor has them.
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 mod blocks;
 mod bytes;
 mod gather;
 mod isa;
 mod look_up;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod operators;
 mod pair;
+mod peaks;
 mod prefetch;
 mod scalar;
 mod sums;
+#[cfg(test)]
+mod tests;
 mod tile;
+mod unpack;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -30,9 +38,11 @@ pub use isa::Isa;
 pub(crate) use isa::{Kernel, dispatch};
 pub(crate) use look_up::LookUp;
 pub(crate) use pair::Pair;
+pub(crate) use peaks::Peaks;
 pub(crate) use prefetch::prefetch;
 pub(crate) use sums::{squares, sum, sum_of_squares};
 pub(crate) use tile::{CodeTile, LANE_NUMBERS, Tile, numbers};
+pub(crate) use unpack::Unpack;
 
 /// The most lanes that one register has.
 pub(crate) const MAX_WIDTH: usize = 16;
@@ -47,6 +57,8 @@ pub(crate) trait Lanes:
     + Neg<Output = Self>
     + Gather
     + LookUp
+    + Peaks
+    + Unpack
 {
     /// The number of lanes.
     const WIDTH: usize;
@@ -64,6 +76,9 @@ pub(crate) trait Lanes:
     /// Cuts lane `i` towards zero and puts its low eight bits into `bytes[i]`; see
     /// [`truncate`](crate::primitives::truncate).
     fn store_truncated(self, bytes: &mut [u8]);
+    /// Cuts the lanes, numbers from 0 to below 16, towards zero, and puts those of `low` into the low nibbles of
+    /// `bytes`, those of `high` into the high ones; there is room for `WIDTH`.
+    fn store_nibbles(low: Self, high: Self, bytes: &mut [u8]);
     /// Lane `i` holds [`F16::to_f32`](briq_format::scalar::F16::to_f32) of the bits `halves[i]`.
     fn load_halves(halves: &[u16]) -> Self;
     /// Puts the bits of [`F16::from_f32`](briq_format::scalar::F16::from_f32) of lane `i` into `halves[i]`.
@@ -84,8 +99,12 @@ pub(crate) trait Lanes:
     fn if_less(self, other: Self) -> Self;
     /// `yes` where the mask is set, `no` elsewhere.
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
+    /// Lane `i` is set where bit `i` of `bits` is.
+    fn mask(bits: u32) -> Self::Mask;
     /// Whether the mask is set anywhere.
     fn any(mask: Self::Mask) -> bool;
+    /// A bit per lane, the first lowest.
+    fn bits(mask: Self::Mask) -> u32;
 
     /// [`round_even`](crate::primitives::round_even), limited to `low..=high`. The limits are whole numbers of
     /// magnitude below 2^22.

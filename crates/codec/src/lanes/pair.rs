@@ -5,7 +5,9 @@
 
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 
-use super::{Gather, Lanes, LookUp};
+use briq_format::scalar::F16;
+
+use super::{Gather, Lanes, LookUp, Peaks, Unpack};
 
 /// The lanes of the first, then those of the second.
 #[derive(Clone, Copy)]
@@ -91,6 +93,12 @@ impl<L: Lanes> Lanes for Pair<L> {
     }
 
     #[inline(always)]
+    fn store_nibbles(low: Self, high: Self, bytes: &mut [u8]) {
+        L::store_nibbles(low.0, high.0, bytes);
+        L::store_nibbles(low.1, high.1, &mut bytes[L::WIDTH..]);
+    }
+
+    #[inline(always)]
     fn load_halves(halves: &[u16]) -> Self {
         Self(L::load_halves(halves), L::load_halves(&halves[L::WIDTH..]))
     }
@@ -142,8 +150,18 @@ impl<L: Lanes> Lanes for Pair<L> {
     }
 
     #[inline(always)]
+    fn mask(bits: u32) -> Self::Mask {
+        Pair(L::mask(bits), L::mask(bits >> L::WIDTH))
+    }
+
+    #[inline(always)]
     fn any(mask: Self::Mask) -> bool {
         L::any(mask.0) | L::any(mask.1)
+    }
+
+    #[inline(always)]
+    fn bits(mask: Self::Mask) -> u32 {
+        L::bits(mask.0) | L::bits(mask.1) << L::WIDTH
     }
 
     #[inline(always)]
@@ -182,6 +200,15 @@ impl<L: Lanes> Gather for Pair<L> {
     }
 }
 
+impl<L: Lanes> Peaks for Pair<L> {
+    #[inline(always)]
+    fn peaks<const N: usize>(blocks: &[&[f32; N]]) -> (Self, Self) {
+        let (first, second) = blocks.split_at(L::WIDTH);
+        let ((a, b), (c, d)) = (L::peaks(first), L::peaks(second));
+        (Self(a, c), Self(b, d))
+    }
+}
+
 impl<L: Lanes> LookUp for Pair<L> {
     type Codes = Pair<L::Codes>;
 
@@ -192,22 +219,49 @@ impl<L: Lanes> LookUp for Pair<L> {
     }
 
     #[inline(always)]
-    fn to_codes(self) -> Self::Codes {
-        Pair(self.0.to_codes(), self.1.to_codes())
+    fn look_up(table: &[f32; 8], codes: Self::Codes, shift: usize) -> Self {
+        Self(L::look_up(table, codes.0, shift), L::look_up(table, codes.1, shift))
     }
 
     #[inline(always)]
-    fn look_up(table: &[f32; 8], codes: Self::Codes, shift: usize) -> Self {
-        Self(L::look_up(table, codes.0, shift), L::look_up(table, codes.1, shift))
+    fn count_reached(self, bounds: &[f32; 15]) -> Self::Codes {
+        Pair(self.0.count_reached(bounds), self.1.count_reached(bounds))
+    }
+
+    #[inline(always)]
+    fn look_up_16(table: &[f32; 16], codes: Self::Codes) -> Self {
+        Self(L::look_up_16(table, codes.0), L::look_up_16(table, codes.1))
     }
 
     #[inline(always)]
     fn least(self) -> f32 {
         self.0.least().min(self.1.least())
     }
+}
+
+impl<L: Lanes> Unpack for Pair<L> {
+    #[inline(always)]
+    fn splat_half(half: F16) -> Self {
+        Self::from(L::splat_half(half))
+    }
 
     #[inline(always)]
-    fn differing(self, other: Self) -> u32 {
-        self.0.differing(other.0) | self.1.differing(other.1) << L::WIDTH
+    fn from_bytes(bytes: &[u8]) -> Self {
+        Self(L::from_bytes(bytes), L::from_bytes(&bytes[L::WIDTH..]))
+    }
+
+    #[inline(always)]
+    fn from_signed_bytes(bytes: &[i8]) -> Self {
+        Self(L::from_signed_bytes(bytes), L::from_signed_bytes(&bytes[L::WIDTH..]))
+    }
+
+    #[inline(always)]
+    fn from_bit_pairs(pairs: u64) -> Self {
+        Self(L::from_bit_pairs(pairs), L::from_bit_pairs(pairs >> (2 * L::WIDTH)))
+    }
+
+    #[inline(always)]
+    fn from_levels(levels: &[i8; 16], codes: &[u8]) -> Self {
+        Self(L::from_levels(levels, codes), L::from_levels(levels, &codes[L::WIDTH..]))
     }
 }

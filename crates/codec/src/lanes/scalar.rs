@@ -2,7 +2,7 @@
 
 use briq_format::scalar::F16;
 
-use super::Lanes;
+use super::{Lanes, Unpack};
 use crate::primitives::{round_even, truncate};
 
 impl Lanes for f32 {
@@ -35,8 +35,13 @@ impl Lanes for f32 {
     }
 
     #[inline(always)]
+    fn store_nibbles(low: Self, high: Self, bytes: &mut [u8]) {
+        bytes[0] = low as u8 | (high as u8) << 4;
+    }
+
+    #[inline(always)]
     fn load_halves(halves: &[u16]) -> Self {
-        F16::from_bits(halves[0]).to_f32()
+        Self::splat_half(F16::from_bits(halves[0]))
     }
 
     #[inline(always)]
@@ -85,8 +90,18 @@ impl Lanes for f32 {
     }
 
     #[inline(always)]
+    fn mask(bits: u32) -> bool {
+        bits & 1 == 1
+    }
+
+    #[inline(always)]
     fn any(mask: bool) -> bool {
         mask
+    }
+
+    #[inline(always)]
+    fn bits(mask: bool) -> u32 {
+        u32::from(mask)
     }
 
     #[inline(always)]

@@ -10,9 +10,13 @@ mod avx2;
 mod avx512;
 mod gather;
 mod look_up;
+mod peaks;
+mod unpack;
 
 pub(super) use avx2::Avx2;
 pub(super) use avx512::Avx512;
+
+use super::operators::operators;
 
 /// 1.5 * 2^23: added to a number, it moves the rounding to whole numbers.
 const SHIFT: f32 = 12_582_912.0;
@@ -20,31 +24,6 @@ const SHIFT: f32 = 12_582_912.0;
 const FRACTION: i32 = 0x007F_FFFF;
 /// The exponent of 2^23, of floats whose fraction counts ones.
 const ONES: i32 = 0x4B00_0000;
-
-macro_rules! operators {
-    ($lanes:ident: $($trait:ident $method:ident $intrinsic:ident;)*) => {
-        $(impl $trait for $lanes {
-            type Output = Self;
-
-            #[inline(always)]
-            fn $method(self, other: Self) -> Self {
-                // SAFETY: a value of this type exists only where the processor has the instruction.
-                unsafe { Self($intrinsic(self.0, other.0)) }
-            }
-        })*
-
-        impl Neg for $lanes {
-            type Output = Self;
-
-            #[inline(always)]
-            fn neg(self) -> Self {
-                self.flip_sign()
-            }
-        }
-    };
-}
-
-use operators;
 
 /// Makes of every NaN the quiet one of its sign; the processor's conversion keeps a part of the payload.
 #[inline(always)]

@@ -11,6 +11,7 @@ mod files;
 #[cfg(test)]
 mod golden;
 mod kind;
+mod normalizer;
 pub mod pre;
 mod proto;
 mod rwkv;
@@ -28,12 +29,14 @@ use std::path::Path;
 
 use briq_format::metadata::MetadataBuf;
 
+use crate::json::Quoted;
 use crate::model::Config;
 use crate::{Error, Result};
 use files::Files;
 use kind::Kind;
 pub use scheme::Scheme;
 use unigram::Unigram;
+use vocabulary::Vocabulary;
 
 /// What is known about the pre-tokenizer beside its structure.
 #[derive(Debug, Clone, Copy, Default)]
@@ -119,7 +122,7 @@ impl Tokenizer<'_> {
     fn write_byte_level(&mut self) -> Result<usize> {
         let tokens = bpe::vocabulary(self.files, self.config)?;
         let name = pre::name(self.files, &self.pre)?;
-        tokens.write("gpt2", Some(&name), false, self.metadata)?;
+        self.write_tokens(&tokens, "gpt2", Some(&name), false)?;
         bpe::write_merges(self.files, self.metadata)?;
         let assumed: &[_] = if pre::starts_texts(&name) { &["bos"] } else { &[] };
         self.write_special(tokens.len(), assumed)?;
@@ -134,14 +137,14 @@ impl Tokenizer<'_> {
             self.write_token_types()?;
         }
         let tokens = wordpiece::vocabulary(self.files, self.config, &self.pre)?;
-        tokens.write("bert", Some(self.pre.chosen.unwrap_or(pre::WORDPIECE)), false, self.metadata)?;
+        self.write_tokens(&tokens, "bert", Some(self.pre.chosen.unwrap_or(pre::WORDPIECE)), false)?;
         self.write_special(tokens.len(), &[])?;
         Ok(tokens.len())
     }
 
     fn write_sentencepiece(&mut self, model: &proto::Model) -> Result<usize> {
         let tokens = sentencepiece::vocabulary(model, self.files, self.config, &self.rules)?;
-        tokens.write("llama", Some(self.pre.chosen.unwrap_or("default")), true, self.metadata)?;
+        self.write_tokens(&tokens, "llama", Some(self.pre.chosen.unwrap_or("default")), true)?;
         if self.rules.is_internlm {
             self.set_space_in_front(model.adds_space_in_front())?;
         }
@@ -152,7 +155,7 @@ impl Tokenizer<'_> {
 
     fn write_merges(&mut self) -> Result<usize> {
         let (tokens, in_front) = sentencepiece::vocabulary_from_merges(self.files, self.config, &self.pre)?;
-        tokens.write("llama", Some(self.pre.chosen.unwrap_or("default")), true, self.metadata)?;
+        self.write_tokens(&tokens, "llama", Some(self.pre.chosen.unwrap_or("default")), true)?;
         self.write_special(tokens.len(), &[])?;
         self.complete_space_in_front(in_front)?;
         Ok(tokens.len())
@@ -160,7 +163,7 @@ impl Tokenizer<'_> {
 
     fn write_unigram(&mut self, unigram: Unigram) -> Result<usize> {
         let tokens = unigram.vocabulary;
-        tokens.write("t5", Some(self.pre.chosen.unwrap_or("default")), true, self.metadata)?;
+        self.write_tokens(&tokens, "t5", Some(self.pre.chosen.unwrap_or("default")), true)?;
         self.set_space_in_front(unigram.space_in_front)?;
         if self.rules.counts_token_types {
             self.write_token_types()?;
@@ -175,7 +178,7 @@ impl Tokenizer<'_> {
 
     fn write_rwkv(&mut self, path: &Path) -> Result<usize> {
         let tokens = rwkv::vocabulary(path, self.config)?;
-        tokens.write("rwkv", None, false, self.metadata)?;
+        self.write_tokens(&tokens, "rwkv", None, false)?;
         // Two line breaks end a turn; token 0 begins and ends a text, whatever the config says.
         self.rules.ids = &[("eot", 261), ("bos", 0), ("eos", 0)];
         self.write_special(tokens.len(), &[])?;
@@ -183,6 +186,25 @@ impl Tokenizer<'_> {
             self.metadata.set("tokenizer.chat_template", "rwkv-world")?;
         }
         Ok(tokens.len())
+    }
+
+    fn write_tokens(
+        &mut self,
+        tokens: &Vocabulary,
+        model: &str,
+        pre: Option<&str>,
+        with_scores: bool,
+    ) -> Result<()> {
+        if let Some((first, second, text)) = tokens.twins() {
+            return Err(Error::bad(
+                &self.files.directory,
+                format!(
+                    "the tokens {first} and {second} are both {}, and runtimes refuse that",
+                    Quoted(text)
+                ),
+            ));
+        }
+        tokens.write(model, pre, with_scores, self.metadata)
     }
 
     fn write_special(&mut self, count: usize, assumed: &[&'static str]) -> Result<()> {

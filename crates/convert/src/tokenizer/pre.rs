@@ -41,12 +41,19 @@ const FURTHER: [&str; 13] = [
 ///
 /// # Errors
 ///
-/// When the structure is not known, or the chosen name is none that runtimes have.
+/// When the structure is not known, or the chosen name is not one for byte-level BPE.
 pub(super) fn name(files: &Files, pre: &PreTokenizer<'_>) -> Result<String> {
     let table = table()?;
     let rows = table.as_array().unwrap_or_default();
-    if let Some(chosen) = pre.chosen {
-        return Ok(chosen.to_owned());
+    match pre.chosen {
+        Some(WORDPIECE) => {
+            return Err(Error::usage(format!(
+                "--pre {WORDPIECE} is a name for WordPiece, and {} holds byte-level BPE",
+                files.tokenizer_path().display()
+            )));
+        }
+        Some(chosen) => return Ok(chosen.to_owned()),
+        None => {}
     }
     let tokenizer = files.tokenizer()?;
     let (found, found_plain) = (exact(tokenizer), plain(tokenizer));

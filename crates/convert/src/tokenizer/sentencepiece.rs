@@ -92,10 +92,7 @@ pub(super) fn vocabulary_from_merges(
 ) -> Result<(Vocabulary, bool)> {
     let model = files.model("BPE")?;
     let entries = Entries::of(files, model)?;
-    let space_in_front = match pre.chosen {
-        Some(_) => true,
-        None => space_in_front(files, &entries)?,
-    };
+    let space_in_front = space_in_front(files, &entries, pre.chosen.is_some())?;
     let mut ranks: HashMap<String, u32> = HashMap::new();
     let merges = bpe::merges(files, model)?;
     for (rank, (left, right)) in (0_u32..).zip(&merges) {
@@ -120,8 +117,9 @@ pub(super) fn vocabulary_from_merges(
     Ok((vocabulary, space_in_front))
 }
 
-/// Whether the steps before merging put a space in front, as SentencePiece does.
-fn space_in_front(files: &Files, entries: &Entries<'_>) -> Result<bool> {
+/// Whether the steps before merging put a space in front, as SentencePiece does. Steps that runtimes do not have
+/// are an error, or left out.
+fn space_in_front(files: &Files, entries: &Entries<'_>, leaves_out: bool) -> Result<bool> {
     let tokenizer = files.tokenizer()?;
     let mut in_front = false;
     for (kind, step) in pre::flat(tokenizer) {
@@ -132,18 +130,21 @@ fn space_in_front(files: &Files, entries: &Entries<'_>) -> Result<bool> {
                 .is_some_and(|pattern| pattern.get("String") == Some(&Json::String(" ".into())))
         };
         // Whole words are merged by themselves. That is the same only if no token goes beyond a word.
-        let words_apart =
-            || !entries.by_id.values().any(|text| text.chars().skip(1).any(|c| c == '\u{2581}'));
+        let words_apart = || {
+            let mut pieces = entries.by_id.iter().filter(|(id, _)| !entries.added.contains_key(id));
+            pieces.all(|(_, text)| text.chars().skip(1).all(|c| c != '\u{2581}'))
+        };
         match kind {
             "Prepend" if is_space("prepend", "\u{2581}") => in_front = true,
             "Replace" if splits_at_space() && is_space("content", "\u{2581}") => {}
             // All spaces have been replaced before this step sees the text.
             "Split" if splits_at_space() => {}
-            "Metaspace" if flag("split") == Some(false) || words_apart() => {
+            "Metaspace" if leaves_out || flag("split") == Some(false) || words_apart() => {
                 let scheme = step.get("prepend_scheme").and_then(Json::as_str);
                 let prefix = flag("add_prefix_space").unwrap_or(true);
                 in_front |= scheme.map_or(prefix, |scheme| scheme != "never");
             }
+            _ if leaves_out => {}
             _ => {
                 return Err(files.bad(format!(
                     "a SentencePiece vocabulary with the step {}; runtimes know \"Prepend\", \"Replace\" and \

@@ -137,7 +137,20 @@ pub(super) fn spell(kind: &str, step: &Json) -> String {
         }
         "NFC" | "NFD" | "NFKC" | "NFKD" | "Lowercase" | "BertPreTokenizer" => kind.to_owned(),
         // Spelled whole, so that it equals nothing but itself.
-        _ => format!("{step:?}"),
+        _ => whole(step),
+    }
+}
+
+/// A value as JSON has it. The parser bounds how deep it nests.
+fn whole(json: &Json) -> String {
+    match json {
+        Json::String(text) => format!("{text:?}"),
+        Json::Array(items) => format!("[{}]", items.iter().map(whole).collect::<Vec<_>>().join(", ")),
+        Json::Object(members) => {
+            let member = |(key, value): (&String, &Json)| format!("{key:?}: {}", whole(value));
+            format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(", "))
+        }
+        simple => simple.to_string(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A vocabulary as a GGUF file holds it: for each id a text, a type and perhaps a score.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use briq_format::metadata::MetadataBuf;
 
@@ -81,6 +81,15 @@ impl Vocabulary {
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Token> {
         self.tokens.iter_mut()
+    }
+
+    /// Two ids that have the same text, and the text.
+    pub(super) fn twins(&self) -> Option<(usize, usize, &str)> {
+        let mut ids = HashMap::with_capacity(self.tokens.len());
+        self.tokens.iter().enumerate().find_map(|(id, token)| {
+            let first = ids.insert(token.text.as_str(), id)?;
+            Some((first, id, token.text.as_str()))
+        })
     }
 
     /// Writes the model's name, the pre-tokenizer's, and the tokens.

@@ -7,7 +7,7 @@
 use super::files::Files;
 use super::kind::has_step;
 use super::slow::{object, special_tokens};
-use super::vocabulary::{Entries, TokenType, Vocabulary};
+use super::vocabulary::{Entries, Token, TokenType, Vocabulary};
 use super::{PreTokenizer, pre};
 use crate::json::{self, Json, Object};
 use crate::model::Config;
@@ -39,7 +39,9 @@ pub(super) fn vocabulary(files: &Files, config: &Config, pre: &PreTokenizer<'_>)
         )));
     }
     let mut vocabulary = Entries::of(files, files.model("WordPiece")?)?.vocabulary(config)?;
-    for token in vocabulary.iter_mut().filter(|token| token.kind != TokenType::Control) {
+    // An added token is looked for in the text as it stands.
+    let is_piece = |token: &&mut Token| !matches!(token.kind, TokenType::Control | TokenType::UserDefined);
+    for token in vocabulary.iter_mut().filter(is_piece) {
         token.text = match token.text.strip_prefix("##") {
             Some(continuation) => continuation.to_owned(),
             None => format!("\u{2581}{}", token.text),

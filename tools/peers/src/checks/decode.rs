@@ -56,7 +56,7 @@ pub(super) fn run_part(place: &Place) -> Result<()> {
     Ok(())
 }
 
-/// The types that ggml decodes: neither numbers that are wider than F32 or integers, nor F32 itself, nor sums.
+/// The types that ggml decodes. It has no decoder for F32, wider numbers, integers and Q8_1.
 fn types() -> Vec<TensorType> {
     let decodes = |ty: &TensorType| !matches!(ty, F32 | F64 | I8 | I16 | I32 | I64 | Q8_1);
     TensorType::ALL.iter().copied().filter(decodes).collect()

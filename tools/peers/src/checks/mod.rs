@@ -10,6 +10,7 @@ mod minilm;
 mod race;
 mod readers;
 mod run;
+mod tokenizers;
 
 use anyhow::Result;
 
@@ -36,6 +37,7 @@ pub(crate) const CHECKS: &[Check] = &[
     check("decode", "decoders give ggml's floats, bit for bit", decode::run),
     check("files", "converted files hold what llama.cpp's own tools write", files::run),
     check("run", "llama.cpp runs the converted files", run::run),
+    check("tokenizers", "llama.cpp cuts texts as the tokenizers library does", tokenizers::run),
     check("families", "llama.cpp computes with each family's file what transformers does", families::run),
     check("minilm", "all-MiniLM-L6-v2 keeps its embeddings", minilm::run),
     check("readers", "gguf-py and candle read what briq reads", readers::run),

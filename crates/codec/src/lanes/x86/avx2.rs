@@ -77,6 +77,16 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn store_nibbles(low: Self, high: Self, bytes: &mut [u8]) {
+        // SAFETY: as for the operators.
+        let nibbles = unsafe {
+            let high = _mm256_slli_epi32::<4>(_mm256_cvttps_epi32(high.0));
+            _mm256_or_si256(_mm256_cvttps_epi32(low.0), high)
+        };
+        store_low_bytes(nibbles, bytes);
+    }
+
+    #[inline(always)]
     fn load_halves(halves: &[u16]) -> Self {
         let halves = &halves[..Self::WIDTH];
         // SAFETY: eight halves are readable; the load needs no alignment.
@@ -144,9 +154,25 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn mask(bits: u32) -> Avx2Mask {
+        // SAFETY: as for the operators.
+        unsafe {
+            let places = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+            let found = _mm256_and_si256(_mm256_set1_epi32(bits as i32), places);
+            Avx2Mask(_mm256_castsi256_ps(_mm256_cmpeq_epi32(found, places)))
+        }
+    }
+
+    #[inline(always)]
     fn any(mask: Avx2Mask) -> bool {
         // SAFETY: as for the operators.
         unsafe { _mm256_movemask_ps(mask.0) != 0 }
+    }
+
+    #[inline(always)]
+    fn bits(mask: Avx2Mask) -> u32 {
+        // SAFETY: as for the operators.
+        unsafe { _mm256_movemask_ps(mask.0) as u32 }
     }
 
     #[inline(always)]

@@ -85,6 +85,17 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn store_nibbles(low: Self, high: Self, bytes: &mut [u8]) {
+        let bytes = &mut bytes[..Self::WIDTH];
+        // SAFETY: sixteen bytes are writable; the store needs no alignment.
+        unsafe {
+            let high = _mm512_slli_epi32::<4>(_mm512_cvttps_epi32(high.0));
+            let nibbles = _mm512_or_si512(_mm512_cvttps_epi32(low.0), high);
+            _mm_storeu_si128(bytes.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(nibbles));
+        }
+    }
+
+    #[inline(always)]
     fn load_halves(halves: &[u16]) -> Self {
         let halves = &halves[..Self::WIDTH];
         // SAFETY: sixteen halves are readable; the load needs no alignment.
@@ -152,8 +163,18 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn mask(bits: u32) -> __mmask16 {
+        bits as __mmask16
+    }
+
+    #[inline(always)]
     fn any(mask: __mmask16) -> bool {
         mask != 0
+    }
+
+    #[inline(always)]
+    fn bits(mask: __mmask16) -> u32 {
+        u32::from(mask)
     }
 
     #[inline(always)]

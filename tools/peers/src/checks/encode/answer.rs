@@ -10,6 +10,10 @@ use super::Job;
 use crate::ggml::Ggml;
 use crate::samples::{Chunk, Sample, chunks};
 
+/// A row is refused with a reason only if it holds a weight of this magnitude: its square, times an importance of up
+/// to 1e12 and another such weight, is where sums overflow.
+const HUGE: f32 = 1e8;
+
 /// ggml's blocks of a job, and the rows that it was not asked for.
 #[derive(Default)]
 pub(super) struct Answer {
@@ -17,6 +21,8 @@ pub(super) struct Answer {
     pub(super) weights: usize,
     /// The numbers of the others, counted through all chunks.
     pub(super) refused: Vec<u64>,
+    /// How many of these hold ordinary weights only.
+    pub(super) refused_without_reason: usize,
     /// The blocks. Let go once they are stored.
     pub(super) blocks: Vec<u8>,
 }
@@ -36,6 +42,10 @@ pub(super) fn answer(ggml: &Ggml, samples: &[Sample], job: &Job) -> Result<Answe
         answer.blocks.resize(start + encoded.blocks.len(), 0);
         let blocks = &mut answer.blocks[start..];
         ggml.encode(job.ty, &accepted, row_elements, importance.as_deref(), blocks)?;
+        let is_ordinary = |&&row: &&usize| {
+            chunk.weights[row * row_elements..][..row_elements].iter().all(|weight| weight.abs() < HUGE)
+        };
+        answer.refused_without_reason += encoded.refused.iter().filter(is_ordinary).count();
         answer.weights += accepted.len();
         answer.refused.extend(encoded.refused.iter().map(|row| (first_row + row) as u64));
         first_row += chunk.weights.len() / row_elements;
@@ -66,7 +76,7 @@ impl Answer {
         };
         let refused =
             read(".refused")?.as_chunks().0.iter().map(|&bytes| u64::from_le_bytes(bytes)).collect();
-        Ok(Self { weights: 0, refused, blocks: read(".blocks")? })
+        Ok(Self { refused, blocks: read(".blocks")?, ..Self::default() })
     }
 }
 

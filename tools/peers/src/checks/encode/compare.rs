@@ -40,16 +40,20 @@ fn compare(job: &Job, samples: &[Sample], answer: &Answer) -> Result<Finding> {
         let (here, after) = expected.split_at(alone.blocks.len().min(expected.len()));
         expected = after;
         for (way, encoded) in [alone, shared].into_iter().enumerate() {
-            let describe = |at: usize| {
-                let Chunk { name, number, row_elements, .. } = chunk;
-                format!("{}, {name}, chunk {number}, rows of {row_elements}: byte {at}", job.name())
-            };
-            refused[way].extend(encoded.refused.iter().map(|row| (first_row + row) as u64));
-            finding.count(way, encoded.blocks.len().abs_diff(here.len()), || describe(here.len()));
-            let differing = |&at: &usize| encoded.blocks[at] != here[at];
-            let common = 0..here.len().min(encoded.blocks.len());
-            let count = common.clone().filter(differing).count();
-            finding.count(way, count, || describe(common.clone().find(differing).unwrap_or_default()));
+            let Encoded { blocks, refused: these } = encoded;
+            refused[way].extend(these.iter().map(|row| (first_row + row) as u64));
+            let Chunk { name, number, row_elements, .. } = chunk;
+            let place = || format!("{}, {name}, chunk {number}, rows of {row_elements}", job.name());
+            let common = blocks.len().min(here.len());
+            finding.count(way, blocks.len().max(here.len()) - common, || {
+                format!("{}: {} bytes, ggml writes {}", place(), blocks.len(), here.len())
+            });
+            let mut differing = (0..common).filter(|&at| blocks[at] != here[at]);
+            if let Some(at) = differing.next() {
+                finding.count(way, 1 + differing.count(), || {
+                    format!("{}: byte {at} is {}, ggml writes {}", place(), blocks[at], here[at])
+                });
+            }
         }
         first_row += chunk.weights.len() / chunk.row_elements;
     }

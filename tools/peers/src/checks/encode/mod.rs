@@ -84,6 +84,14 @@ pub(super) fn run(place: &Place) -> Result<()> {
             claims.that(sound, format_args!("{isa}: {}", finding.first.as_deref().unwrap_or_default()));
         }
         println!();
+        claims.that(
+            answer.refused_without_reason == 0,
+            format_args!(
+                "{}: {} rows of ordinary weights are refused",
+                job.name(),
+                answer.refused_without_reason
+            ),
+        );
     }
     println!("(differing bytes; in refused rows weights, or their squares, are not finite)");
     std::fs::remove_dir_all(&folder)?;

@@ -1,0 +1,195 @@
+//! What decoders share: how they are run, and the few forms that a run of weights has.
+//!
+//! A type says how its codes come out of a block and which numbers scale them. Whatever is a loop over weights is
+//! here.
+
+use briq_format::block::Block;
+
+use crate::lanes::{Isa, Kernel, Lanes, dispatch};
+use crate::row::Decode;
+
+/// A type that is decoded over lanes, a lane per weight.
+pub(crate) trait DecodeLanes: Block {
+    /// As [`Decode::decode`]. Mark it, and all it calls, `#[inline(always)]`.
+    fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]);
+}
+
+impl<B: DecodeLanes> Decode for B {
+    fn decode(blocks: &[Self], weights: &mut [f32]) {
+        let isa = Isa::best();
+        let unaligned = weights.as_ptr().align_offset(CACHE_LINE);
+        if B::ELEMENTS == 1 {
+            // Numbers can begin where a line of the cache does.
+            let first = unaligned.min(blocks.len()).min(weights.len());
+            let (first_weights, weights) = weights.split_at_mut(first);
+            let (first_blocks, blocks) = blocks.split_at(first);
+            dispatch(isa, DecodeBlocks { blocks: first_blocks, weights: first_weights });
+            dispatch(isa, DecodeBlocks { blocks, weights });
+        } else if unaligned == 0 || weights.len() < LONG {
+            dispatch(isa, DecodeBlocks { blocks, weights });
+        } else {
+            decode_in_parts(isa, blocks, weights);
+        }
+    }
+}
+
+/// Bytes in a line of the cache.
+const CACHE_LINE: usize = 64;
+
+/// From how many weights on they do not stay in a cache: 32 MiB, what the last one holds for a few cores.
+const LONG: usize = 8 << 20;
+
+/// Weights decoded at a time when they pass through a buffer.
+const PART: usize = 512;
+
+/// Decodes through a buffer, for weights that lie across lines of the cache and go on to memory. Wide stores that
+/// cross lines are slow there. The standard copy aligns its own; measured on Zen 4, types that memory bounds gain up
+/// to a quarter. Stores past the caches were slower than either whenever other cores used the memory too.
+fn decode_in_parts<B: DecodeLanes>(isa: Isa, blocks: &[B], weights: &mut [f32]) {
+    let mut part = Part([0.0; PART]);
+    for (blocks, weights) in blocks.chunks(PART / B::ELEMENTS).zip(weights.chunks_mut(PART)) {
+        let decoded = blocks.len().min(weights.len() / B::ELEMENTS) * B::ELEMENTS;
+        let part = &mut part.0[..decoded];
+        dispatch(isa, DecodeBlocks { blocks, weights: part });
+        weights[..decoded].copy_from_slice(part);
+    }
+}
+
+/// Weights on whole lines of the cache.
+#[repr(align(64))]
+struct Part([f32; PART]);
+
+struct DecodeBlocks<'a, B> {
+    blocks: &'a [B],
+    weights: &'a mut [f32],
+}
+
+impl<B: DecodeLanes> Kernel for DecodeBlocks<'_, B> {
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        B::decode_lanes::<L>(self.blocks, self.weights);
+    }
+}
+
+/// The steps of sixteen sub-blocks: their scales times `unit`.
+#[inline(always)]
+pub(crate) fn steps<L: Lanes>(unit: L, scales: &[i8; 16]) -> [f32; 16] {
+    let mut steps = [0.0; 16];
+    scaled(scales, unit, &mut steps);
+    steps
+}
+
+/// Weights that are codes times `step`.
+#[inline(always)]
+pub(crate) fn scaled<L: Lanes>(codes: &[i8], step: L, weights: &mut [f32]) {
+    for (codes, weights) in codes.chunks_exact(L::WIDTH).zip(weights.chunks_exact_mut(L::WIDTH)) {
+        (L::from_signed_bytes(codes) * step).store(weights);
+    }
+}
+
+/// Weights that are codes times `step` plus `minimum`. Where neither is a number, the weights are the step's NaN.
+#[inline(always)]
+pub(crate) fn raised<L: Lanes>(codes: &[i8], step: L, minimum: L, weights: &mut [f32]) {
+    // Which of two NaN a sum keeps depends on their order, and compilers turn sums round; of two that are equal it does
+    // not. Differences stay as they are written.
+    let minimum = L::select(step.eq(step), minimum, step);
+    for (codes, weights) in codes.chunks_exact(L::WIDTH).zip(weights.chunks_exact_mut(L::WIDTH)) {
+        (L::from_signed_bytes(codes) * step + minimum).store(weights);
+    }
+}
+
+/// Weights that are codes times `step` minus `drop`.
+#[inline(always)]
+pub(crate) fn lowered<L: Lanes>(codes: &[i8], step: L, drop: L, weights: &mut [f32]) {
+    for (codes, weights) in codes.chunks_exact(L::WIDTH).zip(weights.chunks_exact_mut(L::WIDTH)) {
+        (step * L::from_signed_bytes(codes) - drop).store(weights);
+    }
+}
+
+/// Weights that are the levels of codes below 16 times `step`.
+#[inline(always)]
+pub(crate) fn levelled<L: Lanes>(levels: &[i8; 16], codes: &[u8], step: L, weights: &mut [f32]) {
+    for (codes, weights) in codes.chunks_exact(L::WIDTH).zip(weights.chunks_exact_mut(L::WIDTH)) {
+        (L::from_levels(levels, codes) * step).store(weights);
+    }
+}
+
+/// Weights that are magnitudes times `step`, negative where their bit of `signs` is set: bit 0 of the first byte
+/// for the first. A step that is not a number also takes the sign. At most 32.
+#[inline(always)]
+pub(crate) fn signed<L: Lanes>(magnitudes: &[u8], step: L, signs: u32, weights: &mut [f32]) {
+    let runs = magnitudes.chunks_exact(L::WIDTH).zip(weights.chunks_exact_mut(L::WIDTH));
+    for (run, (magnitudes, weights)) in runs.enumerate() {
+        let weight = step * L::from_bytes(magnitudes);
+        L::select(L::mask(signs >> (run * L::WIDTH)), -weight, weight).store(weights);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use briq_format::{block, for_each_type};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::dispatch::view;
+
+    /// Any bytes, scales that are not finite among them.
+    fn bytes() -> impl Strategy<Value = Vec<u8>> {
+        let byte = prop_oneof![4 => any::<u8>(), 1 => Just(0xFF), 1 => Just(0x7C), 1 => Just(0)];
+        proptest::collection::vec(byte, 3 * 292..4 * 292)
+    }
+
+    fn bits<B: DecodeLanes>(isa: Isa, blocks: &[B], first: usize) -> Vec<u32> {
+        let mut weights = vec![0.5; first + blocks.len() * B::ELEMENTS + 1];
+        dispatch(isa, DecodeBlocks { blocks, weights: &mut weights[first..] });
+        let mut in_parts = vec![0.5; weights.len()];
+        decode_in_parts(isa, blocks, &mut in_parts[first..]);
+        let bits: Vec<u32> = weights.into_iter().map(f32::to_bits).collect();
+        assert!(in_parts.into_iter().map(f32::to_bits).eq(bits.iter().copied()), "{} with {isa}", B::TYPE);
+        bits
+    }
+
+    fn instruction_sets_agree<B: DecodeLanes>(bytes: &[u8], first: usize) {
+        let blocks = view::<B>(&bytes[..bytes.len() / size_of::<B>() * size_of::<B>()]).unwrap();
+        let mut available = Isa::available().into_iter();
+        let expected = bits(available.next().unwrap(), blocks, first);
+        let half = 0.5_f32.to_bits();
+        assert!(expected[..first].iter().all(|&bits| bits == half) && expected.last() == Some(&half));
+        for isa in available {
+            assert!(bits(isa, blocks, first) == expected, "{} with {isa}", B::TYPE);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        /// Also where the weights begin at any place of a cache line, and end before their slice does.
+        #[test]
+        fn weights_do_not_depend_on_the_instruction_set(bytes in bytes(), first in 0_usize..20) {
+            macro_rules! check {
+                ($($id:literal, $name:ident, $elements:literal, $description:literal;)*) => {
+                    $(instruction_sets_agree::<block::$name>(&bytes, first);)*
+                };
+            }
+            for_each_type!(check);
+        }
+
+        #[test]
+        fn a_longer_side_is_left_as_it_is(bytes in bytes(), weights in 0_usize..600) {
+            macro_rules! check {
+                ($($id:literal, $name:ident, $elements:literal, $description:literal;)*) => {
+                    $({
+                        let blocks = view::<block::$name>(&bytes[..bytes.len() / size_of::<block::$name>() * size_of::<block::$name>()]).unwrap();
+                        let (mut all, mut few) = (vec![0.5; blocks.len() * $elements], vec![0.5; weights]);
+                        Decode::decode(blocks, &mut all);
+                        Decode::decode(blocks, &mut few);
+                        let decoded = (weights / $elements * $elements).min(all.len());
+                        prop_assert!(few[..decoded].iter().zip(&all).all(|(a, b)| a.to_bits() == b.to_bits()));
+                        prop_assert!(few[decoded..].iter().all(|weight| *weight == 0.5), "{}", stringify!($name));
+                    })*
+                };
+            }
+            for_each_type!(check);
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The arithmetic operators of lane types.
+
+/// Implements binary operators, each by an intrinsic, and the negation by `flip_sign`.
+macro_rules! operators {
+    ($lanes:ident: $($trait:ident $method:ident $intrinsic:ident;)*) => {
+        $(impl $trait for $lanes {
+            type Output = Self;
+
+            #[inline(always)]
+            fn $method(self, other: Self) -> Self {
+                // SAFETY: a value of this type exists only where the processor has the instruction.
+                unsafe { Self($intrinsic(self.0, other.0)) }
+            }
+        })*
+
+        impl Neg for $lanes {
+            type Output = Self;
+
+            #[inline(always)]
+            fn neg(self) -> Self {
+                self.flip_sign()
+            }
+        }
+    };
+}
+
+pub(super) use operators;
