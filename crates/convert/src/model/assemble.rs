@@ -101,9 +101,12 @@ impl Model {
         let written: HashSet<&str> = assembly.written.iter().map(|tensor| tensor.name.as_str()).collect();
         let mut missing: Vec<String> = Vec::new();
         for row in self.family.rows() {
-            let layers = if row.is_per_layer() { (row.layers)(&self.config)? } else { 1 };
-            // The loop ends soon after the layers the checkpoint has, so that a config that claims too many
-            // costs no more than the tensors there are.
+            // Every layer has a tensor at least, so that a config that claims more layers than there are tensors is
+            // found out by then, and costs no more than they do.
+            let layers = match row.is_per_layer() {
+                true => (row.layers)(&self.config)?.min(written.len() as u64 + 1),
+                false => 1,
+            };
             for layer in row.only_layer.map_or(0..layers, |only| only..only + 1) {
                 for name in row.required(&self.config, layer)? {
                     if !written.contains(name.as_str()) && !missing.contains(&name) {

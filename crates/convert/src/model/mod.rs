@@ -1,8 +1,8 @@
 //! Model families: what a checkpoint's class means for the names, keys and values of a GGUF file.
 //!
 //! A family is a value ([`Family`]), one file under `family/`; this module reads it. It knows config, names
-//! and shapes, and never sees a weight: whoever plans a conversion asks [`Model::map_tensor`] for each source
-//! tensor and [`Model::metadata`] once. Facts about families follow llama.cpp's converter.
+//! and shapes, and never sees a weight: whoever plans a conversion asks [`Model::assemble`] for the
+//! tensors and [`Model::metadata`] for the keys. Facts about families follow llama.cpp's converter.
 
 mod arrange;
 mod assemble;

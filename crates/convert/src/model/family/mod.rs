@@ -255,4 +255,17 @@ mod tests {
             assert!(message.contains("parrot"), "{}: {message}", family.name);
         }
     }
+
+    #[test]
+    fn a_config_that_claims_too_many_layers_costs_nothing() {
+        for family in families() {
+            let mut model = small(family);
+            let tensors = tensors(&model);
+            for key in ["num_hidden_layers", "n_layer", "n_layers", "num_layers"] {
+                model.config.set(key, Json::Integer(4_294_967_295));
+            }
+            let message = assembled(&model, &tensors).unwrap_err().to_string();
+            assert!(!message.is_empty(), "{}", family.name);
+        }
+    }
 }
