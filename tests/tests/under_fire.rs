@@ -41,6 +41,11 @@ fn a_source_that_is_cut_while_it_is_read_is_an_error_and_leaves_the_old_output()
 }
 
 #[test]
+fn a_disk_that_is_full_at_any_size_leaves_the_old_output_or_the_new_one() {
+    nothing_is_lost(&fire::full_disks(&Scene::new(Work::Convert, true), 5));
+}
+
+#[test]
 fn of_two_writers_of_one_output_each_succeeds_and_the_file_is_that_of_one() {
     nothing_is_lost(&fire::two_writers(&Scene::new(Work::Convert, false), 3));
 }

@@ -146,7 +146,7 @@ pub fn truncations(scene: &Scene, stride: usize) -> Tally {
         let result = match scene.attempt(Box::new(fire)) {
             // Too late to matter: every byte was read, and the check of the source was before.
             Ok(()) => scene.holds_new(),
-            Err(error) if error.contains("changed while it was") => {
+            Err(error) if error.contains("changed while") || error.contains("became shorter while") => {
                 scene.holds_old().and_then(|()| scene.holds_no_temporary())
             }
             Err(error) => Err(format!("the message is {error:?}")),
@@ -165,6 +165,36 @@ pub fn two_writers(scene: &Scene, rounds: u64) -> Tally {
         tally.count("two writers", round, two_writers_once(scene));
     }
     tally
+}
+
+/// Runs the binary under limits on the size of a file, from none of it to more than it takes: the write past the
+/// limit fails, as on a disk that is full.
+pub fn full_disks(scene: &Scene, rounds: u64) -> Tally {
+    let mut tally = Tally::default();
+    // What a shell counts in is 512 or 1024 bytes; either way the last round is past the whole file.
+    let blocks = scene.output_bytes() / 512 + 1;
+    for round in 0..=rounds {
+        scene.reset();
+        tally.count("a full disk", round, full_disk(scene, blocks * round / rounds));
+    }
+    tally
+}
+
+fn full_disk(scene: &Scene, blocks: u64) -> Result<(), String> {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -f {blocks}; exec \"$@\""), "sh"]).arg(crate::briq());
+    shell.args(["convert", "source", "--type", "Q8_0", "--force", "--out", OUTPUT]);
+    let output = shell.current_dir(scene.folder().path("")).output().map_err(|error| error.to_string())?;
+    let message = String::from_utf8_lossy(&output.stderr);
+    match output.status.code() {
+        Some(0) => scene.holds_new()?,
+        Some(4) if message == "briq: out.gguf: cannot write: File too large (os error 27)\n" => {
+            scene.holds_old()?
+        }
+        code => return Err(format!("the exit code is {code:?}, the message {message:?}")),
+    }
+    scene.holds_no_temporary()?;
+    scene.source_is_untouched()
 }
 
 fn two_writers_once(scene: &Scene) -> Result<(), String> {

@@ -118,6 +118,11 @@ impl Scene {
         *self.operations.get_or_init(|| super::count_operations(self))
     }
 
+    /// The size of the complete output.
+    pub(super) fn output_bytes(&self) -> u64 {
+        self.new.len() as u64
+    }
+
     /// What a victim is told.
     pub(super) fn words(&self) -> [&'static str; 2] {
         [self.work.name(), if self.old.is_some() { "replace" } else { "keep" }]

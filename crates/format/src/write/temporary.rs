@@ -5,7 +5,9 @@
 //! the same output removes the temporary files that nobody holds. Where the system has no such locks, they stay.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::File;
+#[cfg(unix)]
+use std::fs::{self, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -94,6 +96,7 @@ fn prefix(name: &OsStr) -> OsString {
 }
 
 /// Whether `name` is one that [`create`] gives.
+#[cfg(any(unix, test))]
 fn is_temporary(name: &OsStr, prefix: &OsStr) -> bool {
     let random = name
         .as_encoded_bytes()
@@ -109,6 +112,7 @@ mod tests {
     use super::super::system::System;
     use super::*;
 
+    #[cfg(unix)]
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(folder)
             .unwrap()

@@ -99,6 +99,7 @@ impl Report {
         self.tally("faults", "operations failed", faults);
         self.tally("kills", "points", kills);
         self.tally("truncated sources", "points", truncations);
+        self.tally("full disks", "sizes", fire::full_disks(&Scene::new(Work::Convert, true), 40));
         self.tally("two writers", "rounds", fire::two_writers(&Scene::new(Work::Convert, false), 20));
     }
 
