@@ -71,6 +71,7 @@ pub const COSTLY: &[Costly] = &[
     Costly { name: "tensors in an index", subject: "model", make: index },
     Costly { name: "lines of a model card", subject: "model", make: card },
     Costly { name: "patterns in a recipe", subject: "recipe.toml", make: patterns },
+    Costly { name: "the most patterns that are allowed", subject: "recipe.toml", make: most_patterns },
     Costly { name: "tensors of safetensors", subject: "w.safetensors", make: empty_tensors },
     Costly { name: "tensors without data", subject: "f.gguf", make: gguf_tensors },
     Costly { name: "keys", subject: "f.gguf", make: gguf_keys },
@@ -171,6 +172,12 @@ fn card(folder: &Folder) {
 fn patterns(folder: &Folder) {
     folder.copy("checkpoints/tiny-llama", "model");
     folder.write("recipe.toml", format!("base = \"Q8_0\"\nkeep = [{}\"a\"]\n", repeat("\"\\\\w\",")));
+}
+
+/// Few bytes, but no larger pattern is allowed, and no more of them.
+fn most_patterns(folder: &Folder) {
+    folder.copy("checkpoints/tiny-llama", "model");
+    folder.write("recipe.toml", format!("base = \"Q8_0\"\nkeep = [{}]\n", "\"\\\\w.\\\\w\",".repeat(200)));
 }
 
 fn empty_tensors(folder: &Folder) {

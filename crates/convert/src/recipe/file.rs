@@ -56,7 +56,7 @@ fn parsed<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(from: D) -> Resul
 }
 
 /// The most patterns of a file. Each takes far more memory than its text: a `\w` is 50 kB.
-const MAX_PATTERNS: usize = 256;
+const MAX_PATTERNS: usize = 200;
 /// The most that one pattern may take compiled, in bytes.
 const PATTERN_BYTES: usize = 128 << 10;
 
@@ -166,7 +166,7 @@ mod tests {
                 r"base = 'Q6_K'\nkeep = ['\w{9}']".replace("\\n", "\n").as_str(),
                 "line 2: \"\\\\w{9}\" is no regular expression: Compiled regex exceeds size limit",
             ),
-            (&format!("keep = [{}]", "'a',".repeat(257)), "257 patterns, where at most 256 are allowed"),
+            (&format!("keep = [{}]", "'a',".repeat(201)), "201 patterns, where at most 200 are allowed"),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.starts_with(message), "{text:?}: {error}");
