@@ -18,12 +18,12 @@ pub fn briq() -> &'static Path {
 }
 
 fn build() -> PathBuf {
-    // target/PROFILE/deps/TEST
-    let test = std::env::current_exe().expect("a running program has a path");
-    let [_, deps, profile_folder, target, ..] = test.ancestors().collect::<Vec<_>>()[..] else {
-        panic!("{} does not lie where cargo puts tests", test.display());
+    // target/PROFILE/deps/TEST, or target/PROFILE/PROGRAM
+    let this = std::env::current_exe().expect("a running program has a path");
+    let mut above = this.ancestors().skip(1).skip_while(|folder| folder.ends_with("deps"));
+    let (Some(profile_folder), Some(target)) = (above.next(), above.next()) else {
+        panic!("{} does not lie where cargo puts programs", this.display());
     };
-    assert!(deps.ends_with("deps"), "{} does not lie where cargo puts tests", test.display());
     let profile = match profile_folder.file_name().and_then(|name| name.to_str()) {
         Some("debug") | None => "dev",
         Some(name) => name,

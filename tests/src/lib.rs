@@ -6,12 +6,16 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod binary;
+mod cost;
+pub mod costly;
+pub mod fire;
 pub mod fixtures;
 mod folder;
 mod imatrix;
 mod safetensors;
 
 pub use binary::briq;
+pub use cost::{Cost, cost, measure};
 pub use folder::{Folder, Run};
 pub use imatrix::legacy_imatrix;
 pub use safetensors::{safetensors, two_rows};

@@ -87,7 +87,8 @@ fn a_read_only_directory_is_named() {
         eprintln!("not tested: the binary cannot be run as another user here");
         return;
     };
-    let message = "locked/out.gguf: cannot create a temporary file beside it: permission denied";
+    let message =
+        "locked/out.gguf: cannot create a temporary file beside it: Permission denied (os error 13)";
     assert_eq!(Run::from(output), failed(SYSTEM_FAILED, message));
     assert_eq!(fs::read_dir(folder.path("locked")).unwrap().count(), 0);
 }

@@ -54,6 +54,6 @@ fn a_missing_text_is_named() {
     folder.refuses(
         &["snapshot", "file.gguf", "--check", "none.snap"],
         3,
-        "none.snap: cannot read: No such file or directory (os error 2)",
+        "none.snap: the file does not exist",
     );
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 /// The signal that arrived last; 0 for none.
 static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
 
-/// Makes interrupts set the returned flag instead of ending the process.
+/// Makes the first interrupt set the returned flag instead of ending the process; a second one ends it.
 ///
 /// The signal of a file-size limit is caught as well: the write that passed the limit then fails with an
 /// error, and the temporary file is removed like after every other failed write.
@@ -22,6 +22,10 @@ pub(crate) fn flag() -> io::Result<Arc<AtomicBool>> {
     #[cfg(windows)]
     let interrupts = [consts::SIGINT, consts::SIGTERM];
     for signal in interrupts {
+        let code = 128 + signal;
+        // Asked before the flag is set: the first signal finds it unset, the second does not and ends the process at
+        // once. What it leaves behind, the next run for the same output removes.
+        flag::register_conditional_shutdown(signal, code, Arc::clone(&stop))?;
         flag::register(signal, Arc::clone(&stop))?;
         flag::register_usize(signal, Arc::clone(&SIGNAL), usize::try_from(signal).unwrap_or(0))?;
     }

@@ -7,6 +7,8 @@
 //! carried as [`Json::NotFinite`] so that they matter only where the value is used. Nesting is limited to
 //! serde_json's 128 levels. Typed access by key is `model::Config`'s business.
 
+mod object;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,13 +20,12 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::{Error, Result};
 
+pub use object::{Iter, Object};
+
 /// The most bytes a configuration file may have.
 pub const CONFIG_CAP: u64 = 16 << 20;
 /// The most bytes a tokenizer file may have.
 pub const TOKENIZER_CAP: u64 = 256 << 20;
-
-/// A JSON object: keys are unique and sorted by bytes.
-pub type Object = BTreeMap<String, Json>;
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]
@@ -298,13 +299,18 @@ impl<'de> Visitor<'de> for JsonVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Json, A::Error> {
         let mut items = Vec::new();
         while let Some(item) = access.next_element()? {
+            // A vector begins with room for four: too much for arrays of one, by the hundred thousand.
+            if items.len() < 4 {
+                items.reserve_exact(1);
+            }
             items.push(item);
         }
+        items.shrink_to_fit();
         Ok(Json::Array(items))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Json, A::Error> {
-        let mut members = Object::new();
+        let mut members = BTreeMap::new();
         while let Some(key) = access.next_key::<String>()? {
             if members.contains_key(&key) {
                 return Err(de::Error::custom(format_args!("the key {} is given twice", Quoted(&key))));
@@ -312,7 +318,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
             let value = access.next_value()?;
             members.insert(key, value);
         }
-        Ok(Json::Object(members))
+        Ok(Json::Object(members.into()))
     }
 }
 

@@ -64,12 +64,26 @@ pub fn run(
     progress: &dyn Progress,
     stop: &AtomicBool,
 ) -> Result<()> {
+    run_into(plan, AtomicFile::create(output, options.existing)?, options, progress, stop)
+}
+
+/// As [`run`], into a file that the caller has begun; [`RunOptions::existing`] was the caller's business then.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_into(
+    plan: &Plan,
+    mut file: AtomicFile,
+    options: &RunOptions,
+    progress: &dyn Progress,
+    stop: &AtomicBool,
+) -> Result<()> {
+    let output = file.path().to_owned();
     let threads = match options.threads {
         0 => std::thread::available_parallelism().map_or(1, NonZero::get),
         threads => threads,
     };
-    let mut file = AtomicFile::create(output, options.existing)?;
-    let mut writer = TensorWriter::new(&plan.file, &mut file).map_err(|error| error.in_file(output))?;
+    let mut writer = TensorWriter::new(&plan.file, &mut file).map_err(|error| error.in_file(&output))?;
     let work: Vec<Work<'_>> = plan.tensors.iter().map(|tensor| Work::new(plan, tensor, options)).collect();
     let mut pieces = Pieces::default();
     let wanted = piece_elements(options.max_memory, threads);
@@ -88,14 +102,14 @@ pub fn run(
             let work = &work[pieces.get(number).0];
             writer
                 .write(work.tensor.spec.name(), work.made(buffers))
-                .map_err(|error| error.in_file(output))?;
+                .map_err(|error| error.in_file(&output))?;
             progress.advance(buffers.stored.len() as u64);
             Ok(())
         },
     )?;
-    writer.finish().map_err(|error| error.in_file(output))?;
+    writer.finish().map_err(|error| error.in_file(&output))?;
     plan.source.check_unchanged()?;
-    check_written(plan, &mut file).map_err(|error| error.in_file(output))?;
+    check_written(plan, &mut file).map_err(|error| error.in_file(&output))?;
     Ok(file.commit()?)
 }
 

@@ -34,4 +34,6 @@ pub use snapshot::Snapshot;
 pub use tensor::{Shape, Tensor, TensorInfo};
 pub use types::{TensorType, TypeId};
 pub use wire::{Endian, ValueType};
-pub use write::{AtomicFile, Existing, FilePlan, MIN_WRITTEN_ALIGNMENT, TensorSpec, TensorWriter};
+pub use write::{
+    AtomicFile, Existing, FilePlan, FileSystem, MIN_WRITTEN_ALIGNMENT, System, TensorSpec, TensorWriter,
+};

@@ -1,6 +1,8 @@
 //! `cargo x`: the project's own chores.
 
+mod fuzz;
 mod peers;
+mod reliability;
 mod root;
 mod spec;
 
@@ -18,12 +20,28 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Call the libraries with arbitrary bytes, target by target.
+    ///
+    /// With a nightly compiler, cargo-fuzz and a C++ compiler libFuzzer chooses the bytes; otherwise chance does.
+    Fuzz {
+        /// How long each target runs, in minutes.
+        #[arg(long, default_value_t = 1.0)]
+        minutes: f64,
+        /// The targets to run; all of them when none is named.
+        targets: Vec<String>,
+    },
     /// Compare briq with the runtimes that read its files.
     ///
     /// Installs the packages pinned under tools/peers into target/peers, builds briq and runs the checks.
     Peers {
         /// The checks to run; all but `race` when none is named. A name that is none lists those there are.
         checks: Vec<String>,
+    },
+    /// Measure reliability: fuzz, judge the corpus, and fail or kill writing at every point.
+    Reliability {
+        /// How long each fuzz target runs, in minutes; 0 leaves them out.
+        #[arg(long, default_value_t = 0.1)]
+        minutes: f64,
     },
     /// Write what is made from tables: spec/types.md and the families in the README.
     Spec {
@@ -35,7 +53,9 @@ enum Chore {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().chore {
+        Chore::Fuzz { minutes, targets } => fuzz::run(minutes, &targets),
         Chore::Peers { checks } => peers::run(&checks),
+        Chore::Reliability { minutes } => reliability::run(minutes),
         Chore::Spec { check } => spec::run(check),
     };
     match result {

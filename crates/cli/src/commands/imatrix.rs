@@ -6,7 +6,7 @@ use std::path::Path;
 use briq_convert::Error;
 use briq_convert::imatrix::{Entry, Format, Imatrix, MergeOptions, merge};
 use briq_format::{Escaped, Existing};
-use serde_json::json;
+use serde::Serialize;
 
 use super::{print_json, stdout};
 use crate::args::{Imatrix as Command, ImatrixInfo, ImatrixOutput};
@@ -101,26 +101,47 @@ fn print(imatrix: &Imatrix) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn as_json(imatrix: &Imatrix) -> anyhow::Result<serde_json::Value> {
+/// What is printed as JSON. Typed, because a tree of values takes a hundred times the file.
+#[derive(Serialize)]
+struct Report<'a> {
+    format: String,
+    datasets: &'a [String],
+    chunk_count: Option<u32>,
+    chunk_size: Option<u32>,
+    entries: Vec<ReportEntry<'a>>,
+}
+
+#[derive(Serialize)]
+struct ReportEntry<'a> {
+    name: &'a str,
+    columns: u64,
+    matrices: usize,
+    unseen_matrices: usize,
+    largest_count: f32,
+    mean_importance: f64,
+    largest_importance: f32,
+}
+
+fn as_json(imatrix: &Imatrix) -> anyhow::Result<Report<'_>> {
     let entries = imatrix.entries().iter().map(|entry| {
         let Facts { unseen, count, mean, largest } = Facts::of(imatrix, entry)?;
-        Ok(json!({
-            "name": entry.name(),
-            "columns": entry.columns(),
-            "matrices": entry.counts().len(),
-            "unseen_matrices": unseen,
-            "largest_count": count,
-            "mean_importance": mean,
-            "largest_importance": largest,
-        }))
+        Ok(ReportEntry {
+            name: entry.name(),
+            columns: entry.columns(),
+            matrices: entry.counts().len(),
+            unseen_matrices: unseen,
+            largest_count: count,
+            mean_importance: mean,
+            largest_importance: largest,
+        })
     });
-    Ok(json!({
-        "format": imatrix.format().to_string(),
-        "datasets": imatrix.datasets(),
-        "chunk_count": imatrix.chunk_count(),
-        "chunk_size": imatrix.chunk_size(),
-        "entries": entries.collect::<anyhow::Result<Vec<_>>>()?,
-    }))
+    Ok(Report {
+        format: imatrix.format().to_string(),
+        datasets: imatrix.datasets(),
+        chunk_count: imatrix.chunk_count(),
+        chunk_size: imatrix.chunk_size(),
+        entries: entries.collect::<anyhow::Result<Vec<_>>>()?,
+    })
 }
 
 /// An entry in a few numbers.

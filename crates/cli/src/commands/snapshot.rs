@@ -3,9 +3,8 @@
 use std::io::Write;
 use std::path::Path;
 
-use briq_convert::Error;
+use briq_convert::{Error, json};
 use briq_format::{Gguf, Printable};
-use serde_json::json;
 use similar::{ChangeTag, TextDiff};
 
 use super::{print_json, stdout};
@@ -18,7 +17,7 @@ pub(crate) fn run(args: &Snapshot) -> anyhow::Result<Outcome> {
     let found = Gguf::open(&args.file)?.snapshot().to_string();
     let Some(expected) = expected else {
         match args.json {
-            true => print_json(&json!({ "snapshot": found }))?,
+            true => print_json(&serde_json::json!({ "snapshot": found }))?,
             false => print(&found)?,
         }
         return Ok(Outcome::Done);
@@ -26,14 +25,14 @@ pub(crate) fn run(args: &Snapshot) -> anyhow::Result<Outcome> {
     let difference = difference(&expected, &found);
     let matches = difference.is_empty();
     match args.json {
-        true => print_json(&json!({ "matches": matches, "difference": difference }))?,
+        true => print_json(&serde_json::json!({ "matches": matches, "difference": difference }))?,
         false => print(&difference)?,
     }
     Ok(if matches { Outcome::Done } else { Outcome::CheckFailed })
 }
 
 fn read_expected(path: &Path) -> anyhow::Result<String> {
-    let bytes = std::fs::read(path).map_err(|error| Error::io(path, "read", error))?;
+    let bytes = json::read_bytes(path, json::TOKENIZER_CAP)?;
     Ok(String::from_utf8(bytes).map_err(|_| Error::bad(path, "no snapshot: it is not UTF-8"))?)
 }
 

@@ -1,6 +1,6 @@
 //! Importance matrices brought together and written, in either format.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::path::Path;
 
@@ -68,12 +68,9 @@ pub fn merge(inputs: &[Imatrix], options: MergeOptions) -> Result<Merged<'_>> {
             }
         }
     }
-    let mut datasets: Vec<&str> = Vec::new();
-    for dataset in inputs.iter().flat_map(|input| input.datasets()) {
-        if !datasets.contains(&dataset.as_str()) {
-            datasets.push(dataset);
-        }
-    }
+    let mut seen = HashSet::new();
+    let datasets = inputs.iter().flat_map(|input| input.datasets()).map(String::as_str);
+    let datasets = datasets.filter(|dataset| seen.insert(*dataset)).collect();
     Ok(Merged { inputs, entries, chunk_size, chunk_count: chunk_count(inputs, chunk_size)?, datasets })
 }
 
@@ -139,10 +136,18 @@ impl Merged<'_> {
     /// # Errors
     /// When an input cannot be read, a number passes what the format holds, or the output cannot be written.
     pub fn write(&self, output: &Path, format: Format, existing: Existing) -> Result<()> {
-        let mut file = AtomicFile::create(output, existing)?;
+        self.write_into(AtomicFile::create(output, existing)?, format)
+    }
+
+    /// As [`write`](Self::write), into a file that the caller has begun.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_into(&self, mut file: AtomicFile, format: Format) -> Result<()> {
+        let output = file.path().to_owned();
         match format {
-            Format::Gguf => self.write_gguf(output, &mut file)?,
-            Format::Legacy => self.write_legacy(output, &mut file)?,
+            Format::Gguf => self.write_gguf(&output, &mut file)?,
+            Format::Legacy => self.write_legacy(&output, &mut file)?,
         }
         Ok(file.commit()?)
     }

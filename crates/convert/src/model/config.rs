@@ -36,12 +36,13 @@ impl Config {
     /// When `root` is not an object.
     pub fn new(path: PathBuf, root: Json) -> Result<Self> {
         match root {
-            Json::Object(mut root) => {
+            Json::Object(root) => {
                 // A model that does more than read has the part that reads in an object of its own.
-                if let Some(Json::Object(text)) = root.get("text_config").cloned() {
-                    root.extend(text);
-                }
-                Ok(Self { path, root })
+                let text = match root.get("text_config") {
+                    Some(Json::Object(text)) => text.clone(),
+                    _ => Object::new(),
+                };
+                Ok(Self { path, root: root.into_iter().chain(text).collect() })
             }
             other => Err(Error::bad(path, format!("{other} where an object was expected"))),
         }

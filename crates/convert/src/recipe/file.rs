@@ -9,7 +9,7 @@ use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Deserializer, de};
 
 use super::{Options, Recipe};
-use crate::{Error, Result};
+use crate::{Error, Result, json};
 
 /// The file as it is written.
 #[derive(Deserialize)]
@@ -55,17 +55,27 @@ fn parsed<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(from: D) -> Resul
     String::deserialize(from)?.parse().map_err(de::Error::custom)
 }
 
+/// The most patterns of a file. Each takes far more memory than its text: a `\w` is 50 kB.
+const MAX_PATTERNS: usize = 200;
+/// The most that one pattern may take compiled, in bytes.
+const PATTERN_BYTES: usize = 128 << 10;
+
 /// A regular expression of bounded size.
 ///
 /// # Errors
 /// When it is none, or too large; the error is one line.
 pub fn pattern(text: &str) -> Result<Regex, String> {
-    RegexBuilder::new(text).size_limit(1 << 20).build().map_err(|error| {
+    RegexBuilder::new(text).size_limit(PATTERN_BYTES).build().map_err(|error| {
         // The library draws the place over several lines; the last says what is wrong.
         let error = error.to_string();
         let last = error.lines().last().unwrap_or_default();
         format!("{text:?} is no regular expression: {}", last.trim_start_matches("error: "))
     })
+}
+
+fn count_patterns(file: &toml::Table) -> usize {
+    let length = |key: &str| file.get(key).and_then(toml::Value::as_array).map_or(0, Vec::len);
+    length("keep") + length("tensor")
 }
 
 impl Options {
@@ -75,11 +85,20 @@ impl Options {
     /// When the file cannot be read, is no TOML, has a field that is not known, or names an unknown recipe or
     /// type or a bad pattern.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, "read", error))?;
-        let file: File = toml::from_str(&text).map_err(|error| {
+        let text = json::read_text(path, json::CONFIG_CAP)?;
+        let bad = |error: toml::de::Error| {
             let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
             Error::bad(path, format!("line {line}: {}", error.message()))
-        })?;
+        };
+        // Counted before the first is compiled.
+        let patterns = count_patterns(&toml::from_str(&text).map_err(bad)?);
+        if patterns > MAX_PATTERNS {
+            return Err(Error::bad(
+                path,
+                format!("{patterns} patterns, where at most {MAX_PATTERNS} are allowed"),
+            ));
+        }
+        let file: File = toml::from_str(&text).map_err(bad)?;
         Ok(Self {
             recipe: file.base,
             overrides: file.tensor.into_iter().map(|line| (line.pattern.0, line.r#type.0)).collect(),
@@ -143,6 +162,11 @@ mod tests {
                 "line 5: unknown field `name`",
             ),
             ("base =", "line 1: "),
+            (
+                r"base = 'Q6_K'\nkeep = ['\w{9}']".replace("\\n", "\n").as_str(),
+                "line 2: \"\\\\w{9}\" is no regular expression: Compiled regex exceeds size limit",
+            ),
+            (&format!("keep = [{}]", "'a',".repeat(201)), "201 patterns, where at most 200 are allowed"),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.starts_with(message), "{text:?}: {error}");

@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::{Builder, TempPath};
-
+use super::system::{FileSystem, System};
+use super::temporary::{self, remove_leftovers};
 use crate::error::{Error, Result};
 
 /// What to do with a file that has the output's name already.
@@ -19,40 +19,52 @@ pub enum Existing {
 
 /// A file that is written beside its final place and renamed into it when it is complete and on disk.
 ///
-/// Dropped before [`commit`](Self::commit), it leaves nothing behind. A symbolic link is followed: the file
-/// it points to is replaced, and the link stays; one that leads nowhere is refused. A new file gets the usual mode; a replaced one keeps its own.
+/// Dropped before [`commit`](Self::commit), it leaves nothing behind. A process that is killed leaves a temporary
+/// file, `.NAME.briq-RANDOM.tmp`, which the next one for the same name removes. A symbolic link is followed: the
+/// file it points to is replaced, and the link stays; one that leads nowhere is refused. A new file gets the usual
+/// mode; a replaced one keeps its own.
 #[derive(Debug)]
 pub struct AtomicFile {
-    out: BufWriter<File>,
-    /// Removes the file when dropped.
-    temporary: TempPath,
+    out: BufWriter<Temporary>,
+    /// As the caller named it.
+    path: PathBuf,
     target: PathBuf,
     existing: Existing,
 }
 
+/// A file under its temporary name, removed when dropped.
+#[derive(Debug)]
+struct Temporary {
+    file: File,
+    /// None once the file has its final name.
+    path: Option<PathBuf>,
+    system: Box<dyn FileSystem>,
+}
+
 impl AtomicFile {
-    /// Opens a temporary sibling of `path`.
+    /// Opens a temporary sibling of `path`, and removes those that killed processes left.
     ///
     /// # Errors
     /// When the folder is missing or not writable, `path` is there and is to be kept, or it is no regular file.
     pub fn create(path: impl AsRef<Path>, existing: Existing) -> Result<Self> {
-        let path = path.as_ref();
-        Self::beside(path, existing).map_err(|error| error.in_file(path))
+        Self::create_with(path, existing, Box::new(System))
     }
 
-    fn beside(path: &Path, existing: Existing) -> Result<Self> {
-        let old = match fs::metadata(path) {
-            Ok(old) if existing == Existing::Keep => return Err(refused(old.is_dir())),
-            Ok(old) if !old.is_file() => {
-                return Err(Error::invalid("the output is there and is no regular file"));
-            }
-            Ok(old) => Some(old),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::symlink_metadata(path) {
-                Ok(_) => return Err(Error::invalid("the output is a symbolic link that leads nowhere")),
-                Err(_) => None,
-            },
-            Err(error) => return Err(Error::io("look at")(error)),
-        };
+    /// As [`create`](Self::create), with operations of the caller's in place of the system's.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn create_with(
+        path: impl AsRef<Path>,
+        existing: Existing,
+        system: Box<dyn FileSystem>,
+    ) -> Result<Self> {
+        let path = path.as_ref();
+        Self::beside(path, existing, system).map_err(|error| error.in_file(path))
+    }
+
+    fn beside(path: &Path, existing: Existing, mut system: Box<dyn FileSystem>) -> Result<Self> {
+        let old = old_file(path)?;
         let target = match old {
             Some(_) => fs::canonicalize(path).map_err(Error::io("resolve"))?,
             None => path.to_owned(),
@@ -61,18 +73,24 @@ impl AtomicFile {
         if !folder.is_dir() {
             return Err(Error::invalid(format!("there is no folder {}", folder.display())));
         }
-        let mut builder = Builder::new();
-        builder.prefix(".briq-").suffix(".tmp");
-        #[cfg(unix)]
-        builder.permissions(usual_mode());
-        // The kind alone: the whole error quotes the temporary's random name, which means nothing to a user.
-        let without_name =
-            |error: io::Error| Error::io("create a temporary file beside it")(error.kind().into());
-        let (file, temporary) = builder.tempfile_in(folder).map_err(without_name)?.into_parts();
-        if let Some(old) = old {
-            file.set_permissions(old.permissions()).map_err(Error::io("set the mode of"))?;
+        let name = target.file_name().ok_or_else(|| Error::invalid("the output has no file name"))?;
+        remove_leftovers(&mut *system, folder, name);
+        if old.is_some() && existing == Existing::Keep {
+            return Err(Error::invalid(EXISTS));
         }
-        Ok(Self { out: BufWriter::with_capacity(1 << 20, file), temporary, target, existing })
+        let made = temporary::create(&mut *system, folder, name);
+        let (file, temporary) = made.map_err(Error::io("create a temporary file beside it"))?;
+        let temporary = Temporary { file, path: Some(temporary), system };
+        if let Some(old) = old {
+            temporary.file.set_permissions(old.permissions()).map_err(Error::io("set the mode of"))?;
+        }
+        let out = BufWriter::with_capacity(1 << 20, temporary);
+        Ok(Self { out, path: path.to_owned(), target, existing })
+    }
+
+    /// Where the file will be, as the caller named it.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The file as written so far, for reading it back before [`commit`](Self::commit).
@@ -81,7 +99,9 @@ impl AtomicFile {
     /// When what is buffered cannot be written, or the file cannot be opened again.
     pub fn reopen(&mut self) -> Result<File> {
         self.out.flush().map_err(Error::io("write"))?;
-        File::open(&self.temporary).map_err(Error::io("read back"))
+        // It has a path until it is committed.
+        let path = self.out.get_ref().path.as_deref().unwrap_or(&self.target);
+        File::open(path).map_err(Error::io("read back"))
     }
 
     /// Puts the file under its name: flush, sync, rename, sync of the folder.
@@ -89,23 +109,48 @@ impl AtomicFile {
     /// # Errors
     /// When one of these fails. Until the rename has happened nothing is there under the name but what was.
     pub fn commit(self) -> Result<()> {
-        let target = self.target.clone();
-        self.finish().map_err(|error| error.in_file(target))
+        let path = self.path.clone();
+        self.finish().map_err(|error| error.in_file(path))
     }
 
     fn finish(self) -> Result<()> {
-        let file = self.out.into_inner().map_err(|error| Error::io("write")(error.into_error()))?;
-        file.sync_all().map_err(Error::io("sync"))?;
-        match self.existing {
-            Existing::Replace => self.temporary.persist(&self.target),
-            Existing::Keep => self.temporary.persist_noclobber(&self.target),
-        }
-        .map_err(|failed| match failed.error.kind() {
-            io::ErrorKind::AlreadyExists => refused(false),
-            _ => Error::io("rename into place")(failed.error),
+        let mut temporary = self.out.into_inner().map_err(|error| Error::io("write")(error.into_error()))?;
+        temporary.system.sync(&temporary.file).map_err(Error::io("sync"))?;
+        temporary.rename(&self.target, self.existing).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Error::invalid(EXISTS),
+            _ => Error::io("rename into place")(error),
         })?;
-        sync_folder(folder_of(&self.target))
-            .map_err(Error::io("sync the folder; the file is complete, but a power cut may still undo it"))
+        let synced = temporary.system.sync_folder(folder_of(&self.target));
+        synced.map_err(Error::io("sync the folder; the file is complete, but a power cut may still undo it"))
+    }
+}
+
+impl Temporary {
+    fn rename(&mut self, target: &Path, existing: Existing) -> io::Result<()> {
+        if let Some(path) = &self.path {
+            self.system.rename(path, target, existing)?;
+        }
+        self.path = None;
+        Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            // What stays is removed by the next run.
+            let _ = self.system.remove(path);
+        }
+    }
+}
+
+impl Write for Temporary {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.system.write(&mut self.file, bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -119,10 +164,18 @@ impl Write for AtomicFile {
     }
 }
 
-fn refused(is_folder: bool) -> Error {
-    match is_folder {
-        true => Error::invalid("the output is a folder"),
-        false => Error::invalid("the output exists; pass --force to replace it"),
+const EXISTS: &str = "the output exists; pass --force to replace it";
+
+/// What is at `path`, if anything: a regular file, or something that a file can replace.
+fn old_file(path: &Path) -> Result<Option<fs::Metadata>> {
+    match fs::metadata(path) {
+        Ok(old) if !old.is_file() => Err(Error::invalid("the output is there and is no regular file")),
+        Ok(old) => Ok(Some(old)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::symlink_metadata(path) {
+            Ok(_) => Err(Error::invalid("the output is a symbolic link that leads nowhere")),
+            Err(_) => Ok(None),
+        },
+        Err(error) => Err(Error::io("look at")(error)),
     }
 }
 
@@ -131,23 +184,6 @@ fn folder_of(path: &Path) -> &Path {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     }
-}
-
-#[cfg(unix)]
-fn usual_mode() -> fs::Permissions {
-    // The system takes the umask off.
-    std::os::unix::fs::PermissionsExt::from_mode(0o666)
-}
-
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-/// Elsewhere a rename is made durable by the file system, and a folder cannot be opened as a file.
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]

@@ -3,7 +3,10 @@
 mod atomic;
 mod plan;
 mod stream;
+mod system;
+mod temporary;
 
 pub use atomic::{AtomicFile, Existing};
 pub use plan::{FilePlan, MIN_WRITTEN_ALIGNMENT, TensorSpec};
 pub use stream::TensorWriter;
+pub use system::{FileSystem, System};

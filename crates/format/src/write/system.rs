@@ -1,0 +1,112 @@
+//! What is asked of the operating system to put a file in its place, an operation each.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use tempfile::TempPath;
+
+use super::Existing;
+
+/// The operations of an [`AtomicFile`](super::AtomicFile) that can fail.
+///
+/// Programs use [`System`]. A test that has to see what a failure leaves behind brings operations that fail, or end
+/// the process, when it wants them to.
+pub trait FileSystem: fmt::Debug + Send {
+    /// Makes a new file, which must not be there yet, open for reading and writing.
+    ///
+    /// # Errors
+    /// As the system has them, here and below.
+    fn create(&mut self, path: &Path) -> io::Result<File> {
+        System.create(path)
+    }
+
+    /// Appends some of `bytes`; how many.
+    ///
+    /// # Errors
+    /// When nothing was written.
+    fn write(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<usize> {
+        System.write(file, bytes)
+    }
+
+    /// Waits until the bytes of `file` are on the disk.
+    ///
+    /// # Errors
+    /// When they may not be.
+    fn sync(&mut self, file: &File) -> io::Result<()> {
+        System.sync(file)
+    }
+
+    /// Gives the file at `temporary` the name `target`, in one step.
+    ///
+    /// # Errors
+    /// When both names are what they were; of the kind `AlreadyExists` when `existing` forbids to replace.
+    fn rename(&mut self, temporary: &Path, target: &Path, existing: Existing) -> io::Result<()> {
+        System.rename(temporary, target, existing)
+    }
+
+    /// Waits until the names in `folder` are on the disk.
+    ///
+    /// # Errors
+    /// When they may not be.
+    fn sync_folder(&mut self, folder: &Path) -> io::Result<()> {
+        System.sync_folder(folder)
+    }
+
+    /// Removes the file at `path`.
+    ///
+    /// # Errors
+    /// When it is still there.
+    fn remove(&mut self, path: &Path) -> io::Result<()> {
+        System.remove(path)
+    }
+}
+
+/// The operating system itself.
+#[derive(Clone, Copy, Debug)]
+pub struct System;
+
+impl FileSystem for System {
+    fn create(&mut self, path: &Path) -> io::Result<File> {
+        // The usual mode, 0666 less the umask; never through a link, because the name must be new.
+        OpenOptions::new().read(true).write(true).create_new(true).open(path)
+    }
+
+    fn write(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<usize> {
+        file.write(bytes)
+    }
+
+    fn sync(&mut self, file: &File) -> io::Result<()> {
+        file.sync_all()
+    }
+
+    fn rename(&mut self, temporary: &Path, target: &Path, existing: Existing) -> io::Result<()> {
+        match existing {
+            Existing::Replace => fs::rename(temporary, target),
+            Existing::Keep => {
+                let temporary = TempPath::try_from_path(temporary)?;
+                temporary.persist_noclobber(target).map_err(|failed| {
+                    // Whoever called removes the file.
+                    let _ = failed.path.keep();
+                    failed.error
+                })
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    fn sync_folder(&mut self, folder: &Path) -> io::Result<()> {
+        File::open(folder)?.sync_all()
+    }
+
+    /// Elsewhere a rename is made durable by the file system, and a folder cannot be opened as a file.
+    #[cfg(not(unix))]
+    fn sync_folder(&mut self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn remove(&mut self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+}
