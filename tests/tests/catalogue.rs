@@ -154,7 +154,7 @@ fn a_setting_against_reason_is_named_with_what_was_allowed() {
         (
             "\"num_hidden_layers\": 2",
             "\"num_hidden_layers\": 4000000000",
-            "model: no tensor becomes \"blk.2.attn_norm.weight\", which the architecture llama requires",
+            "model: no tensor becomes \"blk.2.attn_norm.weight\", \"blk.3.attn_norm.weight\", \"blk.4.attn_norm.weight\", \"blk.5.attn_norm.weight\", \"blk.6.attn_norm.weight\", \"blk.7.attn_norm.weight\", \"blk.8.attn_norm.weight\", \"blk.9.attn_norm.weight\", and more, which the architecture llama requires",
         ),
         (
             "\"hidden_size\": 256",
