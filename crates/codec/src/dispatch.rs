@@ -68,12 +68,7 @@ pub fn encode(
     for_each_encoder!(dispatch)
 }
 
-/// Whether [`decode`] knows this type: it knows every type whose layout is known.
-pub const fn can_decode(_: TensorType) -> bool {
-    true
-}
-
-/// Whether [`encode`] knows this type.
+/// Whether [`encode`] knows this type. [`decode`] knows them all.
 pub fn can_encode(ty: TensorType) -> bool {
     macro_rules! any {
         ($($name:ident)*) => { matches!(ty, $(TensorType::$name)|*) };

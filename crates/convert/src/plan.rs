@@ -317,9 +317,6 @@ fn check_codec(source: &Source, written: &Written, wanted: TensorType) -> Result
     };
     match tensor.element {
         Element::Known(stored) if stored == wanted => Ok(()),
-        Element::Known(stored) if !briq_codec::can_decode(stored) => {
-            bad(format!("is stored as {stored}, which briq cannot decode yet; it can only be kept"))
-        }
         Element::Known(_) if !briq_codec::can_encode(wanted) => {
             bad(format!("was to become {wanted}, which briq cannot encode yet"))
         }
