@@ -130,6 +130,9 @@ const DROPPED: &[(&str, &str)] = &[
     ("*.attention.bias", "a buffer of the causal mask"),
 ];
 
+/// What the number of tokens is made a multiple of; families that do not pad theirs do not read it.
+const TOKEN_MULTIPLE: &str = "pad_vocab_size_multiple";
+
 /// Beginnings and parts of the names of tensors that see or hear, in models that do more than read.
 const SENSES: (&[&str], &[&str]) = (
     &[
@@ -241,6 +244,10 @@ impl Model {
             .filter(|key| config.get(key).is_some_and(|value| value.as_array().is_none()))
             .try_for_each(|key| config.optional_size(key).map(drop))?;
         config.fill_all(family.defaults);
+        match family.token_multiple {
+            1 => config.set(TOKEN_MULTIPLE, Json::Null),
+            multiple => config.fill(TOKEN_MULTIPLE, Json::Integer(multiple.into())),
+        }
         (family.fill)(&mut config)?;
         Ok(Self { directory: directory.to_owned(), config, family })
     }
@@ -283,7 +290,7 @@ impl Model {
         self.check_required(&metadata)?;
         metadata.set(well_known::QUANTIZATION_VERSION, 2_u32)?;
         let pre = tokenizer::PreTokenizer { chosen: request.pre, preferred: family.pre_tokenizers };
-        let config = self.config.with_padded_vocabulary(family.token_multiple)?;
+        let config = self.config.with_padded_vocabulary()?;
         tokenizer::write(&self.directory, &config, family.tokenizer, pre, &mut metadata)?;
         Ok(metadata)
     }

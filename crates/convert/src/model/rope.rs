@@ -1,8 +1,8 @@
 //! Rotary position embedding: its keys, and the frequency factors of Llama 3.
 //!
 //! A config has its settings under `rope_scaling` or, written by newer releases, `rope_parameters`; either
-//! is one object, or one for each kind of attention, and what it leaves out is looked up beside it. Kinds that a
-//! runtime would have to treat differently and that no key can express are refused.
+//! is one object, or one for each kind of attention, and what it leaves out is looked up beside it. Kinds that are not
+//! known are refused.
 
 use briq_format::metadata::OwnedValue;
 
@@ -55,8 +55,8 @@ fn scaling(config: &Config) -> Result<Scaling> {
         Some(Some("yarn")) => Ok(Scaling::Yarn),
         Some(Some("longrope" | "su")) => Ok(Scaling::LongRope),
         Some(Some("llama3")) => Ok(Scaling::Llama3),
-        _ => Err(Error::unsupported(format!(
-            "config.json: the {key} is of type {}; known are default, dynamic, linear, llama3, longrope and yarn",
+        _ => Err(config.bad(format!(
+            "the {key} is of type {}; known are default, dynamic, linear, llama3, longrope and yarn",
             kind.unwrap_or(&Json::Null)
         ))),
     }
@@ -79,7 +79,7 @@ pub(super) fn scaling_factor(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
     }
     let factor = setting(facts.config, "factor")?;
     let factor = factor.ok_or_else(|| facts.config.bad("the rope scaling has no \"factor\""))?;
-    Ok(Some((factor as f32).into()))
+    Ok(Some(facts.config.single("factor", factor)?.into()))
 }
 
 /// The value of `rope.scaling.original_context_length`.
@@ -104,7 +104,7 @@ pub(super) fn yarn(facts: &Facts<'_>, names: &[&str]) -> Result<Option<OwnedValu
     }
     for name in names {
         if let Some(number) = setting(facts.config, name)? {
-            return Ok(Some((number as f32).into()));
+            return Ok(Some(facts.config.single(name, number)?.into()));
         }
     }
     Ok(None)
@@ -116,7 +116,7 @@ pub(super) fn frequency_base(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
         ["rope_theta", "rotary_emb_base", "global_rope_theta", "rope_global_theta", "rope_theta_global"]
     {
         if let Some(base) = setting(facts.config, name)? {
-            return Ok(Some((base as f32).into()));
+            return Ok(Some(facts.config.single(name, base)?.into()));
         }
     }
     Ok(None)
@@ -129,15 +129,14 @@ pub(super) fn sliding_frequency_base(facts: &Facts<'_>) -> Result<Option<OwnedVa
     if let Some(sliding) = kinds.and_then(|kinds| kinds.get("sliding_attention")) {
         let base = sliding.get("rope_theta").filter(|value| !value.is_null());
         let problem = || config.bad("the \"rope_theta\" of \"sliding_attention\" is no finite number");
-        return base
-            .map(|base| number(base).map(|base| (base as f32).into()).ok_or_else(problem))
-            .transpose();
+        let single = |base| config.single("rope_theta", number(base).ok_or_else(problem)?);
+        return Ok(base.map(single).transpose()?.map(OwnedValue::from));
     }
     for name in
         ["local_rope_theta", "rope_local_theta", "rope_theta_local", "swa_rope_theta", "rope_local_base_freq"]
     {
         if let Some(base) = config.optional_number(name)? {
-            return Ok(Some((base as f32).into()));
+            return Ok(Some(config.single(name, base)?.into()));
         }
     }
     Ok(None)

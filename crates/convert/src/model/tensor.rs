@@ -33,8 +33,8 @@ pub struct TensorRow {
     pub layers: Dimension,
     /// The only layer the row speaks of.
     pub only_layer: Option<u64>,
-    /// Whether a second source of the same tensor is left out rather than refused.
-    pub takes_first: bool,
+    /// Whether the source may have more rows than the first length, none of which is used.
+    pub has_spare_rows: bool,
 }
 
 /// Which tensors of a row a file must have.
@@ -88,7 +88,7 @@ pub(super) const fn weight(
         stack: Stack::None,
         layers: dimension::layers,
         only_layer: None,
-        takes_first: false,
+        has_spare_rows: false,
     }
 }
 
@@ -123,6 +123,13 @@ impl TensorRow {
     /// The same row, laid out in another way.
     pub(super) const fn by(mut self, arrange: Arrange) -> Self {
         self.arrange = arrange;
+        self
+    }
+
+    /// The same row of embeddings, of which there may be more than tokens.
+    pub(super) const fn with_spare_rows(mut self) -> Self {
+        self.arrange = super::arrange::vocabulary_rows;
+        self.has_spare_rows = true;
         self
     }
 

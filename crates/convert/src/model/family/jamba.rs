@@ -5,11 +5,8 @@ use briq_format::metadata::OwnedValue;
 use super::shared::*;
 use super::state_space::*;
 use crate::Result;
-use crate::json::Json;
 use crate::model::arrange::{negative_exponential, without_middle};
-use crate::model::dimension::{
-    expert_width, experts, feed_forward, heads, hidden, key_value_heads, layers, one,
-};
+use crate::model::dimension::{expert_width, experts, feed_forward, hidden, key_value_heads, layers, one};
 use crate::model::keys::{FILE_TYPE, Facts, KeyValue, row};
 use crate::model::tensor::{TensorRow, both, stacked, weight, whole};
 use crate::model::{Config, Default, Family};
@@ -125,8 +122,8 @@ fn jamba_name(name: &str, _: &Config) -> String {
 }
 
 fn is_of_period(config: &Config, layer: u64, period: &str, offset: &str) -> Result<bool> {
-    let offset = config.get(offset).and_then(Json::as_u32).unwrap_or(0);
-    Ok(layer % config.size(period)? == u64::from(offset))
+    let offset = config.optional_count(offset)?.unwrap_or(0);
+    Ok(layer % config.size(period)? == offset)
 }
 
 fn is_jamba_attention(config: &Config, layer: u64) -> Result<bool> {
@@ -148,6 +145,6 @@ fn is_jamba_dense(config: &Config, layer: u64) -> Result<bool> {
 
 fn jamba_key_value_heads(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
     let config = facts.config;
-    let (count, _) = (key_value_heads(config)?, heads(config)?);
+    let count = key_value_heads(config)?;
     per_layer(config, layers(config)?, |layer| Ok(if is_jamba_attention(config, layer)? { count } else { 0 }))
 }

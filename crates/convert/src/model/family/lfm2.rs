@@ -94,12 +94,9 @@ fn fill_lfm2(config: &mut Config) -> Result<()> {
 
 /// Whether a layer attends; the config lists the kinds, or the layers that do.
 fn is_attention(config: &Config, layer: u64) -> Result<bool> {
-    let index = usize::try_from(layer).unwrap_or(usize::MAX);
-    if let Some(kinds) = config.get("layer_types").and_then(Json::as_array) {
-        return Ok(kinds.get(index).and_then(Json::as_str) == Some("full_attention"));
-    }
-    match config.get("full_attn_idxs").and_then(Json::as_array) {
-        Some(listed) => Ok(listed.iter().any(|listed| listed.as_u32().map(u64::from) == Some(layer))),
+    match kind_of_layer(config, &["layer_types"], &["conv", "full_attention"], layer)? {
+        Some(kind) => Ok(kind == "full_attention"),
+        None if config.get("full_attn_idxs").is_some() => config.lists("full_attn_idxs", layer),
         None => Ok(true),
     }
 }
