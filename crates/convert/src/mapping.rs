@@ -16,6 +16,7 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub(crate) struct Mapping {
     pub(crate) written: Vec<Written>,
+    /// Tensors and settings of the source that the file will not hold, and why.
     pub(crate) dropped: Vec<(String, &'static str)>,
     naming: Naming,
 }
@@ -94,14 +95,16 @@ impl Mapping {
             })
             .unzip();
         let assembly = model.assemble(&tensors)?;
+        let unsaid = model.unsaid(&assembly)?;
         let written =
             assembly.written.into_iter().map(|tensor| written(tensor, &kept)).collect::<Result<_>>()?;
         let mut dropped = redundant;
         dropped.extend(assembly.dropped.into_iter().map(|(index, reason)| (kept[index], reason)));
         dropped.sort_unstable();
         dropped.dedup();
-        let dropped: Vec<_> =
+        let mut dropped: Vec<_> =
             dropped.into_iter().map(|(index, reason)| (source.tensors[index].name.clone(), reason)).collect();
+        dropped.extend(unsaid);
         Ok(Self { written, dropped, naming: Naming::Family(model) })
     }
 

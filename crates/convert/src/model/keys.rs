@@ -72,7 +72,7 @@ impl KeyRow {
 }
 
 impl KeyValue {
-    fn resolve(self, facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
+    pub(super) fn resolve(self, facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
         let config = facts.config;
         let of_first = |names, allowed, value: fn(&Json) -> Option<OwnedValue>| {
             let Some((name, json)) = config.first(names) else { return Ok(None) };

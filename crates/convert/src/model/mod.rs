@@ -6,6 +6,7 @@
 
 mod arrange;
 mod assemble;
+mod bounds;
 mod card;
 mod config;
 mod dimension;
@@ -19,6 +20,7 @@ mod rope;
 mod sampling;
 mod size;
 mod tensor;
+mod unsaid;
 mod view;
 
 use std::path::{Path, PathBuf};
@@ -288,6 +290,7 @@ impl Model {
         let mut rows = family.keys.iter().copied().flatten();
         rows.try_for_each(|row| row.write(family.arch, &facts, &mut metadata))?;
         self.check_required(&metadata)?;
+        bounds::check(family.arch, &metadata).map_err(|problem| self.config.bad(problem))?;
         metadata.set(well_known::QUANTIZATION_VERSION, 2_u32)?;
         let pre = tokenizer::PreTokenizer { chosen: request.pre, preferred: family.pre_tokenizers };
         let config = self.config.with_padded_vocabulary()?;

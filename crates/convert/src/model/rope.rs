@@ -2,7 +2,7 @@
 //!
 //! A config has its settings under `rope_scaling` or, written by newer releases, `rope_parameters`; either
 //! is one object, or one for each kind of attention, and what it leaves out is looked up beside it. Kinds that are not
-//! known are refused.
+//! known are refused; what no key of an architecture says is named by `unsaid`.
 
 use briq_format::metadata::OwnedValue;
 
@@ -60,6 +60,15 @@ fn scaling(config: &Config) -> Result<Scaling> {
             kind.unwrap_or(&Json::Null)
         ))),
     }
+}
+
+/// The key and the kind of a scaling that a file has to tell of, if any.
+pub(super) fn stated_kind(config: &Config) -> Result<Option<(&str, &str)>> {
+    // The kind is one of those that are known.
+    let is_scaled = scaling(config)? != Scaling::None;
+    let Some((key, object)) = settings(config)? else { return Ok(None) };
+    let kind = object.get("rope_type").or_else(|| object.get("type")).and_then(Json::as_str);
+    Ok(kind.filter(|kind| is_scaled || *kind == "dynamic").map(|kind| (key, kind)))
 }
 
 /// The value of `rope.scaling.type`.
