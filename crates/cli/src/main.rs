@@ -5,6 +5,7 @@ mod commands;
 mod exit;
 mod interrupt;
 mod json;
+mod output;
 mod peer;
 mod progress;
 mod words;
