@@ -12,10 +12,11 @@ pub mod fire;
 pub mod fixtures;
 mod folder;
 mod imatrix;
+pub mod long;
 mod safetensors;
 
 pub use binary::briq;
 pub use cost::{Cost, cost, measure};
 pub use folder::{Folder, Run};
 pub use imatrix::legacy_imatrix;
-pub use safetensors::{safetensors, two_rows};
+pub use safetensors::{retyped, safetensors, two_rows};

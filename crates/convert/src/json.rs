@@ -182,7 +182,8 @@ pub fn read_bytes(path: &Path, cap: u64) -> Result<Vec<u8>> {
     if metadata.len() > cap {
         return Err(too_large(metadata.len()));
     }
-    let mut bytes = Vec::new();
+    // At most the cap. Without it the first bytes are read by the dozen.
+    let mut bytes = Vec::with_capacity(metadata.len() as usize);
     let file = fs::File::open(path).map_err(|error| Error::io(path, "open", error))?;
     // The file may have grown since it was asked for its size.
     file.take(cap + 1).read_to_end(&mut bytes).map_err(|error| Error::io(path, "read", error))?;
