@@ -74,7 +74,7 @@ fn a_number_beyond_f32_is_refused_by_its_key() {
 fn kinds_of_layers_must_be_known_and_one_for_each_layer() {
     let fixture = "families/lfm2";
     let kinds = "\"conv\"\n  ],";
-    refused(fixture, kinds, "\"conv\", \"conv\"\n  ],", &["\"layer_types\"", "3 layers"]);
+    refused(fixture, kinds, "\"conv\", \"conv\"\n  ],", &["\"layer_types\" has an array of 4", "3 layers"]);
     refused(fixture, kinds, "\"parrot\"\n  ],", &["\"layer_types\"", "\"parrot\"", "\"full_attention\""]);
 }
 

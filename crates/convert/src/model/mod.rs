@@ -36,7 +36,7 @@ pub use element::{ElementRule, element_rule};
 pub use family::families;
 pub use keys::{Facts, KeyRow, KeyValue};
 pub use size::{Parameters, size_label};
-pub use tensor::{Need, Stack, TensorRow};
+pub use tensor::{Condition, Need, Stack, TensorRow};
 pub use view::{Arranged, Axis, Slice, Value, View};
 
 use crate::json::{Json, Quoted};

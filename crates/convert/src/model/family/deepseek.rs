@@ -82,7 +82,11 @@ const BASE: Family = Family {
         ENDS,
         NORMS,
         ATTENTION,
-        &[GATED[0].needed_if(is_dense), GATED[1].needed_if(is_dense), GATED[2].needed_if(is_dense)],
+        &[
+            GATED[0].needed_unless(is_sparse),
+            GATED[1].needed_unless(is_sparse),
+            GATED[2].needed_unless(is_sparse),
+        ],
         &[
             EXPERTS[0].needed_if(is_sparse),
             EXPERTS[1].needed_if(is_sparse),
@@ -117,7 +121,7 @@ const BASE: Family = Family {
 
 const ATTENTION: &[TensorRow] = &[
     weight("model.layers.N.self_attn.q_proj", "blk.N.attn_q", &[query_width, hidden])
-        .needed_if(has_plain_queries),
+        .needed_unless(has_narrow_queries),
     weight("model.layers.N.self_attn.q_a_proj", "blk.N.attn_q_a", &[query_rank, hidden])
         .needed_if(has_narrow_queries),
     weight("model.layers.N.self_attn.q_a_layernorm", "blk.N.attn_q_a_norm", &[query_rank])
@@ -222,14 +226,6 @@ fn shared_width(config: &Config) -> Result<u64> {
 
 fn has_narrow_queries(config: &Config, _: u64) -> Result<bool> {
     Ok(config.optional_size("q_lora_rank")?.is_some())
-}
-
-fn has_plain_queries(config: &Config, layer: u64) -> Result<bool> {
-    Ok(!has_narrow_queries(config, layer)?)
-}
-
-fn is_dense(config: &Config, layer: u64) -> Result<bool> {
-    Ok(!is_sparse(config, layer)?)
 }
 
 /// Whether a layer has experts: after the first few, every one or every `moe_layer_freq`-th.

@@ -112,10 +112,10 @@ const BASE: Family = Family {
 
 /// Attention, in the layers that have it.
 const HYBRID_ATTENTION: &[TensorRow] = &[
-    ATTENTION_PERMUTED[0].needed_if(is_attention),
-    ATTENTION_PERMUTED[1].needed_if(is_attention),
-    ATTENTION_PERMUTED[2].needed_if(is_attention),
-    ATTENTION_PERMUTED[3].needed_if(is_attention),
+    ATTENTION_PERMUTED[0].needed_unless(is_mamba_layer),
+    ATTENTION_PERMUTED[1].needed_unless(is_mamba_layer),
+    ATTENTION_PERMUTED[2].needed_unless(is_mamba_layer),
+    ATTENTION_PERMUTED[3].needed_unless(is_mamba_layer),
 ];
 
 /// What is multiplied where; a factor of zero is none.
@@ -208,10 +208,6 @@ fn has_mamba(config: &Config) -> Result<bool> {
     let Some((name, kinds)) = config.first(&["layer_types", "layers_block_type"]) else { return Ok(false) };
     let kinds = kinds.as_array().ok_or_else(|| config.error(name, "a list of the kinds of layers"))?;
     Ok(kinds.iter().any(|kind| kind.as_str() == Some("mamba")))
-}
-
-fn is_attention(config: &Config, layer: u64) -> Result<bool> {
-    Ok(!is_mamba_layer(config, layer)?)
 }
 
 fn is_rotary(config: &Config) -> Result<bool> {

@@ -67,11 +67,11 @@ pub(super) static JAMBA: Family = Family {
         MIXER1_IN_HYBRID,
         &[
             weight("model.layers.N.feed_forward.gate_proj", "blk.N.ffn_gate", &[feed_forward, hidden])
-                .needed_if(is_jamba_dense),
+                .needed_unless(is_jamba_sparse),
             weight("model.layers.N.feed_forward.up_proj", "blk.N.ffn_up", &[feed_forward, hidden])
-                .needed_if(is_jamba_dense),
+                .needed_unless(is_jamba_sparse),
             weight("model.layers.N.feed_forward.down_proj", "blk.N.ffn_down", &[hidden, feed_forward])
-                .needed_if(is_jamba_dense),
+                .needed_unless(is_jamba_sparse),
             weight("model.layers.N.feed_forward.router", "blk.N.ffn_gate_inp", &[experts, hidden])
                 .needed_if(is_jamba_sparse),
             stacked(
@@ -99,21 +99,27 @@ pub(super) static JAMBA: Family = Family {
 
 /// The same, of a hybrid, with its norms.
 const MIXER1_IN_HYBRID: &[TensorRow] = &[
-    weight("model.layers.N.mamba.in_proj", "blk.N.ssm_in", &[twice_inner, hidden]).needed_if(is_jamba_mamba),
+    weight("model.layers.N.mamba.in_proj", "blk.N.ssm_in", &[twice_inner, hidden])
+        .needed_unless(is_jamba_attention),
     both("model.layers.N.mamba.conv1d", "blk.N.ssm_conv1d", &[inner, one, kernel])
         .by(without_middle)
-        .needed_if(is_jamba_mamba),
-    weight("model.layers.N.mamba.x_proj", "blk.N.ssm_x", &[step_and_state, inner]).needed_if(is_jamba_mamba),
-    both("model.layers.N.mamba.dt_proj", "blk.N.ssm_dt", &[inner, time_step_rank]).needed_if(is_jamba_mamba),
+        .needed_unless(is_jamba_attention),
+    weight("model.layers.N.mamba.x_proj", "blk.N.ssm_x", &[step_and_state, inner])
+        .needed_unless(is_jamba_attention),
+    both("model.layers.N.mamba.dt_proj", "blk.N.ssm_dt", &[inner, time_step_rank])
+        .needed_unless(is_jamba_attention),
     whole("model.layers.N.mamba.A_log", "blk.N.ssm_a", &[inner, state])
         .by(negative_exponential)
-        .needed_if(is_jamba_mamba),
-    whole("model.layers.N.mamba.D", "blk.N.ssm_d", &[inner]).needed_if(is_jamba_mamba),
-    weight("model.layers.N.mamba.out_proj", "blk.N.ssm_out", &[hidden, inner]).needed_if(is_jamba_mamba),
+        .needed_unless(is_jamba_attention),
+    whole("model.layers.N.mamba.D", "blk.N.ssm_d", &[inner]).needed_unless(is_jamba_attention),
+    weight("model.layers.N.mamba.out_proj", "blk.N.ssm_out", &[hidden, inner])
+        .needed_unless(is_jamba_attention),
     weight("model.layers.N.mamba.dt_layernorm", "blk.N.ssm_dt_norm", &[time_step_rank])
-        .needed_if(is_jamba_mamba),
-    weight("model.layers.N.mamba.b_layernorm", "blk.N.ssm_b_norm", &[state]).needed_if(is_jamba_mamba),
-    weight("model.layers.N.mamba.c_layernorm", "blk.N.ssm_c_norm", &[state]).needed_if(is_jamba_mamba),
+        .needed_unless(is_jamba_attention),
+    weight("model.layers.N.mamba.b_layernorm", "blk.N.ssm_b_norm", &[state])
+        .needed_unless(is_jamba_attention),
+    weight("model.layers.N.mamba.c_layernorm", "blk.N.ssm_c_norm", &[state])
+        .needed_unless(is_jamba_attention),
 ];
 
 /// Experts that are named as a mixture's feed-forward part are brought to one name.
@@ -130,17 +136,9 @@ fn is_jamba_attention(config: &Config, layer: u64) -> Result<bool> {
     is_of_period(config, layer, "attn_layer_period", "attn_layer_offset")
 }
 
-fn is_jamba_mamba(config: &Config, layer: u64) -> Result<bool> {
-    Ok(!is_jamba_attention(config, layer)?)
-}
-
 fn is_jamba_sparse(config: &Config, layer: u64) -> Result<bool> {
     Ok(config.size("num_experts")? > 1
         && is_of_period(config, layer, "expert_layer_period", "expert_layer_offset")?)
-}
-
-fn is_jamba_dense(config: &Config, layer: u64) -> Result<bool> {
-    Ok(!is_jamba_sparse(config, layer)?)
 }
 
 fn jamba_key_value_heads(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {

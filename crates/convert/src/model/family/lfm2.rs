@@ -50,11 +50,11 @@ pub(super) static LFM2: Family = Family {
         weight("model.layers.N.ffn_norm", "blk.N.ffn_norm", &[hidden]),
         weight("model.layers.N.conv.conv", "blk.N.shortconv.conv", &[hidden, one, cache])
             .by(without_middle)
-            .needed_if(is_convolution),
+            .needed_unless(is_attention),
         weight("model.layers.N.conv.in_proj", "blk.N.shortconv.in_proj", &[thrice_hidden, hidden])
-            .needed_if(is_convolution),
+            .needed_unless(is_attention),
         weight("model.layers.N.conv.out_proj", "blk.N.shortconv.out_proj", &[hidden, hidden])
-            .needed_if(is_convolution),
+            .needed_unless(is_attention),
         weight("model.layers.N.feed_forward.w1", "blk.N.ffn_gate", &[feed_forward, hidden]),
         weight("model.layers.N.feed_forward.w2", "blk.N.ffn_down", &[hidden, feed_forward]),
         weight("model.layers.N.feed_forward.w3", "blk.N.ffn_up", &[feed_forward, hidden]),
@@ -99,10 +99,6 @@ fn is_attention(config: &Config, layer: u64) -> Result<bool> {
         None if config.get("full_attn_idxs").is_some() => config.lists("full_attn_idxs", layer),
         None => Ok(true),
     }
-}
-
-fn is_convolution(config: &Config, layer: u64) -> Result<bool> {
-    Ok(!is_attention(config, layer)?)
 }
 
 fn lfm2_key_value_heads(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {

@@ -192,13 +192,12 @@ pub(super) fn kind_of_layer<'k>(
 ) -> Result<Option<&'k str>> {
     let Some((name, value)) = config.first(names) else { return Ok(None) };
     let count = layers(config)?;
-    let problem = || {
-        let value = value.as_array().and_then(|kinds| kinds.get(layer as usize)).unwrap_or(value);
-        config.bad(format!("{name:?} has {value}; allowed is for each of {count} layers one of {known:?}"))
+    let problem = |found: &Json| {
+        config.bad(format!("{name:?} has {found}; allowed is for each of {count} layers one of {known:?}"))
     };
-    let kinds = value.as_array().filter(|kinds| kinds.len() as u64 == count).ok_or_else(problem)?;
-    let kind = usize::try_from(layer).ok().and_then(|layer| kinds.get(layer)?.as_str());
-    known.iter().copied().find(|known| Some(*known) == kind).map(Some).ok_or_else(problem)
+    let kinds = value.as_array().filter(|kinds| kinds.len() as u64 == count).ok_or_else(|| problem(value))?;
+    let kind = usize::try_from(layer).ok().and_then(|layer| kinds.get(layer)).unwrap_or(value);
+    known.iter().copied().find(|known| Some(*known) == kind.as_str()).map(Some).ok_or_else(|| problem(kind))
 }
 
 /// Which layers attend to a window only; written where the model has one.

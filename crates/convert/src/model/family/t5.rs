@@ -87,7 +87,7 @@ const ENCODER: &[TensorRow] = &[
     .needed_if(is_first),
     weight("encoder.block.N.layer.0.layer_norm", "enc.blk.N.attn_norm", &[hidden]),
     weight("encoder.block.N.layer.1.DenseReluDense.wi", "enc.blk.N.ffn_up", &[width, hidden])
-        .needed_if(is_plain),
+        .needed_unless(is_gated),
     weight("encoder.block.N.layer.1.DenseReluDense.wi_0", "enc.blk.N.ffn_gate", &[width, hidden])
         .needed_if(is_gated),
     weight("encoder.block.N.layer.1.DenseReluDense.wi_1", "enc.blk.N.ffn_up", &[width, hidden])
@@ -120,7 +120,7 @@ const DECODER_LAYERS: &[TensorRow] = &[
     .optional(),
     decoder("decoder.block.N.layer.1.layer_norm", "dec.blk.N.cross_attn_norm", &[hidden]),
     decoder("decoder.block.N.layer.2.DenseReluDense.wi", "dec.blk.N.ffn_up", &[width, hidden])
-        .needed_if(is_plain),
+        .needed_unless(is_gated),
     decoder("decoder.block.N.layer.2.DenseReluDense.wi_0", "dec.blk.N.ffn_gate", &[width, hidden])
         .needed_if(is_gated),
     decoder("decoder.block.N.layer.2.DenseReluDense.wi_1", "dec.blk.N.ffn_up", &[width, hidden])
@@ -163,8 +163,4 @@ fn is_gated(config: &Config, _: u64) -> Result<bool> {
     let Some(kind) = config.get(KEY) else { return Ok(false) };
     let problem = || config.error(KEY, "a text such as \"relu\" or \"gated-gelu\"");
     Ok(kind.as_str().ok_or_else(problem)?.starts_with("gated-"))
-}
-
-fn is_plain(config: &Config, layer: u64) -> Result<bool> {
-    Ok(!is_gated(config, layer)?)
 }
