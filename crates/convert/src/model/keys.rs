@@ -47,6 +47,10 @@ pub enum KeyValue {
     Size(Dimension),
     /// This u32, whatever the config says.
     Fixed(u32),
+    /// This f32, whatever the config says.
+    FixedF32(f32),
+    /// This bool, whatever the config says.
+    FixedFlag(bool),
     /// This text.
     Text(&'static str),
     /// A bool: the flag under the first of these names that the config has.
@@ -102,6 +106,8 @@ impl KeyValue {
                 Ok(Some(length.into()))
             }
             Self::Fixed(number) => Ok(Some(number.into())),
+            Self::FixedF32(number) => Ok(Some(number.into())),
+            Self::FixedFlag(flag) => Ok(Some(flag.into())),
             Self::Text(text) => Ok(Some(text.into())),
             Self::Flag(names) => of_first(names, "true or false", |json| Some(json.as_bool()?.into())),
             Self::Formula(formula) => formula(facts),

@@ -97,7 +97,7 @@ const BASE: Family = Family {
     ..DECODER
 };
 
-const OWN_KEYS: &[KeyRow] = &[row("attention.causal", KeyValue::Formula(|_| Ok(Some(false.into()))))];
+const OWN_KEYS: &[KeyRow] = &[row("attention.causal", KeyValue::FixedFlag(false))];
 const LABELS: &[KeyRow] = &[row("classifier.output_labels", KeyValue::Formula(output_labels))];
 
 const TENSORS: &[TensorRow] = &[

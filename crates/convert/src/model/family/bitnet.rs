@@ -18,7 +18,7 @@ pub(super) static BITNET: Family = Family {
         COMMON,
         &[
             row("rope.scaling.type", KeyValue::Text("linear")),
-            row("rope.scaling.factor", KeyValue::Formula(|_| Ok(Some(1.0_f32.into())))),
+            row("rope.scaling.factor", KeyValue::FixedF32(1.0)),
         ],
     ],
     canonical: |name, _| {

@@ -55,9 +55,7 @@ pub(super) static COHERE2: Family = Family {
     ],
     fill: |config| {
         fill_key_value_heads(config)?;
-        let size = crate::model::dimension::head_size(config)?;
-        config.fill("head_dim", crate::json::Json::Integer(size.into()));
-        Ok(())
+        fill_head_size(config)
     },
     keys: &[
         COMMON,

@@ -1,7 +1,6 @@
 //! EXAONE 4.
 
 use super::shared::*;
-use crate::json::Json;
 use crate::model::dimension::head_size;
 use crate::model::keys::{COMMON, KeyValue, row};
 use crate::model::{Default, Family, rope};
@@ -24,11 +23,7 @@ pub(super) static EXAONE4: Family = Family {
         ("sliding_window_pattern", Default::Integer(4)),
         ("vocab_size", Default::Integer(102_400)),
     ],
-    fill: |config| {
-        let size = head_size(config)?;
-        config.fill("head_dim", Json::Integer(size.into()));
-        Ok(())
-    },
+    fill: fill_head_size,
     keys: &[
         COMMON,
         &[

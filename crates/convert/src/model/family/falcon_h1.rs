@@ -13,7 +13,7 @@ use crate::model::{Arranged, Config, Default, Family, Value, View};
 use crate::tokenizer::Scheme;
 use crate::{Error, Result};
 
-/// Falcon H1: attention and state space side by side, with factors that are multiplied into the weights.
+/// Falcon H1.
 pub(super) static FALCON_H1: Family = Family {
     name: "falcon_h1",
     architectures: &["FalconH1ForCausalLM"],
@@ -45,7 +45,7 @@ pub(super) static FALCON_H1: Family = Family {
 };
 
 const MIXER2_OF_H1: &[TensorRow] = &[
-    weight("model.layers.N.mamba.in_proj", "blk.N.ssm_in", &[mixed, hidden]).by(h1_mixed),
+    weight("model.layers.N.mamba.in_proj", "blk.N.ssm_in", &[mixed, hidden]).by(mixed_by_kind),
     MIXER_PARTS[0],
     MIXER_PARTS[1],
     MIXER_PARTS[2],
@@ -115,7 +115,7 @@ fn times(tensor: &Tensor<'_>, factors: [Factor; 2]) -> Result<Arranged> {
 }
 
 /// The rows of a mixer's input (gate, values, the two state projections, time steps), each kind by its own factor.
-fn h1_mixed(tensor: &Tensor<'_>) -> Result<Arranged> {
+fn mixed_by_kind(tensor: &Tensor<'_>) -> Result<Arranged> {
     let config = tensor.config;
     let (inner, states) = (inner(config)?, groups(config)?.saturating_mul(state(config)?));
     let kinds = [inner, inner, states, states, state_heads(config)?];

@@ -28,7 +28,7 @@ pub(super) static GLM4: Family = Family {
         ("rope_theta", Default::Number(10_000.0)),
         ("vocab_size", Default::Integer(151_552)),
     ],
-    keys: &[COMMON, &[row("rope.dimension_count", KeyValue::Formula(glm4_rotated))]],
+    keys: &[COMMON, &[row("rope.dimension_count", KeyValue::Formula(rotated_size))]],
     tensors: &[
         ENDS,
         NORMS,
@@ -44,7 +44,7 @@ pub(super) static GLM4: Family = Family {
     ..DECODER
 };
 
-fn glm4_rotated(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
+fn rotated_size(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
     let size = head_size(facts.config)?;
     whole_number(rotated(facts.config, &["partial_rotary_factor"], 0.5, size)?.trunc(), facts)
 }

@@ -41,7 +41,7 @@ pub(super) static JAMBA: Family = Family {
         number("embedding_length", &["hidden_size"]),
         number("feed_forward_length", &["intermediate_size"]),
         number("attention.head_count", &["num_attention_heads"]),
-        row("attention.head_count_kv", KeyValue::Formula(jamba_key_value_heads)),
+        row("attention.head_count_kv", KeyValue::Formula(key_value_heads_of_layers)),
         row("ssm.conv_kernel", KeyValue::Size(kernel)),
         row("ssm.inner_size", KeyValue::Size(inner)),
         row("ssm.state_size", KeyValue::Size(state)),
@@ -51,7 +51,7 @@ pub(super) static JAMBA: Family = Family {
         number("expert_used_count", &["num_experts_per_tok"]),
         FILE_TYPE,
     ]],
-    canonical: jamba_name,
+    canonical: with_one_name,
     tensors: &[
         &[
             EMBEDDINGS,
@@ -59,71 +59,68 @@ pub(super) static JAMBA: Family = Family {
             weight("model.final_layernorm", "output_norm", &[hidden]),
             NORMS[0],
             weight("model.layers.N.pre_ff_layernorm", "blk.N.ffn_norm", &[hidden]),
-            ATTENTION[0].needed_if(is_jamba_attention),
-            ATTENTION[1].needed_if(is_jamba_attention),
-            ATTENTION[2].needed_if(is_jamba_attention),
-            ATTENTION[3].needed_if(is_jamba_attention),
+            ATTENTION[0].needed_if(is_attention),
+            ATTENTION[1].needed_if(is_attention),
+            ATTENTION[2].needed_if(is_attention),
+            ATTENTION[3].needed_if(is_attention),
         ],
         MIXER1_IN_HYBRID,
         &[
             weight("model.layers.N.feed_forward.gate_proj", "blk.N.ffn_gate", &[feed_forward, hidden])
-                .needed_unless(is_jamba_sparse),
+                .needed_unless(is_sparse),
             weight("model.layers.N.feed_forward.up_proj", "blk.N.ffn_up", &[feed_forward, hidden])
-                .needed_unless(is_jamba_sparse),
+                .needed_unless(is_sparse),
             weight("model.layers.N.feed_forward.down_proj", "blk.N.ffn_down", &[hidden, feed_forward])
-                .needed_unless(is_jamba_sparse),
+                .needed_unless(is_sparse),
             weight("model.layers.N.feed_forward.router", "blk.N.ffn_gate_inp", &[experts, hidden])
-                .needed_if(is_jamba_sparse),
+                .needed_if(is_sparse),
             stacked(
                 "model.layers.N.feed_forward.experts.E.down_proj",
                 "blk.N.ffn_down_exps",
                 &[hidden, expert_width],
             )
-            .needed_if(is_jamba_sparse),
+            .needed_if(is_sparse),
             stacked(
                 "model.layers.N.feed_forward.experts.E.gate_proj",
                 "blk.N.ffn_gate_exps",
                 &[expert_width, hidden],
             )
-            .needed_if(is_jamba_sparse),
+            .needed_if(is_sparse),
             stacked(
                 "model.layers.N.feed_forward.experts.E.up_proj",
                 "blk.N.ffn_up_exps",
                 &[expert_width, hidden],
             )
-            .needed_if(is_jamba_sparse),
+            .needed_if(is_sparse),
         ],
     ],
     ..DECODER
 };
 
-/// The same, of a hybrid, with its norms.
+/// The mixer of Mamba 1 with norms of what the state is made of, in the layers that have one.
 const MIXER1_IN_HYBRID: &[TensorRow] = &[
     weight("model.layers.N.mamba.in_proj", "blk.N.ssm_in", &[twice_inner, hidden])
-        .needed_unless(is_jamba_attention),
+        .needed_unless(is_attention),
     both("model.layers.N.mamba.conv1d", "blk.N.ssm_conv1d", &[inner, one, kernel])
         .by(without_middle)
-        .needed_unless(is_jamba_attention),
+        .needed_unless(is_attention),
     weight("model.layers.N.mamba.x_proj", "blk.N.ssm_x", &[step_and_state, inner])
-        .needed_unless(is_jamba_attention),
+        .needed_unless(is_attention),
     both("model.layers.N.mamba.dt_proj", "blk.N.ssm_dt", &[inner, time_step_rank])
-        .needed_unless(is_jamba_attention),
+        .needed_unless(is_attention),
     whole("model.layers.N.mamba.A_log", "blk.N.ssm_a", &[inner, state])
         .by(negative_exponential)
-        .needed_unless(is_jamba_attention),
-    whole("model.layers.N.mamba.D", "blk.N.ssm_d", &[inner]).needed_unless(is_jamba_attention),
-    weight("model.layers.N.mamba.out_proj", "blk.N.ssm_out", &[hidden, inner])
-        .needed_unless(is_jamba_attention),
+        .needed_unless(is_attention),
+    whole("model.layers.N.mamba.D", "blk.N.ssm_d", &[inner]).needed_unless(is_attention),
+    weight("model.layers.N.mamba.out_proj", "blk.N.ssm_out", &[hidden, inner]).needed_unless(is_attention),
     weight("model.layers.N.mamba.dt_layernorm", "blk.N.ssm_dt_norm", &[time_step_rank])
-        .needed_unless(is_jamba_attention),
-    weight("model.layers.N.mamba.b_layernorm", "blk.N.ssm_b_norm", &[state])
-        .needed_unless(is_jamba_attention),
-    weight("model.layers.N.mamba.c_layernorm", "blk.N.ssm_c_norm", &[state])
-        .needed_unless(is_jamba_attention),
+        .needed_unless(is_attention),
+    weight("model.layers.N.mamba.b_layernorm", "blk.N.ssm_b_norm", &[state]).needed_unless(is_attention),
+    weight("model.layers.N.mamba.c_layernorm", "blk.N.ssm_c_norm", &[state]).needed_unless(is_attention),
 ];
 
 /// Experts that are named as a mixture's feed-forward part are brought to one name.
-fn jamba_name(name: &str, _: &Config) -> String {
+fn with_one_name(name: &str, _: &Config) -> String {
     name.replace(".moe.", ".feed_forward.").replace(".pre_moe_layernorm.", ".pre_ff_layernorm.")
 }
 
@@ -132,17 +129,17 @@ fn is_of_period(config: &Config, layer: u64, period: &str, offset: &str) -> Resu
     Ok(layer % config.size(period)? == offset)
 }
 
-fn is_jamba_attention(config: &Config, layer: u64) -> Result<bool> {
+fn is_attention(config: &Config, layer: u64) -> Result<bool> {
     is_of_period(config, layer, "attn_layer_period", "attn_layer_offset")
 }
 
-fn is_jamba_sparse(config: &Config, layer: u64) -> Result<bool> {
+fn is_sparse(config: &Config, layer: u64) -> Result<bool> {
     Ok(config.size("num_experts")? > 1
         && is_of_period(config, layer, "expert_layer_period", "expert_layer_offset")?)
 }
 
-fn jamba_key_value_heads(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
+fn key_value_heads_of_layers(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
     let config = facts.config;
     let count = key_value_heads(config)?;
-    per_layer(config, layers(config)?, |layer| Ok(if is_jamba_attention(config, layer)? { count } else { 0 }))
+    per_layer(config, layers(config)?, |layer| Ok(if is_attention(config, layer)? { count } else { 0 }))
 }

@@ -13,7 +13,7 @@ use crate::model::keys::{COMMON, Facts, KeyValue, row};
 use crate::model::tensor::weight;
 use crate::model::{Config, Default, Family};
 
-/// LFM 2: short convolutions and a few layers of attention.
+/// LFM 2.
 pub(super) static LFM2: Family = Family {
     name: "lfm2",
     architectures: &["Lfm2ForCausalLM"],
@@ -33,11 +33,11 @@ pub(super) static LFM2: Family = Family {
         ("tie_word_embeddings", Default::Flag(true)),
         ("vocab_size", Default::Integer(65_536)),
     ],
-    fill: fill_lfm2,
+    fill: fill,
     keys: &[
         COMMON,
         &[
-            row("attention.head_count_kv", KeyValue::Formula(lfm2_key_value_heads)),
+            row("attention.head_count_kv", KeyValue::Formula(key_value_heads_of_layers)),
             number("vocab_size", &["vocab_size"]),
             number("shortconv.l_cache", &["conv_L_cache"]),
         ],
@@ -77,7 +77,7 @@ fn cache(config: &Config) -> Result<u64> {
 }
 
 /// The width of the feed-forward part is stated before two thirds of it are taken and rounded up.
-fn fill_lfm2(config: &mut Config) -> Result<()> {
+fn fill(config: &mut Config) -> Result<()> {
     let stated = ["block_ff_dim", "intermediate_size"].into_iter().find(|name| config.get(name).is_some());
     let mut width = stated.map_or(Ok(12_288), |name| config.size(name))?;
     if config.optional_flag("block_auto_adjust_ff_dim")? == Some(true) {
@@ -101,7 +101,7 @@ fn is_attention(config: &Config, layer: u64) -> Result<bool> {
     }
 }
 
-fn lfm2_key_value_heads(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
+fn key_value_heads_of_layers(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
     let config = facts.config;
     let count = key_value_heads(config)?;
     per_layer(config, layers(config)?, |layer| Ok(if is_attention(config, layer)? { count } else { 0 }))

@@ -6,7 +6,6 @@
 
 use super::shared::*;
 use crate::Result;
-use crate::json::Json;
 use crate::model::dimension::{experts, feed_forward, head_size, hidden};
 use crate::model::keys::COMMON;
 use crate::model::tensor::{TensorRow, stacked, weight};
@@ -96,9 +95,7 @@ pub(super) fn frequency_factors(config: &Config) -> Result<Vec<Generated>> {
 /// The head size is always filled in, so its keys are always written.
 fn fill_llama(config: &mut Config) -> Result<()> {
     fill_key_value_heads(config)?;
-    let head_size = head_size(config)?;
-    config.fill("head_dim", Json::Integer(head_size.into()));
-    Ok(())
+    fill_head_size(config)
 }
 
 #[cfg(test)]

@@ -30,10 +30,10 @@ pub(super) static MPT: Family = Family {
         number("block_count", &["n_layers"]),
         row("feed_forward_length", KeyValue::Size(four_hidden)),
         number("attention.head_count", &["n_heads"]),
-        row("attention.head_count_kv", KeyValue::Formula(mpt_key_value_heads)),
-        row("attention.layer_norm_epsilon", KeyValue::Formula(|_| Ok(Some(1e-5_f32.into())))),
-        row("attention.clamp_kqv", KeyValue::Formula(mpt_clamp)),
-        row("attention.max_alibi_bias", KeyValue::Formula(mpt_alibi)),
+        row("attention.head_count_kv", KeyValue::Formula(key_value_heads)),
+        row("attention.layer_norm_epsilon", KeyValue::FixedF32(1e-5)),
+        row("attention.clamp_kqv", KeyValue::Formula(clamp)),
+        row("attention.max_alibi_bias", KeyValue::Formula(alibi)),
     ]],
     tensors: &[&[
         weight("transformer.wte", "token_embd", &[vocabulary, hidden]),
@@ -42,7 +42,7 @@ pub(super) static MPT: Family = Family {
         weight("transformer.wpe", "position_embd", &[positions, hidden]).optional(),
         weight("transformer.blocks.N.norm_1", "blk.N.attn_norm", &[hidden]),
         weight("transformer.blocks.N.norm_2", "blk.N.ffn_norm", &[hidden]),
-        weight("transformer.blocks.N.attn.Wqkv", "blk.N.attn_qkv", &[mpt_query_key_value_width, hidden]),
+        weight("transformer.blocks.N.attn.Wqkv", "blk.N.attn_qkv", &[query_key_value_width, hidden]),
         weight("transformer.blocks.N.attn.q_ln", "blk.N.attn_q_norm", &[hidden]).optional(),
         weight("transformer.blocks.N.attn.k_ln", "blk.N.attn_k_norm", &[hidden]).optional(),
         weight("transformer.blocks.N.attn.out_proj", "blk.N.attn_output", &[hidden, hidden]),
@@ -57,44 +57,44 @@ fn positions(config: &Config) -> Result<u64> {
 }
 
 /// A setting of attention, all of which the config has in an object of its own.
-fn mpt_attention<'a>(config: &'a Config, key: &str) -> Result<Option<&'a Json>> {
+fn attention<'a>(config: &'a Config, key: &str) -> Result<Option<&'a Json>> {
     let Some(settings) = config.get("attn_config") else { return Ok(None) };
     let settings = settings.as_object().ok_or_else(|| config.error("attn_config", "an object"))?;
     Ok(settings.get(key).filter(|value| !value.is_null()))
 }
 
-fn mpt_key_value_heads(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
+fn key_value_heads(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
     stated_key_value_heads(facts.config).map(|count| count.map(OwnedValue::from))
 }
 
 fn stated_key_value_heads(config: &Config) -> Result<Option<u32>> {
     let problem = || config.bad("\"attn_config.kv_n_heads\" is no number of heads");
     let count = |value: &Json| value.as_u32().filter(|&count| count > 0).ok_or_else(problem);
-    mpt_attention(config, "kv_n_heads")?.map(count).transpose()
+    attention(config, "kv_n_heads")?.map(count).transpose()
 }
 
-fn mpt_query_key_value_width(config: &Config) -> Result<u64> {
+fn query_key_value_width(config: &Config) -> Result<u64> {
     let heads_of_keys = stated_key_value_heads(config)?.map_or(heads(config)?, u64::from);
     Ok(hidden(config)?.saturating_add((2 * heads_of_keys).saturating_mul(head_size(config)?)))
 }
 
-fn mpt_clamp(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
-    mpt_number(facts.config, "clip_qkv").map(|number| number.map(OwnedValue::from))
+fn clamp(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
+    attention_number(facts.config, "clip_qkv").map(|number| number.map(OwnedValue::from))
 }
 
-fn mpt_alibi(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
+fn alibi(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
     let problem = || facts.config.bad("\"attn_config.alibi\" is neither true nor false");
     let flag = |value: &Json| value.as_bool().ok_or_else(problem);
-    match mpt_attention(facts.config, "alibi")?.map(flag).transpose()? {
-        Some(true) => Ok(Some(mpt_number(facts.config, "alibi_bias_max")?.unwrap_or(8.0).into())),
+    match attention(facts.config, "alibi")?.map(flag).transpose()? {
+        Some(true) => Ok(Some(attention_number(facts.config, "alibi_bias_max")?.unwrap_or(8.0).into())),
         Some(false) | None => Ok(Some(0.0_f32.into())),
     }
 }
 
-fn mpt_number(config: &Config, key: &str) -> Result<Option<f32>> {
+fn attention_number(config: &Config, key: &str) -> Result<Option<f32>> {
     let problem = || config.bad(format!("\"attn_config.{key}\" is no finite number"));
     let number = |value: &Json| {
         config.single(&format!("attn_config.{key}"), crate::model::number(value).ok_or_else(problem)?)
     };
-    mpt_attention(config, key)?.map(number).transpose()
+    attention(config, key)?.map(number).transpose()
 }

@@ -4,9 +4,8 @@ use briq_format::metadata::OwnedValue;
 
 use super::shared::*;
 use crate::Result;
-use crate::json::Json;
 use crate::model::arrange::{Tensor, plus_one, same};
-use crate::model::dimension::{head_size, heads, hidden};
+use crate::model::dimension::hidden;
 use crate::model::keys::{COMMON, Facts, KeyValue, row};
 use crate::model::tensor::both;
 use crate::model::{Arranged, Default, Family};
@@ -31,9 +30,7 @@ pub(super) static NEMOTRON: Family = Family {
     ],
     fill: |config| {
         fill_key_value_heads(config)?;
-        let size = head_size(config)?;
-        config.fill("head_dim", Json::Integer(size.into()));
-        Ok(())
+        fill_head_size(config)
     },
     keys: &[
         COMMON,
@@ -43,8 +40,8 @@ pub(super) static NEMOTRON: Family = Family {
                 "attention.layer_norm_epsilon",
                 KeyValue::F32(&["layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", "norm_eps"]),
             ),
-            row("rope.dimension_count", KeyValue::Formula(nemotron_rotated)),
-            row("rope.scaling.type", KeyValue::Formula(nemotron_scaling)),
+            row("rope.dimension_count", KeyValue::Formula(rotated_size)),
+            row("rope.scaling.type", KeyValue::Formula(scaling)),
             row("rope.scaling.factor", KeyValue::F32(&["factor"])),
         ],
     ],
@@ -63,14 +60,12 @@ pub(super) static NEMOTRON: Family = Family {
     ..DECODER
 };
 
-fn nemotron_rotated(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
-    let config = facts.config;
-    let all = rotated(config, &["partial_rotary_factor", "rope_pct", "rope_percent"], 0.5, hidden(config)?)?
-        .trunc();
-    whole_number((all / heads(config)? as f64).floor(), facts)
+fn rotated_size(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
+    let names = ["partial_rotary_factor", "rope_pct", "rope_percent"];
+    whole_number(rotated_of_width(facts.config, &names, 0.5)?, facts)
 }
 
-fn nemotron_scaling(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
+fn scaling(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
     let has_factor = facts.config.get("factor").is_some();
     Ok(Some(if has_factor { "linear" } else { "none" }.into()))
 }

@@ -39,7 +39,7 @@ pub(super) static PHI2: Family = Family {
         row("attention.layer_norm_epsilon", KeyValue::F32(&["layer_norm_epsilon", "layer_norm_eps"])),
         row("rope.dimension_count", KeyValue::Formula(phi2_rotated)),
         FILE_TYPE,
-        row("tokenizer.ggml.add_bos_token", KeyValue::Formula(|_| Ok(Some(false.into())))),
+        row("tokenizer.ggml.add_bos_token", KeyValue::FixedFlag(false)),
     ]],
     tensors: &[
         &[
@@ -104,16 +104,12 @@ pub(super) static PHI3: Family = Family {
     ..DECODER
 };
 
-/// The rotated part of a head, cut off where it is fractional as the converter cuts it.
 fn phi2_rotated(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
-    let config = facts.config;
-    let all = rotated(config, &["partial_rotary_factor"], 0.5, hidden(config)?)?.trunc();
-    whole_number((all / heads(config)? as f64).floor(), facts)
+    whole_number(rotated_of_width(facts.config, &["partial_rotary_factor"], 0.5)?, facts)
 }
 
 fn phi3_rotated_size(config: &Config) -> Result<f64> {
-    let all = rotated(config, &["partial_rotary_factor"], 1.0, hidden(config)?)?.trunc();
-    Ok((all / heads(config)? as f64).floor())
+    rotated_of_width(config, &["partial_rotary_factor"], 1.0)
 }
 
 fn phi3_rotated(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
@@ -142,6 +138,7 @@ fn attention_factor(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
 fn sliding_window(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
     Ok(Some((facts.config.optional_size("sliding_window")?.unwrap_or(0) as u32).into()))
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;

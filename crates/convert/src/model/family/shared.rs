@@ -134,12 +134,12 @@ pub(super) const VOCABULARY_AND_ROTATED: &[KeyRow] = &[
 pub(super) const POOLING: &[KeyRow] =
     &[row("pooling_type", KeyValue::Formula(|facts| pooling::pooling_type(facts.directory)))];
 
-/// A key of the same number for every model of the family.
+/// A key of the number under the first of `names` that the config has.
 pub(super) const fn number(key: &'static str, names: &'static [&'static str]) -> KeyRow {
     row(key, KeyValue::U32(names))
 }
 
-/// The part of a head that is rotated, by the fraction under `name`, of heads of `size`.
+/// How much of `width` is rotated: the fraction under the first of `names` that there is, or the class's own.
 pub(super) fn rotated(config: &Config, names: &[&str], default: f64, width: u64) -> Result<f64> {
     for name in names {
         if let Some(fraction) = crate::model::rope::number_of(config, name)? {
@@ -156,6 +156,20 @@ pub(super) fn whole_number(number: f64, facts: &Facts<'_>) -> Result<Option<Owne
         true => Ok(Some((number as u32).into())),
         false => Err(facts.config.bad(format!("a length of {number} is none"))),
     }
+}
+
+/// The rotated part of a head, of the fraction of all heads together, cut off where it is fractional as the converter
+/// cuts it.
+pub(super) fn rotated_of_width(config: &Config, names: &[&str], default: f64) -> Result<f64> {
+    let all = rotated(config, names, default, hidden(config)?)?.trunc();
+    Ok((all / heads(config)? as f64).floor())
+}
+
+/// Fills in the width of a head, so that its keys are always written.
+pub(super) fn fill_head_size(config: &mut Config) -> Result<()> {
+    let size = head_size(config)?;
+    config.fill("head_dim", Json::Integer(size.into()));
+    Ok(())
 }
 
 /// Fills in as many heads for keys and values as for queries.

@@ -38,7 +38,7 @@ pub(super) static STABLELM: Family = Family {
         number("embedding_length", &["hidden_size"]),
         number("block_count", &["num_hidden_layers"]),
         number("feed_forward_length", &["intermediate_size"]),
-        row("rope.dimension_count", KeyValue::Formula(stablelm_rotated)),
+        row("rope.dimension_count", KeyValue::Formula(rotated_size)),
         number("attention.head_count", &["num_attention_heads"]),
         number("attention.head_count_kv", &["num_key_value_heads"]),
         row("use_parallel_residual", KeyValue::Flag(&["use_parallel_residual"])),
@@ -69,6 +69,6 @@ pub(super) static STABLELM: Family = Family {
     ..DECODER
 };
 
-fn stablelm_rotated(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
+fn rotated_size(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
     rotated_of_head(facts, &["partial_rotary_factor", "rope_pct"])
 }
