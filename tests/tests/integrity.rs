@@ -255,7 +255,7 @@ fn edits_of_other_tools_make_the_record_stale_and_are_named() {
             "key \"llama.block_count\" is gone",
             "key \"general.added\" is new",
             "tensor \"blk.0.attn_k.weight\" is gone",
-            "tensor \"blk.1.ffn_up.weight\" was Q8_0 256x512 and is Q8_0 32",
+            "tensor \"blk.1.ffn_up.weight\" was Q8_0 256x256 and is Q8_0 32",
             "tensor \"renamed\" is new",
         ],
     );
