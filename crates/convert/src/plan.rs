@@ -183,6 +183,7 @@ fn choose_types(
     options: &PlanOptions,
 ) -> Result<Vec<Chosen>> {
     let is_gguf = matches!(source.kind, SourceKind::Gguf(_));
+    let is_directory = matches!(source.kind, SourceKind::Directory);
     let facts: Vec<TensorFacts<'_>> = mapping
         .written
         .iter()
@@ -204,17 +205,19 @@ fn choose_types(
                 Element::Unknown(id) => {
                     Chosen { ty: None, reason: format!("{id} is carried as it is"), is_fallback: false }
                 }
+                Element::Known(_) if choice.reason.is_named() => from_recipe(choice.ty, &choice.reason),
                 Element::Known(TensorType::MXFP4) if !is_gguf && follows_converter(recipe) => {
                     Chosen::new(TensorType::MXFP4, "stored as MXFP4: its blocks are carried as they are")
                 }
-                Element::Known(ty) if is_integer(ty) => Chosen::new(ty, "integers are carried as they are"),
+                // Of a directory they are weights, which llama.cpp's converter takes for floats.
+                Element::Known(ty) if is_integer(ty) && !is_directory => {
+                    Chosen::new(ty, "integers are carried as they are")
+                }
                 _ if is_gguf => from_recipe(choice.ty, &choice.reason),
                 _ if matches!(choice.reason, Reason::Kept { .. }) => {
                     from_recipe(float_type(Recipe::Auto, element), &choice.reason)
                 }
-                _ if choice.reason.is_named() || !follows_converter(recipe) => {
-                    from_recipe(choice.ty, &choice.reason)
-                }
+                _ if !follows_converter(recipe) => from_recipe(choice.ty, &choice.reason),
                 _ => match element_rule(&written.name, written.shape.rank()) {
                     ElementRule::KeepF32(why) => Chosen::new(TensorType::F32, format!("{why}: stays F32")),
                     ElementRule::Follow => from_recipe(float_type(recipe, element), &choice.reason),
@@ -320,6 +323,9 @@ fn spec(source: &Source, written: &Written, ty: Option<TensorType>) -> briq_form
 
 /// Fails when the stored type cannot be read or the wanted one cannot be made.
 fn check_codec(source: &Source, written: &Written, wanted: TensorType) -> Result<()> {
+    if let Origin::Mxfp4 { blocks, scales, .. } = written.origin {
+        [blocks, scales].into_iter().try_for_each(|index| check_bytes(source, index))?;
+    }
     let index = match &written.origin {
         Origin::Source(index) => Some(*index),
         Origin::Parts(parts) => {
@@ -339,6 +345,18 @@ fn check_codec(source: &Source, written: &Written, wanted: TensorType) -> Result
         }
         Element::Known(_) => Ok(()),
         other => bad(format!("has dtype {other}; allowed are F64, F32, F16, BF16 and signed integers")),
+    }
+}
+
+/// Fails unless the tensor holds bytes, as codes and scales of MXFP4 do.
+fn check_bytes(source: &Source, index: usize) -> Result<()> {
+    let tensor = &source.tensors[index];
+    match tensor.element {
+        Element::Foreign("U8") => Ok(()),
+        other => {
+            let problem = format!("tensor \"{}\" of MXFP4 has dtype {other}; allowed is U8", tensor.name);
+            Err(Error::bad(source.path_of(tensor), problem))
+        }
     }
 }
 

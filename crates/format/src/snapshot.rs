@@ -5,7 +5,12 @@
 
 use std::fmt;
 
+<<<<<<< HEAD
 use crate::metadata::{Array, Text, Value, keys};
+=======
+use crate::metadata::{Array, Text, Value};
+use crate::wire::ValueType;
+>>>>>>> main
 use crate::{Escaped, Gguf, View};
 
 /// Strings up to this many bytes are printed; longer ones are hashed.
@@ -89,9 +94,8 @@ fn write_value(f: &mut fmt::Formatter<'_>, value: Value<'_>) -> fmt::Result {
 
 fn write_array(f: &mut fmt::Formatter<'_>, array: Array<'_>) -> fmt::Result {
     write!(f, "[{}; {}] = ", array.element_type().name(), array.len())?;
-    let short_strings =
-        array.iter().take(PRINTED_ELEMENTS as usize).all(|element| !matches!(element, Value::Array(_)));
-    if array.len() > PRINTED_ELEMENTS || !short_strings {
+    let holds_arrays = array.element_type() == ValueType::Array && !array.is_empty();
+    if array.len() > PRINTED_ELEMENTS || holds_arrays {
         return write!(f, "#{}", short(blake3::hash(array.bytes())));
     }
     f.write_str("[")?;

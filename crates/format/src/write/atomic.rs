@@ -1,6 +1,6 @@
 //! A file that appears complete under its name, or not at all.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -29,6 +29,8 @@ pub struct AtomicFile {
     /// As the caller named it.
     path: PathBuf,
     target: PathBuf,
+    /// That of the file it replaces.
+    mode: Option<Permissions>,
     existing: Existing,
 }
 
@@ -81,11 +83,12 @@ impl AtomicFile {
         let made = temporary::create(&mut *system, folder, name);
         let (file, temporary) = made.map_err(Error::io("create a temporary file beside it"))?;
         let temporary = Temporary { file, path: Some(temporary), system };
-        if let Some(old) = old {
-            temporary.file.set_permissions(old.permissions()).map_err(Error::io("set the mode of"))?;
+        let mode = old.map(|old| old.permissions());
+        if let Some(mode) = &mode {
+            temporary.file.set_permissions(while_written(mode)).map_err(Error::io("set the mode of"))?;
         }
         let out = BufWriter::with_capacity(1 << 20, temporary);
-        Ok(Self { out, path: path.to_owned(), target, existing })
+        Ok(Self { out, path: path.to_owned(), target, mode, existing })
     }
 
     /// Where the file will be, as the caller named it.
@@ -127,6 +130,9 @@ impl AtomicFile {
 
     fn finish(self) -> Result<()> {
         let mut temporary = self.out.into_inner().map_err(|error| Error::io("write")(error.into_error()))?;
+        if let Some(mode) = self.mode {
+            temporary.file.set_permissions(mode).map_err(Error::io("set the mode of"))?;
+        }
         temporary.system.sync(&temporary.file).map_err(Error::io("sync"))?;
         temporary.rename(&self.target, self.existing).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Error::invalid(EXISTS),
@@ -189,6 +195,22 @@ fn old_file(path: &Path) -> Result<Option<fs::Metadata>> {
         },
         Err(error) => Err(Error::io("look at")(error)),
     }
+}
+
+/// A mode that shows the file to nobody whom `mode` hides it from, but lets its owner read it back and clear it up.
+#[cfg(unix)]
+fn while_written(mode: &Permissions) -> Permissions {
+    use std::os::unix::fs::PermissionsExt;
+    Permissions::from_mode(mode.mode() | 0o600)
+}
+
+#[cfg(not(unix))]
+fn while_written(mode: &Permissions) -> Permissions {
+    let mut mode = mode.clone();
+    // Windows has this one bit alone.
+    #[allow(clippy::permissions_set_readonly_false)]
+    mode.set_readonly(false);
+    mode
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -277,5 +299,29 @@ mod tests {
         assert!(AtomicFile::create(&astray, Existing::Replace).is_err());
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_mode_that_forbids_its_owner_holds_only_once_the_file_is_complete() {
+        use std::os::unix::fs::PermissionsExt;
+        for mode in [0o444, 0o200, 0o000] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("out.bin");
+            fs::write(&path, b"old").unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            let mut file = AtomicFile::create(&path, Existing::Replace).unwrap();
+            let during = file.out.get_ref().file.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!(
+                during,
+                mode | 0o600,
+                "readable by its owner, and by nobody else whom it was hidden from"
+            );
+            file.write_all(b"new").unwrap();
+            file.reopen().unwrap();
+            file.commit().unwrap();
+            let after = fs::metadata(&path).unwrap();
+            assert_eq!((after.permissions().mode() & 0o777, after.len()), (mode, 3), "{mode:o}");
+        }
     }
 }
