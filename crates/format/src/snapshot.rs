@@ -5,12 +5,8 @@
 
 use std::fmt;
 
-<<<<<<< HEAD
 use crate::metadata::{Array, Text, Value, keys};
-=======
-use crate::metadata::{Array, Text, Value};
 use crate::wire::ValueType;
->>>>>>> main
 use crate::{Escaped, Gguf, View};
 
 /// Strings up to this many bytes are printed; longer ones are hashed.
