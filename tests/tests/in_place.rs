@@ -6,7 +6,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
-use briq_format::Gguf;
+use briq_format::{FilePlan, Gguf, MetadataBuf, Shape, TensorSpec, TensorType};
 use briq_tests::Folder;
 
 const WRONG_USAGE: i32 = 2;
@@ -68,9 +68,16 @@ fn what_is_no_single_gguf_file_is_refused() {
     };
     refused("model", &[], "a directory");
     refused("model/model.safetensors", &["--arch", "llama"], "a safetensors file");
-    for number in 1..=2 {
-        let name = format!("shards-0000{number}-of-00002.gguf");
-        folder.copy(&format!("container/{name}"), &name);
+    for number in 0..2_u16 {
+        let mut metadata = MetadataBuf::new();
+        metadata.set("split.no", number).unwrap();
+        metadata.set("split.count", 2_u16).unwrap();
+        metadata.set("split.tensors.count", 2_i32).unwrap();
+        let tensor =
+            TensorSpec::new(format!("w{number}"), Shape::new(&[8]).unwrap(), TensorType::F32).unwrap();
+        let plan = FilePlan::new(&metadata, vec![tensor]).unwrap();
+        let file = [plan.head(), &[0; 32]].concat();
+        folder.write(&format!("shards-0000{}-of-00002.gguf", number + 1), file);
     }
     refused("shards-00001-of-00002.gguf", &[], "a model in 2 files, and the result is one");
 }
@@ -81,20 +88,6 @@ fn in_place_and_out_exclude_each_other() {
     let run = folder.briq(&in_place("m.gguf", &["--out", "x.gguf"]));
     assert_eq!(run.code, Some(WRONG_USAGE));
     assert!(run.stderr.contains("cannot be used with"), "{}", run.stderr);
-}
-
-#[test]
-fn the_source_under_any_name_is_refused_as_output_and_the_way_to_do_it_is_named() {
-    let folder = model();
-    fs::hard_link(folder.path("m.gguf"), folder.path("hard.gguf")).unwrap();
-    symlink("m.gguf", folder.path("soft.gguf")).unwrap();
-    for name in ["m.gguf", "./m.gguf", "hard.gguf", "soft.gguf"] {
-        let convert = ["convert", "m.gguf", "--type", "Q4_0", "--force", "--out", name];
-        let message = format!(
-            "{name}: the output is a file of the source (m.gguf); write to another name, or pass --in-place without --out to replace it"
-        );
-        folder.refuses(&convert, WRONG_USAGE, &message);
-    }
 }
 
 #[test]
