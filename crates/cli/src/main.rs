@@ -29,6 +29,7 @@ fn run(command: &Command) -> anyhow::Result<Outcome> {
         Command::Convert(args) => commands::convert::run(args),
         Command::Inspect(args) => commands::inspect::run(args),
         Command::Verify(args) => commands::verify::run(args),
+        Command::Hash(args) => commands::hash::run(args),
         Command::Snapshot(args) => commands::snapshot::run(args),
         Command::Imatrix(args) => commands::imatrix::run(args),
         Command::Bench(args) => commands::bench::run(args),

@@ -10,6 +10,7 @@ use briq_format::metadata::keys;
 use briq_format::{FilePlan, MetadataBuf, TensorSpec, TensorType, Value};
 
 use crate::imatrix::{self, Imatrix};
+use crate::integrity::{Record, TensorHash, recorded};
 use crate::mapping::{Mapping, Written};
 use crate::model::{ElementRule, element_rule};
 use crate::recipe::{self, Importance, ModelFacts, Reason, Recipe, TensorFacts, quantizer_order};
@@ -31,12 +32,15 @@ pub struct PlanOptions {
     pub arch_as: Option<String>,
     /// The pre-tokenizer's name, where it is not to be found from the tokenizer's structure.
     pub pre: Option<String>,
+    /// Whether the file carries a record of what was written into it.
+    pub record: bool,
 }
 
 impl PlanOptions {
     /// A recipe and nothing else.
     pub fn new(recipe: Recipe) -> Self {
-        Self { types: recipe::Options::new(recipe), imatrix: None, arch: None, arch_as: None, pre: None }
+        let types = recipe::Options::new(recipe);
+        Self { types, imatrix: None, arch: None, arch_as: None, pre: None, record: true }
     }
 }
 
@@ -49,7 +53,7 @@ pub struct Plan {
     pub recipe: Recipe,
     /// The importance matrix, where one is given.
     pub imatrix: Option<Arc<Imatrix>>,
-    /// The keys of the file.
+    /// The keys of the file, but for the record.
     pub metadata: MetadataBuf,
     /// The tensors in the order of the file.
     pub tensors: Vec<Planned>,
@@ -57,7 +61,9 @@ pub struct Plan {
     pub dropped: Vec<(String, &'static str)>,
     /// Patterns of the user's that match no tensor.
     pub unmatched: Vec<String>,
-    /// The exact layout of the file.
+    /// Whether the file carries a record of what was written into it.
+    pub record: bool,
+    /// The exact layout of the file. Where it carries a record, its digests are zeros here.
     pub file: FilePlan,
 }
 
@@ -106,11 +112,22 @@ impl Plan {
         if writes_in_quantizer_order(&source, recipe) {
             tensors = in_quantizer_order(tensors);
         }
-        let file = FilePlan::new(&metadata, tensors.iter().map(|tensor| tensor.spec.clone()).collect())
+        let specs: Vec<TensorSpec> = tensors.iter().map(|tensor| tensor.spec.clone()).collect();
+        let plain = FilePlan::new(&metadata, specs.clone())
             .map_err(|error| Error::bad(&source.path, error.to_string()))?;
+        let record = options.record;
+        let file = if record { recorded(&plain, &metadata, specs, Record::placeholder)? } else { plain };
         let unmatched = options.types.unmatched(tensors.iter().map(|tensor| tensor.spec.name()));
         let dropped = mapping.dropped;
-        Ok(Self { source, recipe, imatrix, metadata, tensors, dropped, unmatched, file })
+        Ok(Self { source, recipe, imatrix, metadata, tensors, dropped, unmatched, record, file })
+    }
+
+    /// The layout with the record of tensors whose bytes have these hashes. It is as long as [`Plan::file`].
+    pub(crate) fn with_record(&self, hashes: Vec<TensorHash>) -> Result<FilePlan> {
+        let specs = self.tensors.iter().map(|tensor| tensor.spec.clone()).collect();
+        recorded(&self.file, &self.metadata, specs, |metadata, tensors| {
+            Record::new(metadata, tensors, hashes)
+        })
     }
 
     /// Bits per weight over all tensors.

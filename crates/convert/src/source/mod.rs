@@ -197,6 +197,11 @@ impl Source {
         paths
     }
 
+    /// How many files hold its tensors.
+    pub fn file_count(&self) -> usize {
+        self.files.len()
+    }
+
     /// Bytes of all tensors.
     pub fn bytes(&self) -> u64 {
         self.tensors.iter().map(|tensor| tensor.bytes).sum()

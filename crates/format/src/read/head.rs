@@ -50,6 +50,11 @@ impl Head {
         }
     }
 
+    /// The bytes of header, metadata and tensor table.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Header, metadata and tensor table. The tensors have no bytes here.
     pub fn view(&self) -> View<'_> {
         View { layout: &self.layout, head: &self.bytes, data: &[] }

@@ -156,9 +156,17 @@ impl FilePlan {
             type_id: spec.type_id,
             offset_in_data: *offset,
             offset_in_file: self.head.len() as u64 + offset,
-            bytes: spec.bytes,
+            bytes: self.seen_bytes(spec),
             endian: Endian::Little,
         })
+    }
+
+    /// Bytes of a tensor as a reader of the finished file will see them: one of unknown type reaches to the next.
+    pub fn seen_bytes(&self, spec: &TensorSpec) -> u64 {
+        match TensorType::try_from(spec.type_id) {
+            Ok(_) => spec.bytes,
+            Err(_) => spec.bytes + self.padding(spec.bytes),
+        }
     }
 
     /// Bytes of zeros behind a tensor of `bytes` bytes.
