@@ -88,7 +88,6 @@ pub(super) static GEMMA3: Family = Family {
         ],
         POOLING,
     ],
-    canonical: with_model,
     tensors: &[
         &[weight("model.embed_tokens", "token_embd", &[any, hidden]).by(vocabulary_rows), LAST_NORM],
         FOUR_NORMS_PLUS_ONE,

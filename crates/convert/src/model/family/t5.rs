@@ -4,7 +4,7 @@ use super::shared::*;
 use crate::Result;
 use crate::json::Json;
 use crate::model::dimension::{heads, hidden, layers, vocabulary};
-use crate::model::keys::{FILE_TYPE, KeyValue, row};
+use crate::model::keys::{FILE_TYPE, KeyRow, KeyValue, row};
 use crate::model::tensor::{TensorRow, weight};
 use crate::model::{Config, Default, Family};
 
@@ -19,6 +19,28 @@ pub(super) static T5: Family = Family {
         "UMT5Model",
     ],
     arch: "t5",
+    keys: &[
+        SHAPE,
+        &[number("decoder_block_count", &["num_decoder_layers"])],
+        ATTENTION_KEYS,
+        &[number("decoder_start_token_id", &["decoder_start_token_id"]), FILE_TYPE],
+    ],
+    tensors: &[
+        &[
+            TensorRow {
+                takes_first: true,
+                ..weight("decoder.embed_tokens", "token_embd", &[vocabulary, hidden]).optional()
+            },
+            weight("lm_head", "output", &[vocabulary, hidden]).optional(),
+            weight("decoder.final_layer_norm", "dec.output_norm", &[hidden]),
+        ],
+        ENCODER,
+        DECODER_LAYERS,
+    ],
+    ..T5_BASE
+};
+
+const T5_BASE: Family = Family {
     defaults: &[
         ("d_ff", Default::Integer(2048)),
         ("d_kv", Default::Integer(64)),
@@ -39,43 +61,42 @@ pub(super) static T5: Family = Family {
         }
         Ok(())
     },
-    keys: &[&[
-        number("context_length", &["n_positions"]),
-        number("embedding_length", &["d_model"]),
-        number("feed_forward_length", &["d_ff"]),
-        number("block_count", &["num_layers"]),
-        number("decoder_block_count", &["num_decoder_layers"]),
-        number("attention.head_count", &["num_heads"]),
-        number("attention.key_length", &["d_kv"]),
-        number("attention.value_length", &["d_kv"]),
-        row("attention.layer_norm_epsilon", KeyValue::F32(&["layer_norm_epsilon"])),
-        number("attention.relative_buckets_count", &["relative_attention_num_buckets"]),
-        row("attention.layer_norm_rms_epsilon", KeyValue::F32(&["layer_norm_epsilon"])),
-        number("decoder_start_token_id", &["decoder_start_token_id"]),
-        FILE_TYPE,
-    ]],
-    tensors: &[
-        &[
-            TensorRow {
-                takes_first: true,
-                ..weight("decoder.embed_tokens", "token_embd", &[vocabulary, hidden]).optional()
-            },
-            TensorRow {
-                takes_first: true,
-                ..weight("encoder.embed_tokens", "token_embd", &[vocabulary, hidden]).optional()
-            },
-            TensorRow { takes_first: true, ..weight("shared", "token_embd", &[vocabulary, hidden]) },
-            weight("lm_head", "output", &[vocabulary, hidden]).optional(),
-            weight("encoder.final_layer_norm", "enc.output_norm", &[hidden]),
-            weight("decoder.final_layer_norm", "dec.output_norm", &[hidden]).needed_if(has_decoder),
-        ],
-        ENCODER,
-        DECODER_LAYERS,
-    ],
     ..DECODER
 };
 
+/// T5's encoder alone, which makes embeddings.
+pub(super) static T5_ENCODER: Family = Family {
+    name: "t5encoder",
+    architectures: &["T5EncoderModel"],
+    arch: "t5encoder",
+    keys: &[SHAPE, ATTENTION_KEYS, &[FILE_TYPE]],
+    tensors: &[ENCODER],
+    ..T5_BASE
+};
+
+const SHAPE: &[KeyRow] = &[
+    number("context_length", &["n_positions"]),
+    number("embedding_length", &["d_model"]),
+    number("feed_forward_length", &["d_ff"]),
+    number("block_count", &["num_layers"]),
+];
+
+const ATTENTION_KEYS: &[KeyRow] = &[
+    number("attention.head_count", &["num_heads"]),
+    number("attention.key_length", &["d_kv"]),
+    number("attention.value_length", &["d_kv"]),
+    row("attention.layer_norm_epsilon", KeyValue::F32(&["layer_norm_epsilon"])),
+    number("attention.relative_buckets_count", &["relative_attention_num_buckets"]),
+    row("attention.layer_norm_rms_epsilon", KeyValue::F32(&["layer_norm_epsilon"])),
+];
+
 const ENCODER: &[TensorRow] = &[
+    TensorRow {
+        takes_first: true,
+        ..weight("encoder.embed_tokens", "token_embd", &[vocabulary, hidden]).optional()
+    },
+    TensorRow { takes_first: true, ..weight("shared", "token_embd", &[vocabulary, hidden]) },
+    weight("encoder.final_layer_norm", "enc.output_norm", &[hidden]),
     weight("encoder.block.N.layer.0.SelfAttention.q", "enc.blk.N.attn_q", &[inner, hidden]),
     weight("encoder.block.N.layer.0.SelfAttention.k", "enc.blk.N.attn_k", &[inner, hidden]),
     weight("encoder.block.N.layer.0.SelfAttention.v", "enc.blk.N.attn_v", &[inner, hidden]),
@@ -107,7 +128,7 @@ const DECODER_LAYERS: &[TensorRow] = &[
         "dec.blk.N.attn_rel_b",
         &[buckets, heads],
     )
-    .needed_if(is_first_with_decoder),
+    .needed_if(is_first),
     decoder("decoder.block.N.layer.0.layer_norm", "dec.blk.N.attn_norm", &[hidden]),
     decoder("decoder.block.N.layer.1.EncDecAttention.q", "dec.blk.N.cross_attn_q", &[inner, hidden]),
     decoder("decoder.block.N.layer.1.EncDecAttention.k", "dec.blk.N.cross_attn_k", &[inner, hidden]),
@@ -121,11 +142,11 @@ const DECODER_LAYERS: &[TensorRow] = &[
     .optional(),
     decoder("decoder.block.N.layer.1.layer_norm", "dec.blk.N.cross_attn_norm", &[hidden]),
     decoder("decoder.block.N.layer.2.DenseReluDense.wi", "dec.blk.N.ffn_up", &[width, hidden])
-        .needed_if(is_plain_with_decoder),
+        .needed_if(is_plain),
     decoder("decoder.block.N.layer.2.DenseReluDense.wi_0", "dec.blk.N.ffn_gate", &[width, hidden])
-        .needed_if(is_gated_with_decoder),
+        .needed_if(is_gated),
     decoder("decoder.block.N.layer.2.DenseReluDense.wi_1", "dec.blk.N.ffn_up", &[width, hidden])
-        .needed_if(is_gated_with_decoder),
+        .needed_if(is_gated),
     decoder("decoder.block.N.layer.2.DenseReluDense.wo", "dec.blk.N.ffn_down", &[hidden, width]),
     decoder("decoder.block.N.layer.2.layer_norm", "dec.blk.N.ffn_norm", &[hidden]),
 ];
@@ -135,7 +156,7 @@ const fn decoder(
     target: &'static str,
     shape: &'static [crate::model::Dimension],
 ) -> TensorRow {
-    weight(source, target, shape).in_layers(decoder_layers).needed_if(has_decoder)
+    weight(source, target, shape).in_layers(decoder_layers)
 }
 
 fn inner(config: &Config) -> Result<u64> {
@@ -154,18 +175,9 @@ fn decoder_layers(config: &Config) -> Result<u64> {
     config.size("num_decoder_layers")
 }
 
-/// A model that makes embeddings is an encoder alone.
-fn has_decoder(config: &Config, _: u64) -> Result<bool> {
-    Ok(!config.architecture().is_ok_and(|class| class.ends_with("EncoderModel")))
-}
-
 /// The first layer's bias serves for all but in UMT5.
 fn is_first(config: &Config, layer: u64) -> Result<bool> {
     Ok(layer == 0 || config.architecture().is_ok_and(|class| class.starts_with("UMT5")))
-}
-
-fn is_first_with_decoder(config: &Config, layer: u64) -> Result<bool> {
-    Ok(is_first(config, layer)? && has_decoder(config, layer)?)
 }
 
 fn is_gated(config: &Config, _: u64) -> Result<bool> {
@@ -175,12 +187,4 @@ fn is_gated(config: &Config, _: u64) -> Result<bool> {
 
 fn is_plain(config: &Config, layer: u64) -> Result<bool> {
     Ok(!is_gated(config, layer)?)
-}
-
-fn is_gated_with_decoder(config: &Config, layer: u64) -> Result<bool> {
-    Ok(is_gated(config, layer)? && has_decoder(config, layer)?)
-}
-
-fn is_plain_with_decoder(config: &Config, layer: u64) -> Result<bool> {
-    Ok(is_plain(config, layer)? && has_decoder(config, layer)?)
 }
