@@ -158,8 +158,8 @@ fn a_setting_against_reason_is_named_with_what_was_allowed() {
         ),
         (
             "\"hidden_size\": 256",
-            "\"hidden_size\": 256, \"quantization_config\": {\"quant_method\": \"fp8\"}",
-            "model: the weights are quantized already (quant_method \"fp8\"); briq converts from float weights",
+            "\"hidden_size\": 256, \"quantization_config\": {\"quant_method\": \"gptq\"}",
+            "model/config.json: the weights are quantized already (\"quantization_config\" has quant_method \"gptq\"), and weights in FP8 and 8-bit integers with scales are read; convert the checkpoint in floats that this one was made from, or turn its weights into floats first",
         ),
     ] {
         let folder = Folder::with(LLAMA, "model");

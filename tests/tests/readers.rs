@@ -25,7 +25,7 @@ fn open(path: &str) -> Result<String, String> {
     let source = Source::open(&full).map_err(|error| message(&error))?;
     Ok(source.tensors.iter().fold(String::new(), |mut text, tensor| {
         let name = Escaped(tensor.name.as_bytes());
-        writeln!(text, "{name} {} {}", tensor.element, tensor.shape).unwrap();
+        writeln!(text, "{name} {} {}", tensor.stored_as(), tensor.shape).unwrap();
         text
     }))
 }

@@ -289,7 +289,7 @@ fn planned(source: &Source, written: &Written, chosen: Chosen) -> Result<Planned
 
 /// The name in the source, and what it is stored as there, in words.
 fn described(source: &Source, written: &Written) -> (String, String) {
-    let stored = |index: usize| source.tensors[index].element.to_string();
+    let stored = |index: usize| source.tensors[index].stored_as();
     match &written.origin {
         Origin::Source(index) => (source.tensors[*index].name.clone(), stored(*index)),
         Origin::Parts(parts) => {

@@ -21,6 +21,9 @@ static REPORTED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// `GGML_LOG_LEVEL_ERROR`.
 const LOG_LEVEL_ERROR: c_int = 4;
 
+/// `LLAMA_POOLING_TYPE_MEAN`.
+const POOLING_TYPE_MEAN: c_int = 1;
+
 /// Threads for evaluation and quantization.
 pub(crate) const THREADS: i32 = 2;
 
@@ -149,6 +152,7 @@ functions! {
     llama_init_from_model: fn(Handle, ContextParameters) -> Option<Handle>;
     llama_free: fn(Handle);
     llama_batch_get_one: fn(*mut i32, i32) -> Batch;
+    llama_encode: fn(Handle, Batch) -> i32;
     llama_decode: fn(Handle, Batch) -> i32;
     llama_get_logits_ith: fn(Handle, i32) -> *const f32;
     llama_get_embeddings_seq: fn(Handle, i32) -> *const f32;
@@ -233,13 +237,29 @@ impl Model<'_> {
     /// # Errors
     /// llama.cpp does not evaluate the tokens.
     pub(crate) fn logits(&self, tokens: &[i32]) -> Result<Vec<f32>> {
+        let evaluation = self.evaluation(tokens.len(), Output::Logits)?;
+        evaluation.decode(tokens)?;
+        self.last_logits(&evaluation)
+    }
+
+    /// The logits after the last of the decoder's `tokens`, where the encoder was given the `source`.
+    ///
+    /// # Errors
+    /// llama.cpp does not evaluate the tokens.
+    pub(crate) fn logits_after(&self, source: &[i32], tokens: &[i32]) -> Result<Vec<f32>> {
+        let evaluation = self.evaluation(source.len().max(tokens.len()), Output::Logits)?;
+        evaluation.encode(source)?;
+        evaluation.decode(tokens)?;
+        self.last_logits(&evaluation)
+    }
+
+    fn last_logits(&self, evaluation: &Evaluation<'_>) -> Result<Vec<f32>> {
         let functions = &self.llama.functions;
-        let context = self.evaluate(tokens, false)?;
         // SAFETY: the vocabulary belongs to the model, which is alive.
         let count =
             unsafe { (functions.llama_vocab_n_tokens)((functions.llama_model_get_vocab)(self.handle)) };
-        // SAFETY: the context has just been evaluated; -1 is its last output.
-        let values = unsafe { (functions.llama_get_logits_ith)(context.handle, -1) };
+        // SAFETY: tokens have just been decoded; -1 is the last output.
+        let values = unsafe { (functions.llama_get_logits_ith)(evaluation.handle, -1) };
         self.copied(values, count)
     }
 
@@ -248,20 +268,25 @@ impl Model<'_> {
     /// # Errors
     /// llama.cpp does not evaluate the text.
     pub(crate) fn embedding(&self, text: &str) -> Result<Vec<f32>> {
-        self.pooled(&self.tokenize(text)?)
+        self.pooled(&self.tokenize(text)?, Output::Embedding)
     }
 
-    /// The embedding of tokens, pooled as the file's pooling key asks.
+    /// The mean of the tokens' embeddings, whatever the file's pooling key asks.
     ///
     /// # Errors
     /// llama.cpp does not evaluate the tokens.
-    pub(crate) fn pooled(&self, tokens: &[i32]) -> Result<Vec<f32>> {
+    pub(crate) fn mean_embedding(&self, tokens: &[i32]) -> Result<Vec<f32>> {
+        self.pooled(tokens, Output::MeanEmbedding)
+    }
+
+    fn pooled(&self, tokens: &[i32], output: Output) -> Result<Vec<f32>> {
         let functions = &self.llama.functions;
-        let context = self.evaluate(tokens, true)?;
+        let evaluation = self.evaluation(tokens.len(), output)?;
+        evaluation.decode(tokens)?;
         // SAFETY: the model is alive.
         let width = unsafe { (functions.llama_model_n_embd)(self.handle) };
-        // SAFETY: the context has just been evaluated, with one sequence.
-        let values = unsafe { (functions.llama_get_embeddings_seq)(context.handle, 0) };
+        // SAFETY: tokens have just been decoded, as one sequence.
+        let values = unsafe { (functions.llama_get_embeddings_seq)(evaluation.handle, 0) };
         self.copied(values, width)
     }
 
@@ -283,19 +308,21 @@ impl Model<'_> {
         Ok(tokens)
     }
 
-    fn evaluate(&self, tokens: &[i32], embeddings: bool) -> Result<EvaluatedContext<'_>> {
+    /// Room for this many tokens.
+    fn evaluation(&self, tokens: usize, output: Output) -> Result<Evaluation<'_>> {
         let functions = &self.llama.functions;
-        let mut tokens = tokens.to_vec();
-        let count = i32::try_from(tokens.len())?;
         // SAFETY: no arguments; the result is a plain structure.
         let mut parameters = unsafe { (functions.llama_context_default_params)() };
-        let room = u32::try_from(tokens.len().max(56) + 8)?;
+        let room = u32::try_from(tokens.max(56) + 8)?;
         parameters.context_tokens = room;
         parameters.batch_tokens = room;
         parameters.micro_batch_tokens = room;
         parameters.threads = THREADS;
         parameters.batch_threads = THREADS;
-        parameters.embeddings = embeddings;
+        parameters.embeddings = output != Output::Logits;
+        if output == Output::MeanEmbedding {
+            parameters.pooling = POOLING_TYPE_MEAN;
+        }
         // Flash attention rounds to halves on the way.
         parameters.flash_attention = 0;
         // 0 is the id of F32.
@@ -306,13 +333,7 @@ impl Model<'_> {
         let Some(handle) = handle else {
             bail!("llama.cpp makes no context for {}: {}", self.path.display(), reported());
         };
-        let context = EvaluatedContext { functions, handle };
-        // SAFETY: the batch points at `tokens`, which is alive and as long as it says.
-        let code = unsafe {
-            (functions.llama_decode)(handle, (functions.llama_batch_get_one)(tokens.as_mut_ptr(), count))
-        };
-        ensure!(code == 0, "llama.cpp does not evaluate {}: {}", self.path.display(), reported());
-        Ok(context)
+        Ok(Evaluation { model: self, handle })
     }
 
     fn copied(&self, values: *const f32, count: i32) -> Result<Vec<f32>> {
@@ -330,15 +351,46 @@ impl Drop for Model<'_> {
     }
 }
 
-struct EvaluatedContext<'model> {
-    functions: &'model Functions,
+/// What an evaluation is to give.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Output {
+    Logits,
+    /// Pooled as the file asks.
+    Embedding,
+    MeanEmbedding,
+}
+
+/// A context of llama.cpp, with the results of the tokens it was given last.
+struct Evaluation<'model> {
+    model: &'model Model<'model>,
     handle: Handle,
 }
 
-impl Drop for EvaluatedContext<'_> {
+impl Evaluation<'_> {
+    fn encode(&self, tokens: &[i32]) -> Result<()> {
+        self.hand(self.model.llama.functions.llama_encode, tokens)
+    }
+
+    fn decode(&self, tokens: &[i32]) -> Result<()> {
+        self.hand(self.model.llama.functions.llama_decode, tokens)
+    }
+
+    fn hand(&self, take: unsafe extern "C" fn(Handle, Batch) -> i32, tokens: &[i32]) -> Result<()> {
+        let mut tokens = tokens.to_vec();
+        let count = i32::try_from(tokens.len())?;
+        // SAFETY: the result is a plain structure that points at `tokens`.
+        let batch = unsafe { (self.model.llama.functions.llama_batch_get_one)(tokens.as_mut_ptr(), count) };
+        // SAFETY: the batch points at `tokens`, which is alive and as long as it says.
+        let code = unsafe { take(self.handle, batch) };
+        ensure!(code == 0, "llama.cpp does not evaluate {}: {}", self.model.path.display(), reported());
+        Ok(())
+    }
+}
+
+impl Drop for Evaluation<'_> {
     fn drop(&mut self) {
         // SAFETY: made by this library and freed once.
-        unsafe { (self.functions.llama_free)(self.handle) };
+        unsafe { (self.model.llama.functions.llama_free)(self.handle) };
     }
 }
 

@@ -1,4 +1,4 @@
-//! `peers FIXTURES INSTALLED BRIQ [CHECK]...`: compares briq with the runtimes that read its files.
+//! `peers FIXTURES INSTALLED BRIQ [--hf DIR] [CHECK]...`: compares briq with the runtimes that read its files.
 //!
 //! `cargo x peers` installs the pinned packages, builds briq and starts this program. Each check prints the
 //! figures it measured; the last line counts the checks that passed and failed, and the exit code is 1 when
@@ -18,9 +18,10 @@ mod samples;
 mod seen;
 mod vectors;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::checks::{CHECKS, Check, PARTS};
 use crate::place::Place;
@@ -36,15 +37,21 @@ fn main() -> ExitCode {
     }
 }
 
+const USAGE: &str = "usage: peers FIXTURES INSTALLED BRIQ [--hf DIR] [CHECK]...";
+
 /// Runs the chosen checks; whether all of them passed.
 fn run() -> Result<bool> {
     let mut arguments = std::env::args().skip(1);
     if std::env::args().nth(1).as_deref() == Some("vectors") {
         return vectors::write(arguments.skip(1)).map(|()| true);
     }
-    let mut next = || arguments.next().context("usage: peers FIXTURES INSTALLED BRIQ [CHECK]...");
-    let place = Place::new(next()?, next()?, next()?)?;
-    let names = arguments.collect::<Vec<_>>();
+    let mut next = || arguments.next().context(USAGE);
+    let mut place = Place::new(next()?, next()?, next()?)?;
+    let mut names = arguments.collect::<Vec<_>>();
+    if names.first().is_some_and(|name| name == "--hf") {
+        ensure!(names.len() > 1, "{USAGE}");
+        place.further_families = names.drain(..2).next_back().map(PathBuf::from);
+    }
     if let Some((_, part)) = PARTS.iter().find(|(name, _)| names == [*name]) {
         return part(&place).map(|()| true);
     }

@@ -11,6 +11,8 @@ pub(crate) struct Place {
     installed: PathBuf,
     /// The release build of the command-line program.
     pub(crate) briq: PathBuf,
+    /// A folder of further checkpoints, each with what is expected of it.
+    pub(crate) further_families: Option<PathBuf>,
 }
 
 impl Place {
@@ -21,7 +23,8 @@ impl Place {
     pub(crate) fn new(fixtures: String, installed: String, briq: String) -> Result<Self> {
         let absolute =
             |path: String| fs::canonicalize(&path).with_context(|| format!("no such path: {path}"));
-        Ok(Self { fixtures: absolute(fixtures)?, installed: absolute(installed)?, briq: absolute(briq)? })
+        let (fixtures, installed, briq) = (absolute(fixtures)?, absolute(installed)?, absolute(briq)?);
+        Ok(Self { fixtures, installed, briq, further_families: None })
     }
 
     /// The checkpoint whose conversion is compared with llama.cpp's.

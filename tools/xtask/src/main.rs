@@ -7,6 +7,7 @@ mod reliability;
 mod root;
 mod spec;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -39,6 +40,10 @@ enum Chore {
     Peers {
         /// The checks to run; all but `race` when none is named. A name that is none lists those there are.
         checks: Vec<String>,
+        /// Further checkpoints for the check `families`: a folder that holds, for each, a folder with the checkpoint
+        /// in `hf/` and what transformers computes with it in `expected.json`.
+        #[arg(long, value_name = "DIR")]
+        hf: Option<PathBuf>,
     },
     /// Measure reliability: fuzz, judge the corpus, and fail or kill writing at every point.
     Reliability {
@@ -58,7 +63,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().chore {
         Chore::Fuzz { minutes, targets } => fuzz::run(minutes, &targets),
         Chore::Miri => miri::run(),
-        Chore::Peers { checks } => peers::run(&checks),
+        Chore::Peers { checks, hf } => peers::run(&checks, hf.as_deref()),
         Chore::Reliability { minutes } => reliability::run(minutes),
         Chore::Spec { check } => spec::run(check),
     };

@@ -11,12 +11,12 @@ use anyhow::{Context, Result, ensure};
 
 use crate::root::{root, run as run_command};
 
-/// Runs the checks with these names, or all that need no request.
+/// Runs the checks with these names, or all that need no request, with the checkpoints in `hf` beside the fixtures'.
 ///
 /// # Errors
 /// The machine cannot run the packages, one of them cannot be installed, something does not build, or a check
 /// fails.
-pub(crate) fn run(checks: &[String]) -> Result<()> {
+pub(crate) fn run(checks: &[String], hf: Option<&Path>) -> Result<()> {
     ensure!(
         cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")),
         "the pinned packages are compiled for x86-64 Linux with glibc; this is {} on {}",
@@ -40,6 +40,11 @@ pub(crate) fn run(checks: &[String]) -> Result<()> {
         .arg("--target-dir")
         .arg(installed.join("cargo"));
     compare.arg("--").args([root.join("fixtures"), installed, target.join("release/briq")]);
+    if let Some(folder) = hf {
+        let folder =
+            fs::canonicalize(folder).with_context(|| format!("no such path: {}", folder.display()))?;
+        compare.arg("--hf").arg(folder);
+    }
     let status = compare.args(checks).status().context("cannot start cargo")?;
     ensure!(status.success(), "the comparison did not pass");
     Ok(())

@@ -38,11 +38,7 @@ impl Config {
     pub fn new(path: PathBuf, root: Json) -> Result<Self> {
         match root {
             Json::Object(root) => {
-                // A model that does more than read has the part that reads in an object of its own.
-                let text = match root.get("text_config") {
-                    Some(Json::Object(text)) => text.clone(),
-                    _ => Object::new(),
-                };
+                let text = text_part(&root).cloned().unwrap_or_default();
                 Ok(Self { path, root: root.into_iter().chain(text).collect() })
             }
             other => Err(Error::bad(path, format!("{other} where an object was expected"))),
@@ -57,6 +53,12 @@ impl Config {
     pub fn architecture(&self) -> Result<&str> {
         let first = self.get("architectures").and_then(Json::as_array).and_then(<[Json]>::first);
         first.and_then(Json::as_str).ok_or_else(|| self.error("architectures", "an array of class names"))
+    }
+
+    /// The kind of the part that reads, where the model does more than that: as its family is called.
+    pub(super) fn kind_of_text_part(&self) -> Option<&str> {
+        let kind = text_part(&self.root)?.get("model_type")?.as_str()?;
+        Some(kind.strip_suffix("_text").unwrap_or(kind))
     }
 
     /// The value of `key`; `null` counts as absent.
@@ -212,6 +214,13 @@ impl Config {
     pub fn bad(&self, problem: impl Into<String>) -> Error {
         Error::bad(&self.path, problem)
     }
+}
+
+/// What a model that does more than read says of the part that reads: it has that in an object of its own.
+fn text_part(root: &Object) -> Option<&Object> {
+    let names = ["text_config", "llm_config", "lm_config", "language_config"];
+    let direct = names.into_iter().find_map(|name| root.get(name)?.as_object());
+    direct.or_else(|| root.get("thinker_config")?.get("text_config")?.as_object())
 }
 
 const SIZE: &str = "an integer from 1 to 4294967295";

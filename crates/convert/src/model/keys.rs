@@ -183,6 +183,7 @@ pub(super) const COMMON: &[KeyRow] = {
         ),
         row("rope.scaling.yarn_beta_fast", Formula(|facts| rope::yarn(facts, &["beta_fast"]))),
         row("rope.scaling.yarn_beta_slow", Formula(|facts| rope::yarn(facts, &["beta_slow"]))),
+        row("rope.dimension_sections", Formula(rope::sections)),
         row("rope.freq_base", Formula(rope::frequency_base)),
         row("rope.freq_base_swa", Formula(rope::sliding_frequency_base)),
         row("attention.layer_norm_rms_epsilon", F32(&["rms_norm_eps", "norm_eps"])),

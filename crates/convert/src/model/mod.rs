@@ -16,6 +16,7 @@ mod general;
 mod keys;
 mod name;
 mod pooling;
+mod quantization;
 mod rope;
 mod sampling;
 mod size;
@@ -35,6 +36,7 @@ pub use dimension::Dimension;
 pub use element::{ElementRule, element_rule};
 pub use family::families;
 pub use keys::{Facts, KeyRow, KeyValue};
+pub(crate) use quantization::Scales;
 pub use size::{Parameters, size_label};
 pub use tensor::{Condition, Need, Stack, TensorRow};
 pub use view::{Arranged, Axis, Slice, Value, View};
@@ -175,10 +177,17 @@ impl Family {
     }
 
     fn canonical_name(&self, name: &str, config: &Config) -> String {
-        let name =
-            name.replace("language_model.", "").replace("e_score_correction_bias", "e_score_correction.bias");
+        let name = name
+            .replace("language_model.", "")
+            .replace("text_model.", "")
+            .replace("e_score_correction_bias", "e_score_correction.bias");
         (self.canonical)(&name, config)
     }
+}
+
+/// Whether a family is called `name`.
+fn is_known(name: &str) -> bool {
+    families().iter().any(|family| family.name == name)
 }
 
 /// Finds the family that goes by `name`: its own name, one of its classes, or the first that writes it as
@@ -228,17 +237,12 @@ impl Model {
         let mut config = Config::read(directory)?;
         let family = match family {
             Some(name) => find(name, &config)?,
-            None => find(config.architecture()?, &config).map_err(|error| config.bad(error.to_string()))?,
+            None => match (find(config.architecture()?, &config), config.kind_of_text_part()) {
+                (Err(_), Some(kind)) if is_known(kind) => find(kind, &config)?,
+                (found, _) => found.map_err(|error| config.bad(error.to_string()))?,
+            },
         };
-        if let Some(quantization) = config.get("quantization_config") {
-            let method = quantization.get("quant_method").unwrap_or(&Json::Null);
-            if family.quantized_as.is_none() || method.as_str() != family.quantized_as {
-                return Err(Error::unsupported(format!(
-                    "{}: the weights are quantized already (quant_method {method}); briq converts from float weights",
-                    directory.display()
-                )));
-            }
-        }
+        quantization::check(&config, family.quantized_as)?;
         dimension::SIZES
             .iter()
             .copied()
@@ -260,6 +264,9 @@ impl Model {
         if starts.iter().any(|start| name.starts_with(start)) || parts.iter().any(|part| name.contains(part))
         {
             return Ok(Some("a part that sees or hears; the file is of the part that reads"));
+        }
+        if let Some(reason) = quantization::dropped(name, &self.config) {
+            return Ok(Some(reason));
         }
         let mut patterns = self.family.dropped.iter().chain(DROPPED);
         match patterns.find(|(pattern, _)| matches(pattern, name)) {
@@ -361,7 +368,8 @@ mod tests {
         let message = Model::open(directory.path(), None).unwrap_err().to_string();
         assert!(message.contains("config.json: the file does not exist"), "{message}");
         let quantized = "{\"architectures\": [\"LlamaForCausalLM\"], \"quantization_config\": {\"quant_method\": \"gptq\"}}";
-        assert!(opened(quantized).unwrap_err().to_string().contains("\"gptq\""));
+        let message = opened(quantized).unwrap_err().to_string();
+        assert!(message.contains("quantization_config") && message.contains("\"gptq\""), "{message}");
     }
 
     #[test]

@@ -50,7 +50,8 @@ fn scaling(config: &Config) -> Result<Scaling> {
     let Some((key, object)) = settings(config)? else { return Ok(Scaling::None) };
     let kind = object.get("rope_type").or_else(|| object.get("type")).filter(|kind| !kind.is_null());
     match kind.map(Json::as_str) {
-        None | Some(Some("default" | "dynamic")) => Ok(Scaling::None),
+        // The frequencies of `mrope` are the plain ones, dealt out among the coordinates of an image.
+        None | Some(Some("default" | "dynamic" | "mrope")) => Ok(Scaling::None),
         Some(Some("linear")) => Ok(Scaling::Linear),
         Some(Some("yarn")) => Ok(Scaling::Yarn),
         Some(Some("longrope" | "su")) => Ok(Scaling::LongRope),
@@ -69,6 +70,13 @@ pub(super) fn stated_kind(config: &Config) -> Result<Option<(&str, &str)>> {
     let Some((key, object)) = settings(config)? else { return Ok(None) };
     let kind = object.get("rope_type").or_else(|| object.get("type")).and_then(Json::as_str);
     Ok(kind.filter(|kind| is_scaled || *kind == "dynamic").map(|kind| (key, kind)))
+}
+
+/// Whether the scaling is one by a rule that a runtime has to know.
+pub(super) fn is_dynamic(config: &Config) -> bool {
+    let Ok(Some((_, object))) = settings(config) else { return false };
+    let kind = object.get("rope_type").or_else(|| object.get("type"));
+    kind.and_then(Json::as_str) == Some("dynamic")
 }
 
 /// The value of `rope.scaling.type`.
@@ -93,17 +101,28 @@ pub(super) fn scaling_factor(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
 
 /// The value of `rope.scaling.original_context_length`.
 pub(super) fn original_context_length(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
-    const KEY: &str = "original_max_position_embeddings";
     if scaling(facts.config)? != Scaling::Yarn {
         return Ok(None);
     }
-    let length = setting(facts.config, KEY)?;
-    let length =
-        length.filter(|length| length.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(length));
-    let length = length.ok_or_else(|| {
-        facts.config.bad(format!("yarn scaling needs {KEY:?}, an integer from 1 to 4294967295"))
-    })?;
-    Ok(Some((length as u32).into()))
+    let length = trained_context(facts.config)?;
+    let length = length.ok_or_else(|| facts.config.bad(format!("yarn scaling needs {TRAINED_CONTEXT:?}")))?;
+    Ok(Some(length.into()))
+}
+
+const TRAINED_CONTEXT: &str = "original_max_position_embeddings";
+
+/// The length of the context that the model was trained for, by the settings or, failing that, the root.
+///
+/// # Errors
+///
+/// When it is no integer from 1 to 2^32 - 1.
+pub(super) fn trained_context(config: &Config) -> Result<Option<u32>> {
+    let Some(length) = setting(config, TRAINED_CONTEXT)? else { return Ok(None) };
+    match length.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(&length) {
+        true => Ok(Some(length as u32)),
+        false => Err(config
+            .bad(format!("{TRAINED_CONTEXT:?} is {length}; allowed is an integer from 1 to 4294967295"))),
+    }
 }
 
 /// One of yarn's own numbers, under the first of `names` that there is.
@@ -117,6 +136,27 @@ pub(super) fn yarn(facts: &Facts<'_>, names: &[&str]) -> Result<Option<OwnedValu
         }
     }
     Ok(None)
+}
+
+/// How many frequencies turn with time, height and width, where a position has several coordinates: the value of
+/// `rope.dimension_sections`, four of them.
+pub(super) fn sections(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
+    let Some((key, object)) = settings(facts.config)? else { return Ok(None) };
+    let Some(sections) = object.get("mrope_section").filter(|value| !value.is_null()) else {
+        return Ok(None);
+    };
+    let numbers = sections.as_array().filter(|array| array.len() <= 4).unwrap_or_default();
+    let numbers: Option<Vec<i32>> =
+        numbers.iter().map(|number| i32::try_from(number.as_u32()?).ok()).collect();
+    match numbers.filter(|numbers| !numbers.is_empty()) {
+        Some(mut numbers) => {
+            numbers.resize(4, 0);
+            Ok(Some(numbers.into()))
+        }
+        None => Err(facts.config.bad(format!(
+            "\"{key}.mrope_section\" is {sections}; allowed are one to four integers below 2147483648"
+        ))),
+    }
 }
 
 /// The value of `rope.freq_base`.

@@ -53,11 +53,21 @@ impl Model {
         if matches!(kind, "longrope" | "su" | "llama3") {
             return Ok(!(self.family.generated)(&self.config)?.is_empty());
         }
-        // The last row of a key decides.
+        match kind {
+            // What some classes call so raises the base once and for all.
+            "dynamic" => {
+                let (stated, written) = (rope::frequency_base(facts)?, self.value("rope.freq_base", facts)?);
+                Ok(written.is_some() && written != stated)
+            }
+            _ => Ok(self.value("rope.scaling.type", facts)? == Some(OwnedValue::from(kind))),
+        }
+    }
+
+    /// The value of a key; the last of its rows decides.
+    fn value(&self, key: &str, facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
         let mut rows = self.family.keys.iter().copied().flatten().rev();
-        let row = rows.find(|row| row.key == "rope.scaling.type");
-        let said = row.map(|row| row.value.resolve(facts)).transpose()?.flatten();
-        Ok(said == Some(OwnedValue::from(kind)))
+        let row = rows.find(|row| row.key == key);
+        Ok(row.map(|row| row.value.resolve(facts)).transpose()?.flatten())
     }
 }
 
@@ -85,7 +95,9 @@ mod tests {
         for family in ["phi2", "gpt_neox", "stablelm", "gemma2", "falcon", "cohere"] {
             assert_eq!(unsaid(family, linear), ["rope_scaling of config.json"], "{family}");
         }
-        assert_eq!(unsaid("llama", dynamic), ["rope_parameters of config.json"]);
+        for family in ["llama", "gemma2"] {
+            assert_eq!(unsaid(family, dynamic), ["rope_parameters of config.json"], "{family}");
+        }
         assert_eq!(unsaid("qwen2", llama3), ["rope_scaling of config.json"]);
         assert_eq!(unsaid("gemma2", "\"rope_theta\": 1e6"), ["rope_theta of config.json"]);
         assert_eq!(unsaid("t5", "\"tie_word_embeddings\": false"), ["tie_word_embeddings of config.json"]);
@@ -94,6 +106,9 @@ mod tests {
     #[test]
     fn what_a_key_or_a_tensor_says_is_not() {
         let none: [&str; 0] = [];
+        let dynamic =
+            "\"rope_scaling\": {\"type\": \"dynamic\", \"alpha\": 50.0}, \"max_position_embeddings\": 32768";
+        assert_eq!(unsaid("hunyuan_v1_dense", dynamic), none);
         assert_eq!(unsaid("llama", "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 4.0}"), none);
         assert_eq!(unsaid("llama", "\"rope_scaling\": {\"rope_type\": \"llama3\"}"), none);
         assert_eq!(

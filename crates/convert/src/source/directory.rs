@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Source, SourceFile, SourceKind, safetensors};
+use super::{Source, SourceFile, SourceKind, safetensors, scaled};
 use crate::json::{self, Json};
+use crate::model::Config;
 use crate::{Error, Result};
 
 /// The most bytes of an index.
@@ -39,7 +40,8 @@ pub(super) fn open(directory: &Path) -> Result<Source> {
     if let Some(index) = index {
         check_index(&index_path, &index, &seen, &files)?;
     }
-    Ok(Source { kind: SourceKind::Directory, path: directory.to_owned(), tensors, files })
+    let source = Source { kind: SourceKind::Directory, path: directory.to_owned(), tensors, files };
+    scaled::join(|| Config::read(directory), source)
 }
 
 /// Tensor name to file name.

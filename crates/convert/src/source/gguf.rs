@@ -32,6 +32,7 @@ pub(super) fn open(path: &Path) -> Result<Source> {
                 file: files.len(),
                 offset: info.offset_in_file,
                 endian: info.endian,
+                scaled: None,
             });
         }
         files.push(SourceFile::new(path, file)?);

@@ -7,10 +7,12 @@ mod directory;
 mod element;
 mod gguf;
 mod safetensors;
+mod scaled;
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use briq_format::{Endian, MetadataBuf, Shape};
@@ -18,6 +20,7 @@ use briq_format::{Endian, MetadataBuf, Shape};
 pub use element::Element;
 
 use crate::{Error, Result};
+use scaled::Scaled;
 
 /// Tensors on disk, and what their container says of them.
 #[derive(Debug)]
@@ -57,6 +60,8 @@ pub struct SourceTensor {
     /// Where it begins in its file.
     offset: u64,
     endian: Endian,
+    /// The bytes behind its elements, where those are only computed from them.
+    scaled: Option<Arc<Scaled>>,
 }
 
 impl SourceTensor {
@@ -101,7 +106,7 @@ impl Source {
         }
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("gguf") => gguf::open(path),
-            Some("safetensors") => safetensors::open(path),
+            Some("safetensors") => safetensors::open(path).map(scaled::plain),
             _ => Err(Error::bad(
                 path,
                 "a source is a model directory, a .safetensors file or a .gguf file; its name must say which",
@@ -114,6 +119,9 @@ impl Source {
     /// # Errors
     /// When reading fails, the tensor has fewer bytes, or the file has become shorter.
     pub fn read(&self, tensor: &SourceTensor, at: u64, buffer: &mut [u8]) -> Result<()> {
+        if let Some(scaled) = &tensor.scaled {
+            return self.read_scaled(scaled, at, buffer);
+        }
         let file = &self.files[tensor.file];
         if at.checked_add(buffer.len() as u64).is_none_or(|end| end > tensor.bytes) {
             let problem =

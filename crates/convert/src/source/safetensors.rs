@@ -141,7 +141,16 @@ fn read_entry(name: &str, entry: &Json, file: usize, data_start: u64) -> Result<
     let element = *element;
     Ok((
         begin,
-        SourceTensor { name: name.to_owned(), shape, element, bytes, file, offset, endian: Endian::Little },
+        SourceTensor {
+            name: name.to_owned(),
+            shape,
+            element,
+            bytes,
+            file,
+            offset,
+            endian: Endian::Little,
+            scaled: None,
+        },
     ))
 }
 

@@ -84,7 +84,26 @@ impl Kind {
     }
 }
 
+/// Vocabularies that another program reads, and which it is; what they say can be had as a `tokenizer.json`.
+const FOREIGN: [(&str, &str); 4] = [
+    ("tekken.json", "mistral-common's"),
+    ("tiktoken.model", "tiktoken's"),
+    ("qwen.tiktoken", "tiktoken's"),
+    ("hy.tiktoken", "tiktoken's"),
+];
+
 fn nothing(files: &Files) -> Error {
+    let foreign = FOREIGN.iter().find(|(name, _)| is_present(&files.directory.join(name)));
+    if let Some((name, whose)) = foreign {
+        return Error::bad(
+            files.directory.join(name),
+            format!(
+                "this vocabulary is {whose}, which is not read; put the tokenizer.json beside it that the publisher's \
+                 page or another conversion of the model has, or that transformers makes: \
+                 AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)"
+            ),
+        );
+    }
     Error::bad(
         &files.directory,
         format!(

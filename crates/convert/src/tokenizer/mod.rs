@@ -29,7 +29,7 @@ use std::path::Path;
 
 use briq_format::metadata::MetadataBuf;
 
-use crate::json::Quoted;
+use crate::json::{self, Json, Quoted};
 use crate::model::Config;
 use crate::{Error, Result};
 use files::Files;
@@ -91,11 +91,17 @@ impl Tokenizer<'_> {
             }
             Kind::Rwkv(path) => self.write_rwkv(&path)?,
         };
+        if self.rules.ends_by_config {
+            self.write_ends(count)?;
+        }
         for (name, id) in self.rules.fixed.iter().filter(|(_, id)| (*id as usize) < count) {
             special::write_id(name, *id, self.metadata)?;
         }
         if self.rules.no_space_in_front {
             self.set_space_in_front(false)?;
+        }
+        if self.rules.space_comes_last {
+            self.write_prefix_setting()?;
         }
         match self.config.optional_size("vocab_size")? {
             // Two families are known by nothing but the size of their vocabulary: CodeLlama, whose infill
@@ -106,6 +112,19 @@ impl Tokenizer<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    fn write_ends(&mut self, count: usize) -> Result<()> {
+        let path = self.files.directory.join("generation_config.json");
+        let generation = json::read_if_present(&path, json::CONFIG_CAP)?;
+        let ends = generation.as_ref().and_then(|generation| generation.get("eos_token_id")?.as_array());
+        let of_turn = ends.filter(|ends| ends.len() > 1).and_then(|ends| ends.first());
+        for (name, id) in [("eos", self.config.get("eod_token_id")), ("eot", of_turn)] {
+            if let Some(id) = id.and_then(Json::as_u32).filter(|&id| (id as usize) < count) {
+                special::write_id(name, id, self.metadata)?;
+            }
+        }
+        Ok(())
     }
 
     fn write_prefix_setting(&mut self) -> Result<()> {

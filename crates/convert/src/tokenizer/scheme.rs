@@ -25,6 +25,10 @@ pub enum Scheme {
     Glm4,
     /// GLM 4.5 and later mixtures of experts: as GLM 4, with other tokens.
     Glm4Moe,
+    /// ERNIE 4.5: whether a space is put in front is taken from the settings, behind all other keys.
+    Ernie,
+    /// Hunyuan: what ends a text is taken from the config, and what ends a turn from how it is sampled from.
+    Hunyuan,
     /// Nemotron: padding is token 0 and the unknown token is 1, whatever the files say.
     Nemotron,
 }
@@ -41,6 +45,10 @@ pub(super) struct Rules {
     pub(super) no_space_in_front: bool,
     /// Added tokens that look special without being marked so are special.
     pub(super) looks_decide: bool,
+    /// `add_prefix_space` of the settings is written after all else.
+    pub(super) space_comes_last: bool,
+    /// The config's `eod_token_id` ends a text, and the first of several in `generation_config.json` a turn.
+    pub(super) ends_by_config: bool,
     /// Pieces called `[UNUSED` are unused, the piece of a single NUL is shown, and the model's own word on
     /// the space in front is written.
     pub(super) is_internlm: bool,
@@ -59,6 +67,8 @@ const PLAIN: Rules = Rules {
     counts_token_types: false,
     no_space_in_front: false,
     looks_decide: true,
+    space_comes_last: false,
+    ends_by_config: false,
     is_internlm: false,
     stand_ins: &[],
     overrides: &[],
@@ -96,6 +106,8 @@ impl Scheme {
                 ],
                 ..PLAIN
             },
+            Self::Ernie => Rules { space_comes_last: true, ..PLAIN },
+            Self::Hunyuan => Rules { ends_by_config: true, ..PLAIN },
             Self::Nemotron => Rules { fixed: &[("pad", 0), ("unk", 1)], ..PLAIN },
         }
     }

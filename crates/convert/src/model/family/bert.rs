@@ -27,14 +27,20 @@ pub(super) static BERT: Family = Family {
 /// RoBERTa, whose positions begin behind the padding token's number.
 pub(super) static ROBERTA: Family = Family {
     name: "roberta",
-    architectures: &["RobertaModel", "RobertaForSequenceClassification"],
+    architectures: &["RobertaModel", "RobertaForMaskedLM", "RobertaForSequenceClassification"],
     ..ROBERTA_BASE
 };
 
 /// XLM-RoBERTa.
 pub(super) static XLM_ROBERTA: Family = Family {
     name: "xlm-roberta",
-    architectures: &["XLMRobertaModel", "XLMRobertaForSequenceClassification"],
+    architectures: &[
+        "XLMRobertaModel",
+        "XLMRobertaForMaskedLM",
+        "XLMRobertaForSequenceClassification",
+        "CamembertModel",
+        "CamembertForMaskedLM",
+    ],
     ..ROBERTA_BASE
 };
 

@@ -92,6 +92,9 @@ const BASE: Family = Family {
             EXPERTS[1].needed_if(is_sparse),
             EXPERTS[2].needed_if(is_sparse),
             EXPERTS[3].needed_if(is_sparse),
+            FUSED_EXPERTS[0].needed_if(is_sparse),
+            FUSED_EXPERTS[1].needed_if(is_sparse),
+            FUSED_EXPERTS[2].needed_if(is_sparse),
             weight("model.layers.N.mlp.gate.e_score_correction", "blk.N.exp_probs_b", &[routed_experts])
                 .optional(),
         ],

@@ -87,7 +87,6 @@ pub(super) static GEMMA3: Family = Family {
         ],
         POOLING,
     ],
-    canonical: with_model,
     tensors: &[
         &[EMBEDDINGS.with_spare_rows(), LAST_NORM],
         FOUR_NORMS_PLUS_ONE,

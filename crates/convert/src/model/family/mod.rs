@@ -6,6 +6,7 @@ mod bitnet;
 mod bloom;
 mod cohere;
 mod deepseek;
+mod ernie4_5;
 mod exaone4;
 mod falcon;
 mod falcon_h1;
@@ -15,6 +16,7 @@ mod gpt2;
 mod gpt_neox;
 mod gpt_oss;
 mod granite;
+mod hunyuan;
 mod internlm2;
 mod jamba;
 mod lfm2;
@@ -26,7 +28,9 @@ mod nemotron;
 mod olmo;
 mod phi;
 mod qwen;
+mod qwen_vl;
 mod rwkv;
+mod seed_oss;
 mod shared;
 mod smollm3;
 mod stablelm;
@@ -39,16 +43,22 @@ use super::Family;
 static FAMILIES: &[&Family] = &[
     &llama::LLAMA,
     &llama::MISTRAL,
+    &llama::MISTRAL3,
     &llama::MIXTRAL,
+    &llama::ARCEE,
     &qwen::QWEN2,
     &qwen::QWEN2_MOE,
     &qwen::QWEN3,
     &qwen::QWEN3_MOE,
+    &qwen_vl::QWEN2_VL,
+    &qwen_vl::QWEN3_VL,
+    &qwen_vl::QWEN3_VL_MOE,
     &gemma::GEMMA,
     &gemma::GEMMA2,
     &gemma::GEMMA3,
     &phi::PHI2,
     &phi::PHI3,
+    &phi::PHI_MOE,
     &gpt2::GPT2,
     &gpt_neox::GPT_NEOX,
     &bert::BERT,
@@ -60,6 +70,7 @@ static FAMILIES: &[&Family] = &[
     &stablelm::STABLELM,
     &olmo::OLMO,
     &olmo::OLMO2,
+    &olmo::OLMOE,
     &deepseek::DEEPSEEK2,
     &deepseek::DEEPSEEK3,
     &gpt_oss::GPT_OSS,
@@ -74,6 +85,9 @@ static FAMILIES: &[&Family] = &[
     &smollm3::SMOLLM3,
     &glm4::GLM4,
     &exaone4::EXAONE4,
+    &ernie4_5::ERNIE4_5,
+    &seed_oss::SEED_OSS,
+    &hunyuan::HUNYUAN,
     &internlm2::INTERNLM2,
     &baichuan::BAICHUAN,
     &minicpm::MINICPM,
@@ -86,6 +100,7 @@ static FAMILIES: &[&Family] = &[
     &lfm2::LFM2,
     &rwkv::RWKV7,
     &t5::T5,
+    &t5::T5_ENCODER,
     &bloom::BLOOM,
     &mpt::MPT,
     &nemotron::NEMOTRON,
@@ -206,9 +221,15 @@ mod tests {
     /// Families that have several spellings of one tensor: which of the rows' sources a checkpoint has.
     fn is_of_one_spelling(family: &Family, name: &str) -> bool {
         match family.name {
-            "qwen2_moe" | "qwen3_moe" => {
-                !name.contains("experts.gate_up_proj") && !name.ends_with("experts.down_proj")
+            "mixtral" => !name.contains(".mlp."),
+            "ernie4_5" => !name.contains("qkv_proj") && !name.contains("up_gate_proj"),
+            "gpt_oss" | "granitemoe" | "qwen3_vl_moe" => {
+                !name.contains(".experts.0.")
+                    && !name.contains(".experts.1.")
+                    && !name.contains(".experts.2.")
+                    && !name.contains(".experts.3.")
             }
+            _ if name.ends_with("experts.gate_up_proj") || name.ends_with("experts.down_proj") => false,
             "falcon" => !name.contains(".ln_mlp."),
             "rwkv7" => !name.contains("layers.0.attn.v_lora."),
             _ => true,
@@ -255,7 +276,7 @@ mod tests {
     fn no_family_does_without_the_epsilon_of_its_norms() {
         const NAMES: [&str; 4] = ["rms_norm_eps", "norm_eps", "layer_norm_eps", "layer_norm_epsilon"];
         // The classes of these have a number of their own.
-        let fixed = ["olmo", "mpt"];
+        let fixed = ["olmo", "olmoe", "mpt"];
         for family in families().iter().filter(|family| !fixed.contains(&family.name)) {
             let mut model = small(family);
             for name in NAMES.iter().chain(&["norm_epsilon"]) {

@@ -2,13 +2,15 @@
 
 use briq_format::metadata::OwnedValue;
 
+use super::llama::MIXTRAL_EXPERTS;
 use super::shared::*;
 use crate::Result;
+use crate::json::Json;
 use crate::model::dimension::{
     feed_forward, four_hidden, heads, hidden, query_key_value_width, query_width, twice_feed_forward, untied,
     vocabulary,
 };
-use crate::model::keys::{FILE_TYPE, Facts, KeyValue, row};
+use crate::model::keys::{FILE_TYPE, Facts, KeyRow, KeyValue, row};
 use crate::model::tensor::{both, weight};
 use crate::model::{Config, Default, Family, rope};
 use crate::tokenizer::Scheme;
@@ -62,6 +64,21 @@ pub(super) static PHI3: Family = Family {
     name: "phi3",
     architectures: &["Phi3ForCausalLM"],
     arch: "phi3",
+    keys: &[PHI3_KEYS],
+    tensors: &[
+        ENDS,
+        NORMS,
+        &[
+            weight("model.layers.N.self_attn.qkv_proj", "blk.N.attn_qkv", &[query_key_value_width, hidden]),
+            ATTENTION_OUTPUT,
+            weight("model.layers.N.mlp.gate_up_proj", "blk.N.ffn_up", &[twice_feed_forward, hidden]),
+            weight("model.layers.N.mlp.down_proj", "blk.N.ffn_down", &[hidden, feed_forward]),
+        ],
+    ],
+    ..PHI3_BASE
+};
+
+const PHI3_BASE: Family = Family {
     defaults: &[
         ("hidden_size", Default::Integer(3072)),
         ("intermediate_size", Default::Integer(8192)),
@@ -73,36 +90,69 @@ pub(super) static PHI3: Family = Family {
         ("rope_theta", Default::Number(10_000.0)),
         ("vocab_size", Default::Integer(32_064)),
     ],
-    fill: fill_key_value_heads,
+    fill: |config| {
+        // A default of the class, which stands beside the settings, does not count against them.
+        if let Some(length) = rope::trained_context(config)? {
+            config.set("original_max_position_embeddings", Json::Integer(length.into()));
+        }
+        fill_key_value_heads(config)
+    },
     early_keys: &[row("rope.scaling.attn_factor", KeyValue::Formula(attention_factor))],
-    keys: &[&[
-        number("context_length", &["n_positions", "max_position_embeddings"]),
-        number("rope.scaling.original_context_length", &["original_max_position_embeddings"]),
-        number("embedding_length", &["n_embd", "hidden_size"]),
-        number("feed_forward_length", &["intermediate_size"]),
-        number("block_count", &["n_layer", "num_hidden_layers"]),
-        number("attention.head_count", &["n_head", "num_attention_heads"]),
-        number("attention.head_count_kv", &["num_key_value_heads"]),
-        row("attention.layer_norm_rms_epsilon", KeyValue::F32(&["rms_norm_eps"])),
-        row("rope.dimension_count", KeyValue::Formula(phi3_rotated)),
-        row("rope.freq_base", KeyValue::Formula(rope::frequency_base)),
-        FILE_TYPE,
-        row("attention.sliding_window", KeyValue::Formula(sliding_window)),
-    ]],
-    tensors: &[
-        ENDS,
-        NORMS,
-        &[
-            weight("model.layers.N.self_attn.qkv_proj", "blk.N.attn_qkv", &[query_key_value_width, hidden]),
-            ATTENTION_OUTPUT,
-            weight("model.layers.N.mlp.gate_up_proj", "blk.N.ffn_up", &[twice_feed_forward, hidden]),
-            weight("model.layers.N.mlp.down_proj", "blk.N.ffn_down", &[hidden, feed_forward]),
-        ],
-    ],
     generated: |config| rope::long_and_short_factors(config, phi3_rotated_size(config)? as u64),
     tokenizer: Scheme::Phi3,
     ..DECODER
 };
+
+/// Phi-3.5 with experts, whose norms are those of a mean and have biases.
+pub(super) static PHI_MOE: Family = Family {
+    name: "phimoe",
+    architectures: &["PhiMoEForCausalLM", "PhimoeForCausalLM"],
+    arch: "phimoe",
+    defaults: &[
+        ("hidden_size", Default::Integer(4096)),
+        ("intermediate_size", Default::Integer(6400)),
+        ("max_position_embeddings", Default::Integer(131_072)),
+        ("num_attention_heads", Default::Integer(32)),
+        ("num_experts_per_tok", Default::Integer(2)),
+        ("num_hidden_layers", Default::Integer(32)),
+        ("num_key_value_heads", Default::Integer(8)),
+        ("num_local_experts", Default::Integer(16)),
+        ("original_max_position_embeddings", Default::Integer(4096)),
+        ("rms_norm_eps", Default::Number(1e-5)),
+        ("rope_theta", Default::Number(1e6)),
+        ("vocab_size", Default::Integer(32_064)),
+    ],
+    keys: &[
+        PHI3_KEYS,
+        &[
+            number("expert_used_count", &["num_experts_per_tok", "num_experts_per_token"]),
+            number("expert_count", &["num_local_experts", "num_experts"]),
+        ],
+    ],
+    tensors: &[
+        &[EMBEDDINGS, both("model.norm", "output_norm", &[hidden])],
+        &[both("lm_head", "output", &[vocabulary, hidden]).needed_if(untied)],
+        NORMS_WITH_BIAS,
+        ATTENTION,
+        MIXTRAL_EXPERTS,
+    ],
+    ..PHI3_BASE
+};
+
+const PHI3_KEYS: &[KeyRow] = &[
+    number("context_length", &["n_positions", "max_position_embeddings"]),
+    number("rope.scaling.original_context_length", &["original_max_position_embeddings"]),
+    number("embedding_length", &["n_embd", "hidden_size"]),
+    number("feed_forward_length", &["intermediate_size"]),
+    number("block_count", &["n_layer", "num_hidden_layers"]),
+    number("attention.head_count", &["n_head", "num_attention_heads"]),
+    number("attention.head_count_kv", &["num_key_value_heads"]),
+    row("attention.layer_norm_rms_epsilon", KeyValue::F32(&["rms_norm_eps"])),
+    row("rope.dimension_count", KeyValue::Formula(phi3_rotated)),
+    row("rope.freq_base", KeyValue::Formula(rope::frequency_base)),
+    FILE_TYPE,
+    row("attention.sliding_window", KeyValue::Formula(sliding_window)),
+];
 
 fn phi2_rotated(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
     whole_number(rotated_of_width(facts.config, &["partial_rotary_factor"], 0.5)?, facts)

@@ -3,17 +3,16 @@
 
 use super::shared::*;
 use crate::Result;
-use crate::model::arrange::{first_half, second_half};
-use crate::model::dimension::{expert_width, experts, hidden, one, twice_expert_width};
+use crate::model::dimension::{hidden, one};
 use crate::model::keys::COMMON;
-use crate::model::tensor::{TensorRow, weight, whole};
+use crate::model::tensor::{TensorRow, weight};
 use crate::model::{Config, Default, Family};
 use crate::tokenizer::Scheme;
 
 /// Qwen 2 and 2.5.
 pub(super) static QWEN2: Family = Family {
     name: "qwen2",
-    architectures: &["Qwen2ForCausalLM", "Qwen2Model"],
+    architectures: &["Qwen2ForCausalLM", "Qwen2Model", "Qwen2AudioForConditionalGeneration"],
     arch: "qwen2",
     defaults: &[
         ("hidden_size", Default::Integer(4096)),
@@ -28,7 +27,6 @@ pub(super) static QWEN2: Family = Family {
     ],
     fill: fill_key_value_heads,
     keys: &[COMMON, POOLING],
-    canonical: with_model,
     tensors: &[ENDS_OF_ANY, NORMS, ATTENTION, GATED],
     tokenizer: Scheme::Plain,
     ..DECODER
@@ -53,7 +51,6 @@ pub(super) static QWEN3: Family = Family {
     ],
     fill: fill_key_value_heads,
     keys: &[COMMON, POOLING],
-    canonical: with_model,
     tensors: &[ENDS_OF_ANY, NORMS, ATTENTION, HEAD_NORMS, GATED],
     ..DECODER
 };
@@ -85,7 +82,7 @@ pub(super) static QWEN2_MOE: Family = Family {
             number("expert_shared_feed_forward_length", &["shared_expert_intermediate_size"]),
         ],
     ],
-    tensors: &[ENDS, NORMS, ATTENTION, SPARSE, FUSED_EXPERTS, SHARED_EXPERT, DENSE_LAYERS],
+    tensors: &[ENDS, NORMS, ATTENTION, SPARSE, FUSED, SHARED_EXPERT, DENSE_LAYERS],
     ..DECODER
 };
 
@@ -109,42 +106,24 @@ pub(super) static QWEN3_MOE: Family = Family {
         ("vocab_size", Default::Integer(151_936)),
     ],
     keys: &[COMMON, &[number("expert_feed_forward_length", &["moe_intermediate_size"])]],
-    tensors: &[ENDS, NORMS, ATTENTION, HEAD_NORMS, SPARSE, FUSED_EXPERTS, DENSE_LAYERS],
+    tensors: &[ENDS, NORMS, ATTENTION, HEAD_NORMS, SPARSE, FUSED, DENSE_LAYERS],
     ..DECODER
 };
 
 /// As [`ENDS`]; a model that makes embeddings has no output matrix.
-const ENDS_OF_ANY: &[TensorRow] = &[ENDS[0], ENDS[1], ENDS[2].needed_if(has_output)];
+pub(super) const ENDS_OF_ANY: &[TensorRow] = &[ENDS[0], ENDS[1], ENDS[2].needed_if(has_output)];
 
-const SPARSE: &[TensorRow] = &[
+pub(super) const SPARSE: &[TensorRow] = &[
     EXPERTS[0].needed_if(is_sparse),
     EXPERTS[1].needed_if(is_sparse),
     EXPERTS[2].needed_if(is_sparse),
     EXPERTS[3].needed_if(is_sparse),
 ];
 
-/// Experts that newer releases write as one tensor, gates and upward projections in one.
-const FUSED_EXPERTS: &[TensorRow] = &[
-    whole(
-        "model.layers.N.mlp.experts.down_proj",
-        "blk.N.ffn_down_exps.weight",
-        &[experts, hidden, expert_width],
-    )
-    .needed_if(is_sparse),
-    whole(
-        "model.layers.N.mlp.experts.gate_up_proj",
-        "blk.N.ffn_gate_exps.weight",
-        &[experts, twice_expert_width, hidden],
-    )
-    .by(first_half)
-    .needed_if(is_sparse),
-    whole(
-        "model.layers.N.mlp.experts.gate_up_proj",
-        "blk.N.ffn_up_exps.weight",
-        &[experts, twice_expert_width, hidden],
-    )
-    .by(second_half)
-    .needed_if(is_sparse),
+const FUSED: &[TensorRow] = &[
+    FUSED_EXPERTS[0].needed_if(is_sparse),
+    FUSED_EXPERTS[1].needed_if(is_sparse),
+    FUSED_EXPERTS[2].needed_if(is_sparse),
 ];
 
 const SHARED_EXPERT: &[TensorRow] = &[
@@ -159,7 +138,7 @@ const SHARED_EXPERT: &[TensorRow] = &[
 ];
 
 /// The feed-forward part of layers without experts.
-const DENSE_LAYERS: &[TensorRow] = &[
+pub(super) const DENSE_LAYERS: &[TensorRow] = &[
     GATED[0].needed_unless(is_sparse),
     GATED[1].needed_unless(is_sparse),
     GATED[2].needed_unless(is_sparse),
@@ -175,7 +154,7 @@ fn has_output(config: &Config, layer: u64) -> Result<bool> {
 }
 
 /// Whether a layer has experts: every one, or every `decoder_sparse_step`-th but those listed.
-fn is_sparse(config: &Config, layer: u64) -> Result<bool> {
+pub(super) fn is_sparse(config: &Config, layer: u64) -> Result<bool> {
     let step = config.optional_size("decoder_sparse_step")?.unwrap_or(1);
     Ok(!config.lists("mlp_only_layers", layer)? && (layer + 1).is_multiple_of(step))
 }

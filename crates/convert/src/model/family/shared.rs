@@ -7,14 +7,14 @@ use briq_format::metadata::OwnedValue;
 
 use crate::Result;
 use crate::json::Json;
-use crate::model::arrange::{permute_keys, permute_queries};
+use crate::model::arrange::{first_half, permute_keys, permute_queries, second_half};
 use crate::model::dimension::{
     expert_width, experts, feed_forward, head_size, heads, hidden, key_value_heads, key_width, layers,
-    query_width, untied, vocabulary,
+    query_width, twice_expert_width, untied, vocabulary,
 };
 pub(super) use crate::model::keys::REQUIRED_WITH_MEAN;
 use crate::model::keys::{COMMON, Facts, KeyRow, KeyValue, REQUIRED, row};
-use crate::model::tensor::{TensorRow, both, stacked, weight};
+use crate::model::tensor::{TensorRow, both, stacked, weight, whole};
 use crate::model::{Config, Family, pooling};
 use crate::tokenizer::Scheme;
 
@@ -29,7 +29,7 @@ pub(super) const DECODER: Family = Family {
     keys: &[COMMON],
     early_keys: &[],
     required: REQUIRED,
-    canonical: |name, _| name.to_owned(),
+    canonical: with_model,
     dropped: &[],
     dropped_if: |_, _| Ok(None),
     redundant: &[],
@@ -124,6 +124,27 @@ pub(super) const EXPERTS: &[TensorRow] = &[
     stacked("model.layers.N.mlp.experts.E.up_proj", "blk.N.ffn_up_exps", &[expert_width, hidden]),
 ];
 
+/// Experts that newer releases write as one tensor, gates and upward projections in one.
+pub(super) const FUSED_EXPERTS: &[TensorRow] = &[
+    whole(
+        "model.layers.N.mlp.experts.down_proj",
+        "blk.N.ffn_down_exps.weight",
+        &[experts, hidden, expert_width],
+    ),
+    whole(
+        "model.layers.N.mlp.experts.gate_up_proj",
+        "blk.N.ffn_gate_exps.weight",
+        &[experts, twice_expert_width, hidden],
+    )
+    .by(first_half),
+    whole(
+        "model.layers.N.mlp.experts.gate_up_proj",
+        "blk.N.ffn_up_exps.weight",
+        &[experts, twice_expert_width, hidden],
+    )
+    .by(second_half),
+];
+
 /// The size of the vocabulary and of what is rotated of a head.
 pub(super) const VOCABULARY_AND_ROTATED: &[KeyRow] = &[
     row("vocab_size", KeyValue::U32(&["vocab_size"])),
@@ -179,11 +200,11 @@ pub(super) fn fill_key_value_heads(config: &mut Config) -> Result<()> {
     Ok(())
 }
 
-/// Puts `model.` in front of the names of a model without a head.
-pub(super) fn with_model(name: &str, _: &Config) -> String {
-    match name.starts_with("model.") || name.starts_with("lm_head.") {
-        true => name.to_owned(),
-        false => format!("model.{name}"),
+/// Puts `model.` in front of the names of a model without a head, which lack it.
+fn with_model(name: &str, _: &Config) -> String {
+    match ["layers.", "embed_tokens.", "norm."].iter().any(|start| name.starts_with(start)) {
+        true => format!("model.{name}"),
+        false => name.to_owned(),
     }
 }
 

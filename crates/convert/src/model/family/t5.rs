@@ -4,7 +4,7 @@ use super::shared::*;
 use crate::Result;
 use crate::json::Json;
 use crate::model::dimension::{heads, hidden, layers, vocabulary};
-use crate::model::keys::{FILE_TYPE, KeyValue, row};
+use crate::model::keys::{FILE_TYPE, KeyRow, KeyValue, row};
 use crate::model::tensor::{TensorRow, weight};
 use crate::model::{Config, Default, Family, Redundant};
 
@@ -19,6 +19,25 @@ pub(super) static T5: Family = Family {
         "UMT5Model",
     ],
     arch: "t5",
+    keys: &[
+        SHAPE,
+        &[number("decoder_block_count", &["num_decoder_layers"])],
+        ATTENTION_KEYS,
+        &[number("decoder_start_token_id", &["decoder_start_token_id"]), FILE_TYPE],
+    ],
+    tensors: &[
+        &[
+            weight("decoder.embed_tokens", "token_embd", &[vocabulary, hidden]).optional(),
+            weight("lm_head", "output", &[vocabulary, hidden]).optional(),
+            weight("decoder.final_layer_norm", "dec.output_norm", &[hidden]),
+        ],
+        ENCODER,
+        DECODER_LAYERS,
+    ],
+    ..T5_BASE
+};
+
+const T5_BASE: Family = Family {
     defaults: &[
         ("d_ff", Default::Integer(2048)),
         ("d_kv", Default::Integer(64)),
@@ -39,42 +58,45 @@ pub(super) static T5: Family = Family {
         }
         Ok(())
     },
-    keys: &[&[
-        number("context_length", &["n_positions"]),
-        number("embedding_length", &["d_model"]),
-        number("feed_forward_length", &["d_ff"]),
-        number("block_count", &["num_layers"]),
-        number("decoder_block_count", &["num_decoder_layers"]),
-        number("attention.head_count", &["num_heads"]),
-        number("attention.key_length", &["d_kv"]),
-        number("attention.value_length", &["d_kv"]),
-        row("attention.layer_norm_epsilon", KeyValue::F32(&["layer_norm_epsilon"])),
-        number("attention.relative_buckets_count", &["relative_attention_num_buckets"]),
-        row("attention.layer_norm_rms_epsilon", KeyValue::F32(&["layer_norm_epsilon"])),
-        number("decoder_start_token_id", &["decoder_start_token_id"]),
-        FILE_TYPE,
-    ]],
+    // The first by name stays.
     redundant: &[
         Redundant::Twin { name: "shared.weight", of: "decoder.embed_tokens.weight" },
         Redundant::Twin { name: "shared.weight", of: "encoder.embed_tokens.weight" },
         Redundant::Twin { name: "encoder.embed_tokens.weight", of: "decoder.embed_tokens.weight" },
     ],
-    tensors: &[
-        &[
-            weight("decoder.embed_tokens", "token_embd", &[vocabulary, hidden]).optional(),
-            weight("encoder.embed_tokens", "token_embd", &[vocabulary, hidden]).optional(),
-            weight("shared", "token_embd", &[vocabulary, hidden]),
-            weight("lm_head", "output", &[vocabulary, hidden]).optional(),
-            weight("encoder.final_layer_norm", "enc.output_norm", &[hidden]),
-            weight("decoder.final_layer_norm", "dec.output_norm", &[hidden]),
-        ],
-        ENCODER,
-        DECODER_LAYERS,
-    ],
     ..DECODER
 };
 
+/// T5's encoder alone, which makes embeddings.
+pub(super) static T5_ENCODER: Family = Family {
+    name: "t5encoder",
+    architectures: &["T5EncoderModel"],
+    arch: "t5encoder",
+    keys: &[SHAPE, ATTENTION_KEYS, &[FILE_TYPE]],
+    tensors: &[ENCODER],
+    ..T5_BASE
+};
+
+const SHAPE: &[KeyRow] = &[
+    number("context_length", &["n_positions"]),
+    number("embedding_length", &["d_model"]),
+    number("feed_forward_length", &["d_ff"]),
+    number("block_count", &["num_layers"]),
+];
+
+const ATTENTION_KEYS: &[KeyRow] = &[
+    number("attention.head_count", &["num_heads"]),
+    number("attention.key_length", &["d_kv"]),
+    number("attention.value_length", &["d_kv"]),
+    row("attention.layer_norm_epsilon", KeyValue::F32(&["layer_norm_epsilon"])),
+    number("attention.relative_buckets_count", &["relative_attention_num_buckets"]),
+    row("attention.layer_norm_rms_epsilon", KeyValue::F32(&["layer_norm_epsilon"])),
+];
+
 const ENCODER: &[TensorRow] = &[
+    weight("encoder.embed_tokens", "token_embd", &[vocabulary, hidden]).optional(),
+    weight("shared", "token_embd", &[vocabulary, hidden]),
+    weight("encoder.final_layer_norm", "enc.output_norm", &[hidden]),
     weight("encoder.block.N.layer.0.SelfAttention.q", "enc.blk.N.attn_q", &[inner, hidden]),
     weight("encoder.block.N.layer.0.SelfAttention.k", "enc.blk.N.attn_k", &[inner, hidden]),
     weight("encoder.block.N.layer.0.SelfAttention.v", "enc.blk.N.attn_v", &[inner, hidden]),
