@@ -46,7 +46,8 @@ fn an_output_that_is_the_input_under_any_name_is_refused_even_with_force() {
 #[test]
 fn an_output_that_is_a_file_of_the_model_directory_is_refused() {
     let folder = Folder::with(MODEL, "model");
-    for name in ["model/model.safetensors", "model/tokenizer.json"] {
+    folder.write("model/1_Pooling/config.json", "{}");
+    for name in ["model/model.safetensors", "model/tokenizer.json", "model/1_Pooling/config.json"] {
         let arguments = ["convert", "model", "--type", "Q8_0", "--force", "--out", name];
         folder.refuses(
             &arguments,
@@ -57,11 +58,26 @@ fn an_output_that_is_a_file_of_the_model_directory_is_refused() {
 }
 
 #[test]
+fn an_output_that_is_the_recipe_or_the_importance_matrix_is_refused() {
+    let folder = Folder::with(MODEL, "model");
+    folder.copy("imatrix/tiny-llama.gguf", "im.gguf");
+    folder.write("r.toml", "base = \"Q4_K_M\"");
+    for name in ["im.gguf", "r.toml"] {
+        folder.refuses(
+            &["convert", "model", "--recipe", "r.toml", "--imatrix", "im.gguf", "--force", "--out", name],
+            WRONG_USAGE,
+            &format!("{name}: the output is an input as well ({name}); write to another name"),
+        );
+    }
+}
+
+#[test]
 fn an_output_that_is_no_file_is_refused() {
     let folder = Folder::with(MODEL, "model");
     fs::create_dir(folder.path("folder")).unwrap();
     let convert = |out| ["convert", "model", "--type", "Q8_0", "--force", "--out", out];
     folder.refuses(&convert("folder"), WRONG_USAGE, "folder: the output is there and is no regular file");
+    folder.refuses(&convert("out.gguf/"), WRONG_USAGE, "out.gguf/: the output is to be a file, not a folder");
     folder.refuses(&convert("missing/out.gguf"), WRONG_USAGE, "missing/out.gguf: there is no folder missing");
     folder.refuses(
         &convert("/dev/full"),

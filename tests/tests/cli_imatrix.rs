@@ -26,6 +26,14 @@ fn floats(folder: &Folder, file: &str, tensor: &str) -> Vec<f32> {
 }
 
 #[test]
+fn what_was_merged_is_reported_as_json() {
+    let folder = Folder::with("imatrix/tiny-llama.gguf", "im.gguf");
+    let report = folder.succeeds(&["imatrix", "convert", "im.gguf", "--out", "im.dat", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report, serde_json::json!({ "output": "im.dat", "format": "legacy", "entries": 14 }));
+}
+
+#[test]
 fn a_matrix_is_shown_at_a_glance() {
     let printed = with_matrix().succeeds(&["imatrix", "info", "m.gguf"]);
     let lines: Vec<_> = printed.lines().collect();

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::io;
+
 use briq_format::Gguf;
-use briq_tests::{Folder, Run};
+use briq_tests::{Folder, Run, legacy_imatrix, safetensors, two_rows};
 
 const MODEL: &str = "checkpoints/tiny-llama";
 const CHECK_FAILED: i32 = 1;
@@ -146,6 +148,55 @@ fn a_tensor_too_many_or_too_few_is_named() {
         &["verify", "both.gguf", "--source", "one.safetensors", "--arch", "x"],
         &["FAILED: tensor \"b.weight\" is not in the source"],
     );
+}
+
+#[test]
+fn a_file_made_with_an_importance_matrix_is_not_held_to_bounds_that_know_of_none() {
+    let folder = Folder::new();
+    // All that matters is a small weight: a step that suits it is far too short for the others.
+    let mut weights = [1.0; 128];
+    let mut importance = [1e-12; 64];
+    weights.iter_mut().step_by(32).for_each(|weight| *weight = 0.075);
+    importance.iter_mut().step_by(32).for_each(|importance| *importance = 1.0);
+    weights[1..].iter_mut().step_by(2).for_each(|weight| *weight = -1.0);
+    folder.write("w.safetensors", two_rows(&weights));
+    folder.write("im.dat", legacy_imatrix(&[("w.weight", 1, &importance)]));
+    let made = |arguments: &[&str]| {
+        let convert =
+            ["convert", "w.safetensors", "--arch", "x", "--type", "Q4_0", "--out", "w.gguf", "--force"];
+        folder.succeeds(&[&convert[..], arguments].concat());
+        folder.succeeds(&["verify", "w.gguf", "--source", "w.safetensors", "--arch", "x"])
+    };
+    let note = "note: tensor \"w.weight\" is of type Q4_0, made with an importance matrix: its error was measured, but not judged";
+    assert!(!made(&[]).contains(note));
+    let printed = made(&["--imatrix", "im.dat"]);
+    assert!(printed.lines().any(|line| line == note), "{printed}");
+}
+
+#[test]
+fn another_shape_of_as_many_rows_is_another_shape() {
+    let folder = Folder::new();
+    for (name, shape) in [("a", "[4,3,32]"), ("b", "[3,4,32]")] {
+        let header = format!(r#"{{"w":{{"dtype":"F32","shape":{shape},"data_offsets":[0,1536]}}}}"#);
+        folder.write(&format!("{name}.safetensors"), safetensors(&header, &[0; 1536]));
+    }
+    folder.succeeds(&["convert", "a.safetensors", "--arch", "x", "--type", "F32", "--out", "a.gguf"]);
+    fails(
+        &folder,
+        &["verify", "a.gguf", "--source", "b.safetensors", "--arch", "x"],
+        &["FAILED: tensor \"w\" has shape [32, 3, 4], but the source gives [32, 4, 3]"],
+    );
+}
+
+#[test]
+fn a_check_that_failed_counts_although_nobody_reads_the_report() {
+    let folder = converted("Q8_0");
+    // The upper byte of a scale: not finite.
+    change(&folder, 1, 0x7C);
+    let mut verify = folder.command(&["verify", "model.gguf"]);
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(verify.stdout(writer).status().unwrap().code(), Some(CHECK_FAILED));
 }
 
 #[test]

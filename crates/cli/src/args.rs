@@ -78,10 +78,10 @@ pub(crate) struct Convert {
     #[arg(long, value_name = "REGEX=TYPE", value_parser = parse_override)]
     pub(crate) tensor_type: Vec<(Regex, TensorType)>,
     /// The type of the output projection, or of the token embedding where that serves as one
-    #[arg(long, value_name = "TYPE", value_parser = parse_type)]
+    #[arg(long, value_name = "TYPE", value_parser = recipe::weight_type)]
     pub(crate) output_tensor_type: Option<TensorType>,
     /// The type of the token embedding
-    #[arg(long, value_name = "TYPE", value_parser = parse_type)]
+    #[arg(long, value_name = "TYPE", value_parser = recipe::weight_type)]
     pub(crate) token_embedding_type: Option<TensorType>,
     /// Leave the tensors whose name matches in the type of their source; may be repeated
     #[arg(long, value_name = "TENSOR-REGEX", value_parser = recipe::pattern)]
@@ -289,6 +289,9 @@ pub(crate) struct ImatrixOutput {
     /// Replace the output if it exists
     #[arg(long, short)]
     pub(crate) force: bool,
+    /// Print what was written as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -357,15 +360,7 @@ pub(crate) struct Completions {
 fn parse_override(text: &str) -> Result<(Regex, TensorType), String> {
     // The type has no `=`, a pattern may.
     let (pattern, ty) = text.rsplit_once('=').ok_or("expected REGEX=TYPE, as in attn_v=Q8_0")?;
-    Ok((recipe::pattern(pattern)?, parse_type(ty)?))
-}
-
-fn parse_type(text: &str) -> Result<TensorType, String> {
-    let ty: TensorType = text.parse().map_err(|error| format!("{error}"))?;
-    match briq_codec::can_encode(ty) {
-        true => Ok(ty),
-        false => Err(format!("{ty} cannot be encoded; `briq types` shows which can")),
-    }
+    Ok((recipe::pattern(pattern)?, recipe::weight_type(ty)?))
 }
 
 /// The smallest memory that still holds a chunk of every type.

@@ -18,6 +18,8 @@ pub(crate) struct Mapping {
     pub(crate) written: Vec<Written>,
     /// Tensors and settings of the source that the file will not hold, and why.
     pub(crate) dropped: Vec<(String, &'static str)>,
+    /// Settings of the config that the file cannot say, and what comes of it.
+    pub(crate) unsaid: Vec<(String, &'static str)>,
     naming: Naming,
 }
 
@@ -75,7 +77,7 @@ impl Mapping {
             shape: tensor.shape,
             origin: Origin::Source(index),
         });
-        Self { written: written.collect(), dropped: Vec::new(), naming }
+        Self { written: written.collect(), dropped: Vec::new(), unsaid: Vec::new(), naming }
     }
 
     fn of_checkpoint(source: &Source, model: Model) -> Result<Self> {
@@ -102,10 +104,9 @@ impl Mapping {
         dropped.extend(assembly.dropped.into_iter().map(|(index, reason)| (kept[index], reason)));
         dropped.sort_unstable();
         dropped.dedup();
-        let mut dropped: Vec<_> =
+        let dropped =
             dropped.into_iter().map(|(index, reason)| (source.tensors[index].name.clone(), reason)).collect();
-        dropped.extend(unsaid);
-        Ok(Self { written, dropped, naming: Naming::Family(model) })
+        Ok(Self { written, dropped, unsaid, naming: Naming::Family(model) })
     }
 
     /// The keys of the file. The number of the recipe is left for the caller to set.

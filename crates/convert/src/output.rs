@@ -31,14 +31,29 @@ pub fn default_file_name(metadata: &MetadataBuf, recipe: Recipe) -> String {
     format!("{}.gguf", parts.into_iter().flatten().collect::<Vec<_>>().join("-"))
 }
 
-/// Refuses an output that is one of the source's own files, under whatever name.
+/// Refuses an output that is one of the source's own files, or another `input` of the conversion, under whatever
+/// name.
 ///
 /// # Errors
-/// When it is.
-pub fn check_output(source: &Source, output: &Path) -> Result<()> {
+/// When it is, or its name is that of a folder.
+pub fn check_output<'a>(
+    source: &Source,
+    inputs: impl IntoIterator<Item = &'a Path>,
+    output: &Path,
+) -> Result<()> {
+    if output.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return Err(Error::usage(format!("{}: the output is to be a file, not a folder", output.display())));
+    }
     let Ok(output_file) = fs::canonicalize(output) else {
         return Ok(());
     };
+    if let Some(input) = inputs.into_iter().find(|input| is_same_file(input, &output_file)) {
+        return Err(Error::usage(format!(
+            "{}: the output is an input as well ({}); write to another name",
+            output.display(),
+            input.display()
+        )));
+    }
     for path in source.files_beside() {
         if is_same_file(&path, &output_file) {
             let instead = match check_in_place(source) {

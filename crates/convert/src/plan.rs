@@ -59,6 +59,8 @@ pub struct Plan {
     pub tensors: Vec<Planned>,
     /// Source tensors that are left out, and why.
     pub dropped: Vec<(String, &'static str)>,
+    /// Settings of the source's config that the file cannot say, and what comes of it.
+    pub unsaid: Vec<(String, &'static str)>,
     /// Patterns of the user's that match no tensor.
     pub unmatched: Vec<String>,
     /// Whether the file carries a record of what was written into it.
@@ -118,8 +120,8 @@ impl Plan {
         let record = options.record;
         let file = if record { recorded(&plain, &metadata, specs, Record::placeholder)? } else { plain };
         let unmatched = options.types.unmatched(tensors.iter().map(|tensor| tensor.spec.name()));
-        let dropped = mapping.dropped;
-        Ok(Self { source, recipe, imatrix, metadata, tensors, dropped, unmatched, record, file })
+        let Mapping { dropped, unsaid, .. } = mapping;
+        Ok(Self { source, recipe, imatrix, metadata, tensors, dropped, unsaid, unmatched, record, file })
     }
 
     /// The layout with the record of tensors whose bytes have these hashes. It is as long as [`Plan::file`].

@@ -52,6 +52,12 @@ impl Shape {
         usize::from(self.rank)
     }
 
+    /// The dimensions without the ones behind them, which say nothing; at least one.
+    pub fn significant_dims(&self) -> &[u64] {
+        let last = self.dims.iter().rposition(|&dim| dim != 1).unwrap_or(0);
+        &self.dims[..=last]
+    }
+
     /// Elements in a row.
     pub fn row_elements(&self) -> u64 {
         self.dims[0]
@@ -218,6 +224,15 @@ mod tests {
     fn a_shape_keeps_trailing_ones() {
         let shape = Shape::new(&[8, 1, 1]).unwrap();
         assert_eq!((shape.rank(), shape.rows(), shape.to_string().as_str()), (3, 1, "[8, 1, 1]"));
+    }
+
+    #[test]
+    fn only_ones_at_the_end_say_nothing() {
+        for (dims, significant) in
+            [(&[8, 1, 1][..], &[8][..]), (&[1, 8], &[1, 8]), (&[1, 1], &[1]), (&[], &[1]), (&[0, 1], &[0])]
+        {
+            assert_eq!(Shape::new(dims).unwrap().significant_dims(), significant, "{dims:?}");
+        }
     }
 
     #[test]

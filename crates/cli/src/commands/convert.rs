@@ -13,7 +13,7 @@ use briq_convert::{Error, check_in_place, check_output, default_file_name};
 use briq_format::{Escaped, Existing, Printable};
 use serde_json::json;
 
-use super::{families, print_json, stdout};
+use super::{families, print_json, stdout, warn};
 use crate::args::Convert;
 use crate::exit::Outcome;
 use crate::interrupt;
@@ -34,10 +34,12 @@ pub(crate) fn run(args: &Convert) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Done);
     }
     if !args.in_place {
-        check_output(&plan.source, &output)?;
+        let inputs = [&args.imatrix, &args.recipe_file].into_iter().flatten();
+        check_output(&plan.source, inputs.map(PathBuf::as_path), &output)?;
     }
     warn_of_missing_importance(&plan);
     warn_of_unmatched_patterns(&plan);
+    warn_of_unsaid_settings(&plan);
     let stop = interrupt::flag()?;
     let bar = Bar::new(plan.source.bytes());
     let done = run_plan(&plan, &output, &run_options(args), &bar, &stop);
@@ -110,10 +112,11 @@ fn print_plan(plan: &Plan, output: &Path) -> anyhow::Result<()> {
         let spec = &tensor.spec;
         let (name, shape) = (Escaped(spec.name().as_bytes()).to_string(), spec.shape().to_string());
         let ty = spec.type_id().to_string();
-        let (source, reason) = (&tensor.stored_as, &tensor.reason);
+        // A reason may quote a pattern of a recipe file.
+        let (source, reason) = (&tensor.stored_as, Printable(&tensor.reason));
         writeln!(out, "{name:name_width$}  {shape:>16}  {source:8} {ty:8} {:>14}  {reason}", spec.bytes())?;
     }
-    for (name, reason) in &plan.dropped {
+    for (name, reason) in plan.dropped.iter().chain(&plan.unsaid) {
         writeln!(out, "left out: {} ({reason})", Escaped(name.as_bytes()))?;
     }
     for tensor in plan.without_importance() {
@@ -181,21 +184,26 @@ fn missing_importance(plan: &Plan) -> String {
 }
 
 /// Names the tensors that the importance matrix does not speak of, before the work starts.
-#[allow(clippy::print_stderr)]
 fn warn_of_missing_importance(plan: &Plan) {
     let names: Vec<String> = plan.without_importance().map(|tensor| escaped(tensor.spec.name())).collect();
     if let (Some(imatrix), false) = (&plan.imatrix, names.is_empty()) {
         let path = escaped(&imatrix.path().to_string_lossy());
         let names = names.join(", ");
-        eprintln!("briq: {path} has no entry for {names}: quantized as if all columns mattered alike");
+        warn(format_args!("{path} has no entry for {names}: quantized as if all columns mattered alike"));
     }
 }
 
 /// Names the patterns that change nothing, before the work starts.
-#[allow(clippy::print_stderr)]
 fn warn_of_unmatched_patterns(plan: &Plan) {
     for pattern in &plan.unmatched {
-        eprintln!("briq: no tensor matches the pattern \"{}\"", Printable(pattern));
+        warn(format_args!("no tensor matches the pattern \"{}\"", Printable(pattern)));
+    }
+}
+
+/// Names the settings that runtimes will not hear of, before the work starts.
+fn warn_of_unsaid_settings(plan: &Plan) {
+    for (setting, reason) in &plan.unsaid {
+        warn(format_args!("{setting} is left out: {reason}"));
     }
 }
 
@@ -222,7 +230,9 @@ fn as_json(plan: &Plan, output: &Path, seconds: Option<f64>) -> serde_json::Valu
             "bytes": info.bytes,
         })
     });
-    let dropped = plan.dropped.iter().map(|(name, reason)| json!({ "name": name, "reason": reason }));
+    let named = |left_out: &[(String, &str)]| -> serde_json::Value {
+        left_out.iter().map(|(name, reason)| json!({ "name": name, "reason": reason })).collect()
+    };
     json!({
         "output": output.to_string_lossy(),
         "recipe": plan.recipe.name(),
@@ -236,6 +246,7 @@ fn as_json(plan: &Plan, output: &Path, seconds: Option<f64>) -> serde_json::Valu
         "record": plan.record,
         "tensors": tensors.collect::<Vec<_>>(),
         "unmatched_patterns": plan.unmatched,
-        "left_out": dropped.collect::<Vec<_>>(),
+        "left_out": named(&plan.dropped),
+        "unsaid": named(&plan.unsaid),
     })
 }

@@ -2,15 +2,18 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use briq_convert::Error;
 use briq_convert::imatrix::{Entry, Format, Imatrix, MergeOptions, merge};
 use briq_format::{Escaped, Existing};
 use serde::Serialize;
+use serde_json::json;
 
 use super::{print_json, stdout};
 use crate::args::{Imatrix as Command, ImatrixInfo, ImatrixOutput};
 use crate::exit::Outcome;
+use crate::interrupt;
 
 pub(crate) fn run(command: &Command) -> anyhow::Result<Outcome> {
     match command {
@@ -26,8 +29,20 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<Outcome> {
 
 fn write(inputs: &[Imatrix], output: &ImatrixOutput) -> anyhow::Result<()> {
     let format = format_of(&output.out)?;
+    // From here on an interrupt, or the signal of a file-size limit, ends the program when it has cleared up.
+    let stop = interrupt::flag()?;
     let merged = merge(inputs, MergeOptions { chunk_size: output.chunk_size })?;
+    if stop.load(Ordering::Relaxed) {
+        return Err(Error::Interrupted.into());
+    }
     merged.write(&output.out, format, if output.force { Existing::Replace } else { Existing::Keep })?;
+    if output.json {
+        return print_json(&json!({
+            "output": output.out.to_string_lossy(),
+            "format": format.to_string(),
+            "entries": merged.len(),
+        }));
+    }
     let mut out = stdout();
     writeln!(
         out,

@@ -12,9 +12,24 @@ pub(crate) mod snapshot;
 pub(crate) mod types;
 pub(crate) mod verify;
 
+use std::fmt;
 use std::io::{self, Write};
 
 use crate::output::stdout;
+
+/// Says something on standard error before the work starts. Where nobody listens, the work is done all the same.
+fn warn(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "briq: {line}");
+}
+
+/// The end of a report. Where its reader left early, what was found out still decides how the program ends.
+fn printed(report: anyhow::Result<()>) -> anyhow::Result<()> {
+    let is_broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    match report {
+        Err(error) if error.downcast_ref().is_some_and(is_broken) => Ok(()),
+        other => other,
+    }
+}
 
 /// Prints a report as JSON on standard output.
 fn print_json(report: &impl serde::Serialize) -> anyhow::Result<()> {

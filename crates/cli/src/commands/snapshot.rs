@@ -8,7 +8,7 @@ use briq_convert::{Error, json};
 use briq_format::{Gguf, Printable};
 use similar::{ChangeTag, TextDiff};
 
-use super::{print_json, stdout};
+use super::{print_json, printed, stdout};
 use crate::args::Snapshot;
 use crate::exit::Outcome;
 
@@ -25,10 +25,10 @@ pub(crate) fn run(args: &Snapshot) -> anyhow::Result<Outcome> {
     };
     let difference = difference(&expected, &found);
     let matches = difference.is_empty();
-    match args.json {
-        true => print_json(&serde_json::json!({ "matches": matches, "difference": difference }))?,
-        false => print(&difference)?,
-    }
+    printed(match args.json {
+        true => print_json(&serde_json::json!({ "matches": matches, "difference": difference })),
+        false => print(&difference),
+    })?;
     Ok(if matches { Outcome::Done } else { Outcome::CheckFailed })
 }
 

@@ -10,7 +10,7 @@ use briq_convert::source::Source;
 use briq_convert::verify::{Report, TensorReport, verify, verify_against};
 use briq_format::{Escaped, Gguf};
 
-use super::{print_json, record, stdout};
+use super::{print_json, printed, record, stdout};
 use crate::args::Verify;
 use crate::exit::Outcome;
 use crate::interrupt;
@@ -25,10 +25,10 @@ pub(crate) fn run(args: &Verify) -> anyhow::Result<Outcome> {
     let found = find(args, &model, &bar, &stop);
     bar.finish();
     let found = found?;
-    match args.json {
-        true => print_json(&found)?,
-        false => print(&model, &found)?,
-    }
+    printed(match args.json {
+        true => print_json(&found),
+        false => print(&model, &found),
+    })?;
     Ok(match record::outcome(&found.record) {
         outcome if found.report.passed => outcome,
         _ => Outcome::CheckFailed,

@@ -11,7 +11,7 @@ use briq_format::{Escaped, Header, Limits, TensorInfo};
 use serde::Serialize;
 
 use super::data::{Place, Tensors, hash_places};
-use super::listing::{KeyLine, Listing, TensorLine, form, plain_dims};
+use super::listing::{KeyLine, Listing, TensorLine, form};
 use super::record::{Record, Unusable, VERSION};
 use super::tree::{PIECE_BYTES, TensorHash};
 use crate::run::Progress;
@@ -222,7 +222,7 @@ fn pairs(listed: &[TensorLine], found: &[TensorInfo<'_>], changes: &mut Vec<Chan
         match by_name.get(line.name.as_str()).map(|&index| (index, &found[index])) {
             None => changes.push(Change(format!("tensor \"{name}\" is gone"))),
             Some((index, info)) => {
-                let (was, is) = (line.form(), form(info.type_id, &plain_dims(info.shape)));
+                let (was, is) = (line.form(), form(info.type_id, info.shape.significant_dims()));
                 match was == is {
                     true => pairs.push((number, index)),
                     false => changes.push(Change(format!("tensor \"{name}\" was {was} and is {is}"))),

@@ -91,7 +91,7 @@ impl fmt::Display for KeyLine {
 impl TensorLine {
     /// The line of a tensor whose bytes have the BLAKE3 hash `data`.
     pub(super) fn new(name: &str, type_id: TypeId, shape: Shape, bytes: u64, data: &Hash) -> Self {
-        let dims = plain_dims(shape);
+        let dims = shape.significant_dims().to_vec();
         Self {
             digest: digest::tensor(name, type_id, &dims, bytes, data),
             type_id,
@@ -130,18 +130,6 @@ impl fmt::Display for TensorLine {
     }
 }
 
-/// The dimensions that say something: a single number is one dimension of 1.
-pub(super) fn plain_dims(shape: Shape) -> Vec<u64> {
-    let mut dims = shape.dims().to_vec();
-    while dims.last() == Some(&1) {
-        dims.pop();
-    }
-    if dims.is_empty() {
-        dims.push(1);
-    }
-    dims
-}
-
 pub(super) fn form(type_id: TypeId, dims: &[u64]) -> String {
     let ty = TensorType::try_from(type_id).map_or_else(|_| type_id.0.to_string(), |ty| ty.to_string());
     let dims: Vec<String> = dims.iter().map(u64::to_string).collect();
@@ -174,15 +162,6 @@ mod tests {
         for text in ["", "string x", &format!("{DIGEST} text x"), &format!("{} u8 x", DIGEST.to_uppercase())]
         {
             assert!(KeyLine::parse(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn ones_at_the_end_of_a_shape_do_not_count() {
-        for (dims, plain) in
-            [(&[8, 1, 1][..], vec![8]), (&[1, 8], vec![1, 8]), (&[1, 1], vec![1]), (&[], vec![1])]
-        {
-            assert_eq!(plain_dims(Shape::new(dims).unwrap()), plain);
         }
     }
 }

@@ -36,8 +36,13 @@ struct Override {
     r#type: Type,
 }
 
-#[derive(Deserialize)]
-struct Type(#[serde(deserialize_with = "parsed")] TensorType);
+struct Type(TensorType);
+
+impl<'de> Deserialize<'de> for Type {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        weight_type(&String::deserialize(from)?).map(Self).map_err(de::Error::custom)
+    }
+}
 
 struct Pattern(Regex);
 
@@ -71,6 +76,18 @@ pub fn pattern(text: &str) -> Result<Regex, String> {
         let last = error.lines().last().unwrap_or_default();
         format!("{text:?} is no regular expression: {}", last.trim_start_matches("error: "))
     })
+}
+
+/// A type that weights can be encoded to, by its name.
+///
+/// # Errors
+/// When there is no such type, or weights cannot be encoded to it; the error is one line.
+pub fn weight_type(name: &str) -> Result<TensorType, String> {
+    let ty = name.parse::<TensorType>().map_err(|error| error.to_string())?;
+    match briq_codec::can_encode(ty) {
+        true => Ok(ty),
+        false => Err(format!("{ty} cannot be encoded; `briq types` shows which can")),
+    }
 }
 
 fn count_patterns(file: &toml::Table) -> usize {
@@ -141,6 +158,12 @@ mod tests {
             (Some(TensorType::Q8_0), Some(TensorType::Q6_K))
         );
         assert_eq!((options.recipe, options.pure, options.fallback), (Recipe::Q4_K_M, true, false));
+    }
+
+    #[test]
+    fn a_type_that_weights_cannot_have_is_refused_by_its_line() {
+        let error = read("base = \"Q6_K\"\noutput = \"Q8_K\"\n").unwrap_err();
+        assert_eq!(error, "line 2: Q8_K cannot be encoded; `briq types` shows which can");
     }
 
     #[test]

@@ -31,7 +31,7 @@ use briq_format::TensorType;
 use regex::Regex;
 
 pub use condition::Condition;
-pub use file::pattern;
+pub use file::{pattern, weight_type};
 pub use importance::{Importance, needs_importance, uses_importance};
 pub use model::ModelFacts;
 pub use name::{Recipe, UnknownRecipe};

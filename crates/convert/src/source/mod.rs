@@ -193,14 +193,20 @@ impl Source {
         Ok(())
     }
 
-    /// All files that belong to the source: those with tensors, and everything else in a model directory but
-    /// GGUF files, which are earlier results.
+    /// All files that belong to the source: those with tensors, and everything else in a model directory and its
+    /// folders but GGUF files, which are earlier results.
     pub fn files_beside(&self) -> Vec<PathBuf> {
         let mut paths: Vec<PathBuf> = self.files.iter().map(|file| file.path.clone()).collect();
         if matches!(self.kind, SourceKind::Directory) {
-            let entries = std::fs::read_dir(&self.path).into_iter().flatten().flatten();
             let is_result = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "gguf");
-            paths.extend(entries.map(|entry| entry.path()).filter(|path| !is_result(path)));
+            let in_folder = |path: &Path| -> Vec<PathBuf> {
+                let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+                entries.map(|entry| entry.path()).filter(|path| !is_result(path)).collect()
+            };
+            let here = in_folder(&self.path);
+            // Templates and the settings of a pooling layer lie one folder further down.
+            paths.extend(here.iter().filter(|path| path.is_dir()).flat_map(|path| in_folder(path)));
+            paths.extend(here);
         }
         paths
     }

@@ -8,9 +8,10 @@ mod bound;
 mod dot;
 mod measure;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use briq_format::metadata::keys;
 use briq_format::{Gguf, Tensor, TensorType};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -18,6 +19,7 @@ use serde::Serialize;
 pub use bound::{RoundTripBound, round_trip_bound};
 
 use crate::mapping::{Mapping, Written};
+use crate::recipe::uses_importance;
 use crate::run::Progress;
 use crate::source::Source;
 use crate::weights::Weights;
@@ -104,18 +106,19 @@ pub fn verify_against(
     let written: HashMap<&str, &Written> =
         mapping.written.iter().map(|written| (written.name.as_str(), written)).collect();
     let tensors: Vec<Tensor<'_>> = model.tensors().collect();
+    let by_importance = model.metadata().iter().any(|(key, _)| key.starts_with(keys::IMATRIX_PREFIX));
     let mut report = report(&tensors, stop, |tensor| {
         let mut report = check_scales(tensor)?;
         match written.get(tensor.name()) {
             _ if report.problem.is_some() => {}
             None => report.problem = Some("is not in the source".to_owned()),
-            Some(written) => compare(tensor, source, written, &mut report)?,
+            Some(written) => compare(tensor, source, written, by_importance, &mut report)?,
         }
         progress.advance(tensor.info.bytes);
         Ok(report)
     })?;
-    let there: HashMap<&str, ()> = tensors.iter().map(|tensor| (tensor.name(), ())).collect();
-    for written in mapping.written.iter().filter(|written| !there.contains_key(written.name.as_str())) {
+    let there: HashSet<&str> = tensors.iter().map(|tensor| tensor.name()).collect();
+    for written in mapping.written.iter().filter(|written| !there.contains(written.name.as_str())) {
         report.passed = false;
         report.tensors.push(TensorReport {
             name: written.name.clone(),
@@ -174,10 +177,16 @@ fn check_scales(tensor: &Tensor<'_>) -> Result<TensorReport> {
     Ok(report)
 }
 
-fn compare(tensor: &Tensor<'_>, source: &Source, written: &Written, report: &mut TensorReport) -> Result<()> {
-    if tensor.shape().elements() != written.shape.elements()
-        || tensor.shape().row_elements() != written.shape.row_elements()
-    {
+/// `by_importance` says that the file was made with an importance matrix: it asks for more error in some weights
+/// than bounds allow that hold where all weigh alike.
+fn compare(
+    tensor: &Tensor<'_>,
+    source: &Source,
+    written: &Written,
+    by_importance: bool,
+    report: &mut TensorReport,
+) -> Result<()> {
+    if tensor.shape().significant_dims() != written.shape.significant_dims() {
         report.problem =
             Some(format!("has shape {}, but the source gives {}", tensor.shape(), written.shape));
         return Ok(());
@@ -186,12 +195,16 @@ fn compare(tensor: &Tensor<'_>, source: &Source, written: &Written, report: &mut
     let bytes = tensor.little_endian_bytes()?;
     let weights = Weights { source, origin: &written.origin, shape: written.shape };
     let comparison = Comparison::of(ty, &bytes, &weights)?;
-    let round_trip = comparison.round_trip();
-    report.round_trip = Some(round_trip);
-    if round_trip.worst_block.is_none() {
+    let mut round_trip = comparison.round_trip();
+    if by_importance && uses_importance(ty) && round_trip.worst_block.take().is_some() {
+        report.note = Some(format!(
+            "of type {ty}, made with an importance matrix: its error was measured, but not judged"
+        ));
+    } else if round_trip.worst_block.is_none() {
         report.note =
             Some(format!("of type {ty}, which has no bound: its error was measured, but not judged"));
     }
+    report.round_trip = Some(round_trip);
     report.dot = dot::check(ty, &bytes, tensor.shape())?;
     report.problem = problem(&comparison, &round_trip, report.dot.as_ref(), ty);
     Ok(())

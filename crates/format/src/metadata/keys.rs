@@ -17,6 +17,9 @@ pub const SPLIT_COUNT: &str = "split.count";
 /// The number of tensors in all shards together.
 pub const SPLIT_TENSORS_COUNT: &str = "split.tensors.count";
 
+/// What the keys begin with that say which importance matrix a file was made with.
+pub const IMATRIX_PREFIX: &str = "quantize.imatrix.";
+
 /// What the keys of a record of integrity begin with. Spec: integrity.md, "Record".
 pub const INTEGRITY_PREFIX: &str = "briq.integrity.";
 /// The version of the record, u32.
