@@ -12,6 +12,7 @@ pub mod fire;
 pub mod fixtures;
 mod folder;
 mod imatrix;
+pub mod long;
 mod safetensors;
 
 pub use binary::briq;

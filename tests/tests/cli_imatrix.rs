@@ -65,9 +65,9 @@ fn json_holds_what_the_sums_and_counts_of_the_file_say() {
 #[test]
 fn names_that_a_terminal_would_obey_are_escaped() {
     let folder = Folder::new();
-    folder.write("m.dat", legacy_imatrix(&[("a\u{1b}[2J\n", 1, &[1.0])]));
+    folder.write("m.dat", legacy_imatrix(&[("a\u{202e}b", 1, &[1.0])]));
     let printed = folder.succeeds(&["imatrix", "info", "m.dat"]);
-    assert!(printed.contains("\na\\u{1b}[2J\\n ") && !printed.contains('\u{1b}'), "{printed:?}");
+    assert!(printed.contains("\na\\u{202e}b ") && !printed.contains('\u{202e}'), "{printed:?}");
 }
 
 #[test]
@@ -151,6 +151,7 @@ fn what_is_no_matrix_is_named_with_its_reason() {
     folder.copy("golden/tiny-llama-f32.gguf", "model.gguf");
     folder.write("nan.dat", legacy_imatrix(&[("a", 1, &[1.0, f32::NAN])]));
     folder.write("negative.dat", legacy_imatrix(&[("a", 1, &[-1.0])]));
+    folder.write("control.dat", legacy_imatrix(&[("a\u{1b}[2J\n", 1, &[1.0])]));
     let neither = "neither a GGUF file nor a legacy importance matrix";
     for (name, message) in [
         ("nowhere.gguf", "cannot open: No such file or directory (os error 2)".to_owned()),
@@ -164,6 +165,10 @@ fn what_is_no_matrix_is_named_with_its_reason() {
         ),
         ("model.gguf", "general.type is \"model\", where \"imatrix\" is required".to_owned()),
         ("nan.dat", "entry \"a\": sum 1 is NaN; allowed are finite numbers of at least 0".to_owned()),
+        (
+            "control.dat",
+            "byte 8: the name of entry 0, \"a\\u{1b}[2J\\n\", holds a control character".to_owned(),
+        ),
         ("negative.dat", "entry \"a\": sum 0 is -1.0; allowed are finite numbers of at least 0".to_owned()),
     ] {
         let message = format!("{name}: {message}");
@@ -171,6 +176,21 @@ fn what_is_no_matrix_is_named_with_its_reason() {
         folder.refuses(&["imatrix", "info", name, "--json"], BAD_INPUT, &message);
         folder.refuses(&["imatrix", "convert", name, "--out", "x.gguf"], BAD_INPUT, &message);
         folder.refuses(&["imatrix", "merge", "m.gguf", name, "--out", "x.gguf"], BAD_INPUT, &message);
+    }
+}
+
+#[test]
+fn what_the_other_format_cannot_hold_is_bad_input_named_with_the_output() {
+    let folder = Folder::new();
+    let long = "n".repeat(60);
+    folder.write("large.dat", legacy_imatrix(&[("a", 1, &[3e38])]));
+    folder.write("long.dat", legacy_imatrix(&[(&long, 1, &[1.0])]));
+    let too_large = "x.gguf: entry \"a\": value 0 is too large for a 32-bit float".to_owned();
+    let too_long = format!(
+        "x.gguf: tensor \"{long}.in_sum2\": the tensor name has 68 bytes, where at most 63 are allowed"
+    );
+    for (name, message) in [("large.dat", too_large), ("long.dat", too_long)] {
+        folder.refuses(&["imatrix", "convert", name, "--out", "x.gguf"], BAD_INPUT, &message);
     }
 }
 

@@ -69,7 +69,7 @@ fn a_scale_that_is_not_finite_is_found_without_a_source() {
         &folder,
         &["verify", "model.gguf"],
         &[
-            "FAILED: tensor \"blk.1.ffn_up.weight\" block 3 has a scale that is not finite",
+            "FAILED: tensor \"blk.1.ffn_up.weight\" block 3 stands for a number that is not finite",
             "1 of 20 tensors failed",
         ],
     );

@@ -4,14 +4,9 @@
 #![allow(clippy::unwrap_used)]
 #![cfg(unix)]
 
-use std::fs;
 use std::path::Path;
-use std::process::{Child, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use briq_tests::fire::{self, Scene, Tally, Work};
-use briq_tests::{Folder, safetensors};
 
 /// The program that is killed.
 const VICTIM: &str = env!("CARGO_BIN_EXE_reliability");
@@ -36,6 +31,15 @@ fn a_process_that_is_killed_leaves_the_old_output_or_the_new_one_and_the_next_ru
 }
 
 #[test]
+fn power_that_goes_at_any_point_leaves_the_old_output_or_the_new_one() {
+    for work in Work::ALL {
+        for with_old in [false, true] {
+            nothing_is_lost(&fire::power_cuts(&Scene::new(work, with_old)));
+        }
+    }
+}
+
+#[test]
 fn a_source_that_is_cut_while_it_is_read_is_an_error_and_leaves_the_old_output() {
     nothing_is_lost(&fire::truncations(&Scene::new(Work::Requantize, true), 23));
 }
@@ -48,52 +52,4 @@ fn a_disk_that_is_full_at_any_size_leaves_the_old_output_or_the_new_one() {
 #[test]
 fn of_two_writers_of_one_output_each_succeeds_and_the_file_is_that_of_one() {
     nothing_is_lost(&fire::two_writers(&Scene::new(Work::Convert, false), 3));
-}
-
-#[test]
-fn a_second_interrupt_ends_the_process_at_once_and_the_next_run_clears_up() {
-    let folder = Folder::new();
-    let (rows, columns) = (1 << 20, 256);
-    let bytes = rows * columns * 2;
-    let header =
-        format!(r#"{{"w.weight":{{"dtype":"F16","shape":[{rows},{columns}],"data_offsets":[0,{bytes}]}}}}"#);
-    folder.write("w.safetensors", safetensors(&header, &[]));
-    // A hole stands for half a gigabyte of zeros.
-    let file = fs::File::options().write(true).open(folder.path("w.safetensors")).unwrap();
-    file.set_len(8 + header.len() as u64 + bytes).unwrap();
-    let convert = [
-        "convert",
-        "w.safetensors",
-        "--arch",
-        "x",
-        "--type",
-        "Q4_K_M",
-        "--threads",
-        "1",
-        "--out",
-        "out.gguf",
-    ];
-    let mut child = folder.command(&convert).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    wait_for_temporary(&folder, &mut child);
-    // Stopped, it sees both when it goes on, before it can act on the first.
-    for signal in ["STOP", "INT", "TERM", "CONT"] {
-        let kill = std::process::Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
-        assert!(kill.unwrap().success());
-    }
-    let code = child.wait().unwrap().code();
-    assert!([Some(130), Some(143)].contains(&code), "{code:?}");
-    folder.write("w.safetensors", briq_tests::two_rows(&[1.0; 512]));
-    folder.succeeds(&convert);
-    let names: Vec<_> = folder.files().into_keys().collect();
-    assert_eq!(names, [Path::new("out.gguf"), Path::new("w.safetensors")]);
-}
-
-fn wait_for_temporary(folder: &Folder, child: &mut Child) {
-    let begin = Instant::now();
-    let is_there = || fs::read_dir(folder.path("")).unwrap().count() > 1;
-    while !is_there() {
-        assert!(child.try_wait().unwrap().is_none(), "the conversion ended early");
-        assert!(begin.elapsed() < Duration::from_secs(60), "the conversion never began");
-        sleep(Duration::from_millis(1));
-    }
 }

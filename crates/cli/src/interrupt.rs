@@ -1,35 +1,75 @@
 //! Ctrl-C and its relatives: a flag that long work looks at, so that it can end with nothing left behind.
+//!
+//! A second interrupt ends the process at once, whatever it is at; but only one that comes a while after the
+//! first. `timeout -s INT` signals its child and then the child's group, within a millisecond, and a terminal that
+//! closes may send several kinds: these are one wish, and the work gets the time to end as it should.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
+use signal_hook::{consts, flag};
+
 /// The signal that arrived last; 0 for none.
 static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
 
-/// Makes the first interrupt set the returned flag instead of ending the process; a second one ends it.
+#[cfg(unix)]
+const INTERRUPTS: [i32; 3] = [consts::SIGINT, consts::SIGTERM, consts::SIGHUP];
+#[cfg(windows)]
+const INTERRUPTS: [i32; 2] = [consts::SIGINT, consts::SIGTERM];
+
+/// Makes the first interrupt set the returned flag instead of ending the process, and a later one end it.
 ///
 /// The signal of a file-size limit is caught as well: the write that passed the limit then fails with an
 /// error, and the temporary file is removed like after every other failed write.
 pub(crate) fn flag() -> io::Result<Arc<AtomicBool>> {
-    use signal_hook::{consts, flag};
     let stop: Arc<AtomicBool> = Arc::default();
-    #[cfg(unix)]
-    let interrupts = {
-        flag::register(consts::SIGXFSZ, Arc::default())?;
-        [consts::SIGINT, consts::SIGTERM, consts::SIGHUP]
-    };
-    #[cfg(windows)]
-    let interrupts = [consts::SIGINT, consts::SIGTERM];
-    for signal in interrupts {
-        let code = 128 + signal;
-        // Asked before the flag is set: the first signal finds it unset, the second does not and ends the process at
-        // once. What it leaves behind, the next run for the same output removes.
-        flag::register_conditional_shutdown(signal, code, Arc::clone(&stop))?;
+    let is_impatient: Arc<AtomicBool> = Arc::default();
+    for signal in INTERRUPTS {
+        // What it leaves behind, the next run for the same output removes.
+        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&is_impatient))?;
         flag::register(signal, Arc::clone(&stop))?;
         flag::register_usize(signal, Arc::clone(&SIGNAL), usize::try_from(signal).unwrap_or(0))?;
     }
+    #[cfg(unix)]
+    {
+        flag::register(consts::SIGXFSZ, Arc::default())?;
+        after_the_first(move || is_impatient.store(true, Ordering::SeqCst))?;
+    }
+    #[cfg(windows)]
+    for signal in INTERRUPTS {
+        // A console sends one signal for one Ctrl-C. Behind the question above, so that the second one ends it.
+        flag::register(signal, Arc::clone(&is_impatient))?;
+    }
     Ok(stop)
+}
+
+/// Does `arm` on a thread of its own, half a second after the first interrupt.
+///
+/// A handler may do next to nothing, and neither read a clock nor wait: it writes to a pipe at which the thread
+/// sleeps.
+#[cfg(unix)]
+fn after_the_first(arm: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+    use std::thread;
+    use std::time::Duration;
+
+    // Longer than any program takes to send its signals, and shorter than people take to press a key again
+    // because nothing happened.
+    const ONE_WISH: Duration = Duration::from_millis(500);
+
+    let (mut heard, told) = UnixStream::pair()?;
+    for signal in INTERRUPTS {
+        signal_hook::low_level::pipe::register(signal, told.try_clone()?)?;
+    }
+    let wait = move || {
+        if heard.read_exact(&mut [0]).is_ok() {
+            thread::sleep(ONE_WISH);
+            arm();
+        }
+    };
+    thread::Builder::new().name("interrupts".to_owned()).spawn(wait).map(drop)
 }
 
 /// 128 and the number of the signal, as shells count: 130 for Ctrl-C.

@@ -19,8 +19,8 @@ pub fn first_non_finite(weights: &[f32]) -> Option<usize> {
 /// The index of the first block that stands for a number that is not finite.
 ///
 /// Plain floats are looked at themselves (F64 after rounding to F32), quantized types at their scales and
-/// minimums; of MXFP4 the exponent 255 is refused. Quants are never looked at, and NVFP4 and integers are always
-/// sound.
+/// minimums; of MXFP4 the exponent 255 is refused. Quants are looked at where the scale is so large that its product
+/// with one may be infinite, which those of Q8_K and MXFP4 alone can be. NVFP4 and integers are always sound.
 ///
 /// # Errors
 /// When `bytes` are not whole blocks, or the type is Q8_1, which holds activations and never lies in a file.
@@ -87,7 +87,8 @@ sound! {
     Q4_K: |block| block.scale.is_finite() & block.minimum.is_finite();
     Q5_K: |block| block.scale.is_finite() & block.minimum.is_finite();
     Q6_K: |block| block.scale.is_finite();
-    Q8_K: |block| block.scale.get().is_finite();
+    // A quant is at most 128.
+    Q8_K: |block| (block.scale.get() * 128.0).is_finite() || decodes_to_finite(TensorType::Q8_K, block);
     IQ2_XXS: |block| block.scale.is_finite();
     IQ2_XS: |block| block.scale.is_finite();
     IQ2_S: |block| block.scale.is_finite();
@@ -99,8 +100,20 @@ sound! {
     IQ4_XS: |block| block.scale.is_finite();
     TQ1_0: |block| block.scale.is_finite();
     TQ2_0: |block| block.scale.is_finite();
-    MXFP4: |block| block.exponent != u8::MAX;
+    // 253 stands for 2^126, and a quant for at most 6.
+    MXFP4: |block| {
+        block.exponent < 253
+            || (block.exponent != u8::MAX && decodes_to_finite(TensorType::MXFP4, block))
+    };
     NVFP4: |_| true;
+}
+
+/// Looks at every weight of a block: for the few whose scales do not tell.
+#[cold]
+fn decodes_to_finite<B: Block>(ty: TensorType, block: &B) -> bool {
+    let mut weights = [0.0; 256];
+    let weights = &mut weights[..ty.block_elements() as usize];
+    crate::decode(ty, block.as_bytes(), weights).is_ok() && first_non_finite(weights).is_none()
 }
 
 #[cfg(test)]
@@ -142,11 +155,28 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn a_scale_whose_product_overflows_is_bad_with_a_quant_that_makes_it_do_so_and_sound_without(
+            bytes in any::<[u8; 292]>(), quant in prop_oneof![Just(0_u8), any::<u8>()], exponent in 0_u8..=254
+        ) {
+            let (mut q8_k, mut mxfp4) = (bytes, [quant; 17]);
+            q8_k[4..260].fill(quant);
+            mxfp4[0] = exponent;
+            for (ty, block) in [(TensorType::Q8_K, &q8_k[..]), (TensorType::MXFP4, &mxfp4)] {
+                let mut weights = vec![0.0; ty.block_elements() as usize];
+                crate::decode(ty, block, &mut weights).unwrap();
+                let expected = first_non_finite(&weights).map(|_| 0);
+                prop_assert_eq!(check_blocks(ty, block).unwrap(), expected, "{} {:?}", ty, block);
+            }
+        }
+    }
+
     #[test]
     fn the_bytes_that_are_looked_at_are_those_of_the_scales() {
         // Type, bytes to set, whether the block is then sound. Blocks are zero otherwise.
         type Case = (TensorType, &'static [(usize, u8)], bool);
-        let cases: [Case; 12] = [
+        let cases: [Case; 18] = [
             (TensorType::Q4_1, &[(3, 0x7C)], false),
             (TensorType::Q2_K, &[(81, 0x7C)], false),
             (TensorType::Q2_K, &[(83, 0xFC)], false),
@@ -159,6 +189,14 @@ mod tests {
             (TensorType::F64, &[(7, 0x7F), (6, 0xE0)], false),
             (TensorType::I64, &[(7, 0xFF)], true),
             (TensorType::Q8_K, &[(3, 0x7F), (2, 0x80)], false),
+            // 2^127, with quants of 0, of 1 and of 2.
+            (TensorType::Q8_K, &[(3, 0x7F)], true),
+            (TensorType::Q8_K, &[(3, 0x7F), (4, 1)], true),
+            (TensorType::Q8_K, &[(3, 0x7F), (4, 2)], false),
+            // 2^126, with quants of 0, of 3 and of 4.
+            (TensorType::MXFP4, &[(0, 253)], true),
+            (TensorType::MXFP4, &[(0, 253), (16, 0x50)], true),
+            (TensorType::MXFP4, &[(0, 253), (16, 0x60)], false),
         ];
         for (ty, bytes, sound) in cases {
             let mut block = vec![0; ty.block_bytes() as usize];

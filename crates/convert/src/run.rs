@@ -286,7 +286,7 @@ impl<'a> Work<'a> {
                 let problem = match ty.block_elements() {
                     1 => format!("weight {first} is not finite as {ty}"),
                     n => format!(
-                        "the {ty} block of weights {first} to {} has a scale that is not finite",
+                        "the {ty} block of weights {first} to {} stands for a number that is not finite",
                         first + n - 1
                     ),
                 };

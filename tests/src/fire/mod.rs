@@ -4,6 +4,7 @@
 //! file or the complete new one, the source untouched, and after the next attempt no temporary file left.
 
 mod deeds;
+mod power;
 mod scene;
 
 use std::fs;
@@ -15,6 +16,7 @@ use std::sync::atomic::Ordering;
 use briq_format::{AtomicFile, Existing, FileSystem};
 
 pub use deeds::{Deed, Fire};
+pub use power::power_cuts;
 pub use scene::{OUTPUT, Scene, Work};
 
 /// What attempts came to.

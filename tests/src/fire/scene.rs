@@ -118,6 +118,11 @@ impl Scene {
         *self.operations.get_or_init(|| super::count_operations(self))
     }
 
+    /// What the output was before, if anything, and what it is to be.
+    pub(super) fn old_and_new(&self) -> (Option<&[u8]>, &[u8]) {
+        (self.old.as_deref(), &self.new)
+    }
+
     /// The size of the complete output.
     pub(super) fn output_bytes(&self) -> u64 {
         self.new.len() as u64

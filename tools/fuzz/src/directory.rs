@@ -2,52 +2,84 @@
 
 use std::sync::atomic::AtomicBool;
 
+use briq_convert::model::{MetadataRequest, Model, Parameters};
 use briq_convert::plan::{Plan, PlanOptions};
 use briq_convert::recipe::Recipe;
 use briq_convert::run::{RunOptions, run};
 use briq_convert::source::Source;
-use briq_format::{Existing, Gguf, MetadataBuf};
+use briq_format::{Existing, FilePlan, Gguf, MetadataBuf};
 
+use crate::checkpoint;
 use crate::scratch;
 
 pub(crate) fn index(bytes: &[u8]) {
-    let folder = scratch::checkpoint("tiny-llama-yarn", "model.safetensors.index.json", bytes);
+    let folder = checkpoint::with("index", checkpoint::INDEX, bytes);
     let _ = Source::open(&folder);
 }
 
 pub(crate) fn config(bytes: &[u8]) {
-    convert("tiny-llama", "config.json", bytes);
+    let folder = checkpoint::with("config", "config.json", bytes);
+    if let Some(plan) = plan(&folder)
+        && is_seldom(bytes)
+    {
+        carry_out(&plan);
+    }
 }
 
 pub(crate) fn tokenizer(bytes: &[u8]) {
-    convert("tiny-llama", "tokenizer.json", bytes);
+    keys("tokenizer.json", bytes);
 }
 
 pub(crate) fn tokenizer_config(bytes: &[u8]) {
-    convert("tiny-llama", "tokenizer_config.json", bytes);
+    keys("tokenizer_config.json", bytes);
 }
 
 pub(crate) fn sentencepiece(bytes: &[u8]) {
-    convert("tiny-llama-spm", "tokenizer.model", bytes);
+    keys("tokenizer.model", bytes);
 }
 
 pub(crate) fn model_card(bytes: &[u8]) {
-    convert("tiny-llama", "README.md", bytes);
+    keys("README.md", bytes);
 }
 
-/// Plans the conversion, and carries it out where there is a plan: the file says what the plan said.
-fn convert(fixture: &str, file: &str, bytes: &[u8]) {
-    let folder = scratch::checkpoint(fixture, file, bytes);
-    let Ok(plan) = Plan::new(&folder, &PlanOptions::new(Recipe::Auto)) else { return };
+/// Makes the keys of a directory, which can be written; and now and then all of its file.
+fn keys(file: &str, bytes: &[u8]) {
+    let folder = checkpoint::with(file, file, bytes);
+    let request = MetadataRequest {
+        directory_name: "model",
+        file_type: 0,
+        parameters: Parameters::default(),
+        pre: None,
+    };
+    let made = checkpoint::with_model(&folder, |model: &Model| model.metadata(&request));
+    if made.as_ref().is_ok_and(|metadata| FilePlan::new(metadata, Vec::new()).is_err()) {
+        panic!("keys that cannot be written");
+    }
+    if is_seldom(bytes) {
+        let plan = plan(&folder);
+        assert_eq!(plan.is_some(), made.is_ok(), "the keys of a directory, and what becomes of it");
+        plan.iter().for_each(carry_out);
+    }
+}
+
+/// A whole file is written seldom, where the metadata may differ from what other inputs had.
+fn is_seldom(bytes: &[u8]) -> bool {
+    bytes.len().is_multiple_of(64)
+}
+
+/// The plan of a conversion.
+fn plan(folder: &std::path::Path) -> Option<Plan> {
+    let plan = Plan::new(folder, &PlanOptions::new(Recipe::Auto)).ok()?;
     let parsed = briq_format::parse(plan.file.head());
     assert!(plan.tensors.is_empty() || parsed.is_err(), "a head without its data opened");
-    // Seldom, since a whole file is written: where the metadata may differ from what other inputs had.
-    if !bytes.len().is_multiple_of(16) {
-        return;
-    }
+    Some(plan)
+}
+
+/// Writes the file of a plan, which says what the plan said.
+fn carry_out(plan: &Plan) {
     let output = scratch::absent("out.gguf");
     let options = RunOptions { threads: 1, existing: Existing::Keep, ..RunOptions::default() };
-    run(&plan, &output, &options, &(), &AtomicBool::new(false)).expect("a plan can be carried out");
+    run(plan, &output, &options, &(), &AtomicBool::new(false)).expect("a plan can be carried out");
     let model = Gguf::open(&output).expect("what was written opens");
     assert_eq!(MetadataBuf::from(model.metadata()), plan.metadata);
     assert_eq!(model.tensors().count(), plan.tensors.len());

@@ -11,6 +11,7 @@
 mod arguments;
 mod blocks;
 mod bytes;
+mod checkpoint;
 mod container;
 mod directory;
 mod imatrix;

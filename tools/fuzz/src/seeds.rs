@@ -2,8 +2,10 @@
 
 use std::fs;
 
-use briq_format::TensorType;
+use briq_format::{FilePlan, MetadataBuf, OwnedValue, Shape, TensorSpec, TensorType, TensorWriter};
+use serde_json::Value;
 
+use crate::checkpoint::{self, CONFIG, TOKENIZER_CONFIG, TOKENS};
 use crate::scratch::fixtures;
 
 /// The longest seed, in bytes. Mutating a longer one changes little of it.
@@ -60,38 +62,126 @@ pub(crate) fn safetensors() -> Vec<Vec<u8>> {
 }
 
 pub(crate) fn index() -> Vec<Vec<u8>> {
-    one("checkpoints/tiny-llama-yarn/model.safetensors.index.json")
+    vec![checkpoint::index().into_bytes()]
 }
 
+/// The config of the model, and those of the fixtures, which are of other families.
 pub(crate) fn config() -> Vec<Vec<u8>> {
-    let checkpoints = ["tiny-llama", "tiny-llama-yarn", "tiny-mistral", "tiny-bert", "tiny-llama-spm"];
-    checkpoints.iter().flat_map(|name| one(&format!("checkpoints/{name}/config.json"))).collect()
+    let families = fs::read_dir(fixtures().join("families")).expect("the fixtures are there");
+    let mut paths: Vec<_> =
+        families.map(|entry| entry.expect("a folder can be listed").path().join("config.json")).collect();
+    paths.sort();
+    let others = paths.iter().map(|path| fs::read(path).expect("a fixture can be read"));
+    [CONFIG.into()].into_iter().chain(others).collect()
 }
 
+/// The tokenizer that the model has.
+pub(crate) fn first_tokenizer() -> Vec<u8> {
+    cut_tokenizer("checkpoints/tiny-llama")
+}
+
+/// Tokenizers of every kind, cut to the tokens that the model has.
 pub(crate) fn tokenizer() -> Vec<Vec<u8>> {
-    ["tiny-llama", "tiny-bert"]
-        .iter()
-        .flat_map(|name| one(&format!("checkpoints/{name}/tokenizer.json")))
-        .collect()
+    let others = [
+        "checkpoints/tiny-bert",
+        "checkpoints/tiny-mistral",
+        "tokenizers/bpe-deepseek",
+        "tokenizers/bpe-glm4",
+        "tokenizers/sentencepiece-gemma2",
+        "tokenizers/unigram-t5",
+    ];
+    [first_tokenizer()].into_iter().chain(others.map(cut_tokenizer)).collect()
+}
+
+/// A `tokenizer.json` of the fixtures without the tokens past those that the model has, and without what names
+/// them.
+fn cut_tokenizer(folder: &str) -> Vec<u8> {
+    let text = fs::read(fixtures().join(folder).join("tokenizer.json")).expect("a fixture can be read");
+    let mut json: Value = serde_json::from_slice(&text).expect("a fixture is JSON");
+    let is_kept = |id: &Value| id.as_u64().is_some_and(|id| id < TOKENS as u64);
+    match &mut json["model"]["vocab"] {
+        Value::Object(vocabulary) => vocabulary.retain(|_, id| is_kept(id)),
+        Value::Array(vocabulary) => vocabulary.truncate(TOKENS),
+        _ => {}
+    }
+    if let Some(added) = json["added_tokens"].as_array_mut() {
+        added.retain(|token| is_kept(&token["id"]));
+    }
+    let vocabulary = json["model"]["vocab"].clone();
+    if let Some(merges) = json["model"]["merges"].as_array_mut() {
+        merges.retain(|merge| {
+            let pair: Vec<&str> = match merge {
+                Value::String(pair) => pair.split(' ').collect(),
+                pair => pair.as_array().into_iter().flatten().filter_map(Value::as_str).collect(),
+            };
+            let made = [pair.concat()];
+            pair.iter()
+                .copied()
+                .chain(made.iter().map(String::as_str))
+                .all(|text| vocabulary.get(text).is_some())
+        });
+    }
+    json["post_processor"] = Value::Null;
+    json["decoder"] = Value::Null;
+    json.to_string().into_bytes()
 }
 
 pub(crate) fn tokenizer_config() -> Vec<Vec<u8>> {
-    ["tiny-llama", "tiny-llama-spm", "tiny-bert"]
+    let fixtures = ["tiny-llama", "tiny-llama-spm", "tiny-bert"]
         .iter()
-        .flat_map(|name| one(&format!("checkpoints/{name}/tokenizer_config.json")))
-        .collect()
+        .flat_map(|name| one(&format!("checkpoints/{name}/tokenizer_config.json")));
+    [TOKENIZER_CONFIG.into()].into_iter().chain(fixtures).collect()
 }
 
+/// A model with the first pieces of the fixture's and all of its other fields.
 pub(crate) fn sentencepiece() -> Vec<Vec<u8>> {
-    one("checkpoints/tiny-llama-spm/tokenizer.model")
+    let model = one("checkpoints/tiny-llama-spm/tokenizer.model").concat();
+    let (mut rest, mut pieces, mut cut) = (&model[..], 0, Vec::new());
+    // Every field at the top is a tag of one byte, a length, and so many bytes; pieces are field 1.
+    while let [tag, after @ ..] = rest {
+        let digits = after.iter().take_while(|byte| **byte >= 128).count() + 1;
+        let length =
+            after[..digits].iter().rev().fold(0, |length, byte| length << 7 | usize::from(byte & 127));
+        let (field, next) = rest.split_at(1 + digits + length);
+        pieces += usize::from(*tag == 10);
+        if *tag != 10 || pieces <= TOKENS {
+            cut.extend(field);
+        }
+        rest = next;
+    }
+    vec![cut]
 }
 
 pub(crate) fn model_card() -> Vec<Vec<u8>> {
     one("checkpoints/tiny-bert/README.md")
 }
 
+/// Two entries, of which one has a count per expert.
 pub(crate) fn imatrix_gguf() -> Vec<Vec<u8>> {
-    one("imatrix/tiny-llama.gguf")
+    let mut metadata = MetadataBuf::new();
+    let mut set = |key, value: OwnedValue| metadata.set(key, value).expect("a key is set");
+    set("general.type", "imatrix".into());
+    set("imatrix.datasets", vec!["text".to_owned()].into());
+    set("imatrix.chunk_count", 3_u32.into());
+    set("imatrix.chunk_size", 8_u32.into());
+    let spec = |name: &str, dims: &[u64]| {
+        let shape = Shape::new(dims).expect("a shape");
+        TensorSpec::new(name, shape, TensorType::F32).expect("a tensor")
+    };
+    let specs = vec![
+        spec("a.in_sum2", &[4]),
+        spec("a.counts", &[1]),
+        spec("b.in_sum2", &[2, 2]),
+        spec("b.counts", &[1, 2]),
+    ];
+    let plan = FilePlan::new(&metadata, specs).expect("a plan");
+    let mut writer = TensorWriter::new(&plan, Vec::new()).expect("a head is written");
+    for spec in plan.tensors() {
+        writer
+            .write(spec.name(), &3_f32.to_le_bytes().repeat(spec.bytes() as usize / 4))
+            .expect("it is written");
+    }
+    vec![writer.finish().expect("it is whole")]
 }
 
 /// Two entries, a number of chunks and the name of a dataset.

@@ -1,6 +1,7 @@
 //! `cargo x`: the project's own chores.
 
 mod fuzz;
+mod miri;
 mod peers;
 mod reliability;
 mod root;
@@ -30,6 +31,8 @@ enum Chore {
         /// The targets to run; all of them when none is named.
         targets: Vec<String>,
     },
+    /// Follow the reader, the writer and the plain encoders with Miri, which needs a nightly compiler.
+    Miri,
     /// Compare briq with the runtimes that read its files.
     ///
     /// Installs the packages pinned under tools/peers into target/peers, builds briq and runs the checks.
@@ -54,6 +57,7 @@ enum Chore {
 fn main() -> ExitCode {
     let result = match Arguments::parse().chore {
         Chore::Fuzz { minutes, targets } => fuzz::run(minutes, &targets),
+        Chore::Miri => miri::run(),
         Chore::Peers { checks } => peers::run(&checks),
         Chore::Reliability { minutes } => reliability::run(minutes),
         Chore::Spec { check } => spec::run(check),

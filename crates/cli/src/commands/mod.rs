@@ -12,12 +12,9 @@ pub(crate) mod snapshot;
 pub(crate) mod types;
 pub(crate) mod verify;
 
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::io::{self, Write};
 
-/// Standard output, buffered.
-fn stdout() -> BufWriter<StdoutLock<'static>> {
-    BufWriter::new(io::stdout().lock())
-}
+use crate::output::stdout;
 
 /// Prints a report as JSON on standard output.
 fn print_json(report: &impl serde::Serialize) -> anyhow::Result<()> {

@@ -1,5 +1,6 @@
 //! `briq snapshot`: a stable text of a file, printed or compared.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::Path;
 
@@ -43,21 +44,51 @@ fn print(text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The most lines of either text, without what they begin and end with alike, that are put side by side. Finding
+/// the fewest changes takes up to the product of both in steps.
+const MOST_LINES: usize = 2000;
+
 /// The lines that differ, with a sign in front; empty when none does. How lines end does not count.
 fn difference(expected: &str, found: &str) -> String {
     let (expected, found): (Vec<&str>, Vec<&str>) = (expected.lines().collect(), found.lines().collect());
-    let diff = TextDiff::from_slices(&expected, &found);
-    let mut lines = String::new();
-    for change in diff.iter_all_changes() {
-        let sign = match change.tag() {
-            ChangeTag::Delete => "- ",
-            ChangeTag::Insert => "+ ",
-            ChangeTag::Equal => continue,
-        };
-        // The expected text is a file as well; what it says must not act on the terminal.
-        lines.push_str(&format!("{sign}{}\n", Printable(change.value())));
+    let alike = |(a, b): &(&&str, &&str)| a == b;
+    let start = expected.iter().zip(&found).take_while(alike).count();
+    let (expected, found) = (&expected[start..], &found[start..]);
+    let end = expected.iter().rev().zip(found.iter().rev()).take_while(alike).count();
+    let (expected, found) = (&expected[..expected.len() - end], &found[..found.len() - end]);
+    match expected.len().max(found.len()) {
+        0..=MOST_LINES => fewest_changes(expected, found),
+        _ => lines_of_one(expected, found, start),
     }
-    lines
+}
+
+fn fewest_changes(expected: &[&str], found: &[&str]) -> String {
+    let diff = TextDiff::from_slices(expected, found);
+    let changes = diff.iter_all_changes().filter_map(|change| match change.tag() {
+        ChangeTag::Delete => Some(shown('-', change.value())),
+        ChangeTag::Insert => Some(shown('+', change.value())),
+        ChangeTag::Equal => None,
+    });
+    changes.collect()
+}
+
+/// The lines that only one text has, whatever their order: found in one pass over each. `start` lines before them
+/// are alike.
+fn lines_of_one(expected: &[&str], found: &[&str], start: usize) -> String {
+    let (known, made): (HashSet<&str>, HashSet<&str>) =
+        (expected.iter().copied().collect(), found.iter().copied().collect());
+    let gone = expected.iter().filter(|line| !made.contains(**line)).map(|line| shown('-', line));
+    let new = found.iter().filter(|line| !known.contains(**line)).map(|line| shown('+', line));
+    let lines: String = gone.chain(new).collect();
+    match lines.is_empty() {
+        true => format!("the same lines, in another order from line {} on\n", start + 1),
+        false => lines,
+    }
+}
+
+/// The expected text is a file as well; what it says must not act on the terminal.
+fn shown(sign: char, line: &str) -> String {
+    format!("{sign} {}\n", Printable(line))
 }
 
 #[cfg(test)]
@@ -69,6 +100,23 @@ mod tests {
         assert_eq!(difference("a\nb\nc\n", "a\nB\nc\n"), "- b\n+ B\n");
         assert_eq!(difference("a\n", "a\n"), "");
         assert_eq!(difference("a\r\nb", "a\nb\n"), "");
+    }
+
+    #[test]
+    fn texts_of_any_length_are_compared_in_one_pass() {
+        let lines = |range: std::ops::Range<u32>| -> Vec<String> { range.map(|n| n.to_string()).collect() };
+        let text = |lines: &[String]| lines.join("\n");
+        let (many, others) = (lines(0..200_000), lines(200_000..400_000));
+        assert_eq!(difference(&text(&many), &text(&others)).lines().count(), 400_000);
+        let mut changed = many.clone();
+        changed[7] = "seven".to_owned();
+        assert_eq!(difference(&text(&many), &text(&changed)), "- 7\n+ seven\n");
+        changed[150_000] = "x".to_owned();
+        assert_eq!(difference(&text(&many), &text(&changed)), "- 7\n- 150000\n+ seven\n+ x\n");
+        let mut turned = many.clone();
+        turned[1..].rotate_left(1);
+        let message = "the same lines, in another order from line 2 on\n";
+        assert_eq!(difference(&text(&many), &text(&turned)), message);
     }
 
     #[test]

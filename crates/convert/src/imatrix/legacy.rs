@@ -79,7 +79,13 @@ impl Cursor<'_> {
                 format!("the name of entry {number} has length {length}; allowed are 1 to {MAX_NAME_BYTES}"),
             );
         }
+        let at = self.position;
         let name = self.text(length as u64, &format!("the name of entry {number}"))?;
+        if name.chars().any(char::is_control) {
+            let name = Escaped(name.as_bytes());
+            return self
+                .bad(at, format!("the name of entry {number}, \"{name}\", holds a control character"));
+        }
         let what = format!("entry \"{}\"", Escaped(name.as_bytes()));
         let at = self.position;
         let calls = self.number(&what)?;

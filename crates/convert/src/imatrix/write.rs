@@ -145,10 +145,14 @@ impl Merged<'_> {
     /// As [`write`](Self::write).
     pub fn write_into(&self, mut file: AtomicFile, format: Format) -> Result<()> {
         let output = file.path().to_owned();
-        match format {
-            Format::Gguf => self.write_gguf(&output, &mut file)?,
-            Format::Legacy => self.write_legacy(&output, &mut file)?,
-        }
+        let written = match format {
+            Format::Gguf => self.write_gguf(&output, &mut file),
+            Format::Legacy => self.write_legacy(&output, &mut file),
+        };
+        written.map_err(|error| match error {
+            Error::Unsupported(problem) => Error::bad(&output, problem),
+            other => other,
+        })?;
         Ok(file.commit()?)
     }
 
@@ -162,11 +166,9 @@ impl Merged<'_> {
         for (name, sum) in &self.entries {
             let matrices = sum.counts.len() as u64;
             for (suffix, dims) in [(gguf::SUMS, [sum.columns(), matrices]), (gguf::COUNTS, [1, matrices])] {
-                tensors.push(TensorSpec::new(
-                    format!("{name}{suffix}"),
-                    Shape::new(&dims)?,
-                    TensorType::F32,
-                )?);
+                let spec = TensorSpec::new(format!("{name}{suffix}"), Shape::new(&dims)?, TensorType::F32);
+                // A name that was read may be too long to be written.
+                tensors.push(spec.map_err(|error| Error::bad(output, error.to_string()))?);
             }
         }
         let plan = FilePlan::new(&metadata, tensors)?;
@@ -318,7 +320,8 @@ mod tests {
         let folder = Folder::new();
         let merged = merge(&inputs, MergeOptions { chunk_size: None }).unwrap();
         let error = merged.write(&folder.path("out"), Format::Gguf, Existing::Keep).unwrap_err();
-        assert_eq!(error.to_string(), "entry \"w\": value 0 is too large for a 32-bit float");
+        let message = error.to_string();
+        assert!(message.ends_with("/out: entry \"w\": value 0 is too large for a 32-bit float"), "{message}");
         assert!(!folder.path("out").exists());
     }
 

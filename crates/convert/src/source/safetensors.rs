@@ -28,7 +28,8 @@ pub(super) fn open(path: &Path) -> Result<Source> {
 pub(super) fn read_tensors(file: &SourceFile, index: usize) -> Result<Vec<SourceTensor>> {
     let bad = |problem: String| Error::bad(&file.path, problem);
     let header_bytes = header_length(file)?;
-    let mut header = Vec::new();
+    // The file has so many bytes, and they are at most those that a header may have.
+    let mut header = Vec::with_capacity(header_bytes as usize);
     let mut reader = &file.file;
     let read = reader.by_ref().take(header_bytes).read_to_end(&mut header);
     if read.map_err(|error| Error::io(&file.path, "read", error))? as u64 != header_bytes {

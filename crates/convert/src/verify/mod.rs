@@ -166,7 +166,9 @@ fn check_scales(tensor: &Tensor<'_>) -> Result<TensorReport> {
         Ok(Some(index)) if ty.block_elements() == 1 => {
             report.problem = Some(format!("weight {index} is not finite"));
         }
-        Ok(Some(index)) => report.problem = Some(format!("block {index} has a scale that is not finite")),
+        Ok(Some(index)) => {
+            report.problem = Some(format!("block {index} stands for a number that is not finite"))
+        }
         Err(error) => report.note = Some(format!("{error}: only its place was checked")),
     }
     Ok(report)

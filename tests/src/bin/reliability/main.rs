@@ -87,17 +87,19 @@ impl Report {
     }
 
     fn fire(&mut self) {
-        let (mut faults, mut kills, mut truncations) = (Tally::default(), Tally::default(), Tally::default());
+        let [mut faults, mut kills, mut power, mut truncations] = std::array::from_fn(|_| Tally::default());
         for work in Work::ALL {
             for with_old in [false, true] {
                 let scene = Scene::new(work, with_old);
                 faults.add(fire::faults(&scene));
                 kills.add(fire::kills(&scene, Path::new(&self.this), 1));
+                power.add(fire::power_cuts(&scene));
                 truncations.add(fire::truncations(&scene, 1));
             }
         }
         self.tally("faults", "operations failed", faults);
         self.tally("kills", "points", kills);
+        self.tally("power cuts", "states of the disk", power);
         self.tally("truncated sources", "points", truncations);
         self.tally("full disks", "sizes", fire::full_disks(&Scene::new(Work::Convert, true), 40));
         self.tally("two writers", "rounds", fire::two_writers(&Scene::new(Work::Convert, false), 20));

@@ -1,0 +1,76 @@
+//! One wish to stop ends a run with nothing left behind; a second one ends it at once.
+
+#![allow(clippy::unwrap_used)]
+#![cfg(unix)]
+
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use briq_tests::{Folder, Run, long};
+
+/// Longer than signals that follow one another at once are taken for one wish.
+const A_WHILE: Duration = Duration::from_millis(700);
+
+/// Runs a line of the shell with the number of a process as `$1`.
+fn shell(line: &str, child: &Child) {
+    let status = Command::new("sh").args(["-c", line, "sh", &child.id().to_string()]).status().unwrap();
+    assert!(status.success(), "{line}");
+}
+
+#[test]
+fn an_interrupt_in_the_middle_leaves_nothing_and_ends_with_the_code_of_the_signal() {
+    let folder = long::source();
+    for (line, codes) in [
+        ("kill -s INT $1", [130, 130]),
+        ("kill -s TERM $1", [143, 143]),
+        ("kill -s HUP $1", [129, 129]),
+        // What `timeout` does: the child, and then all of its group.
+        ("kill -s INT $1; kill -s INT $1", [130, 130]),
+        ("kill -s TERM $1; kill -s INT $1", [130, 143]),
+        ("kill -s INT $1; kill -s TERM $1; kill -s HUP $1; kill -s INT $1", [129, 143]),
+        // A process that is stopped sees both together.
+        ("kill -s STOP $1; kill -s INT $1; kill -s TERM $1; kill -s CONT $1", [130, 143]),
+    ] {
+        let child = long::start_converting(&folder);
+        shell(line, &child);
+        let Run { code, stdout, stderr } = child.wait_with_output().unwrap().into();
+        let message = "briq: interrupted; nothing was written\n";
+        assert_eq!((stdout.as_str(), stderr.as_str()), ("", message), "{line}");
+        assert!(code.is_some_and(|code| (codes[0]..=codes[1]).contains(&code)), "{line}: {code:?}");
+        assert_eq!(folder.names(), ["w.safetensors"], "{line}");
+    }
+}
+
+/// A run that waits for ever, because nobody reads what it prints at its end; its signals are caught by then.
+fn start_waiting(folder: &Folder) -> (Child, UnixStream) {
+    let (reader, mut output) = UnixStream::pair().unwrap();
+    // Full to the last byte: not a single one fits any more.
+    output.set_nonblocking(true).unwrap();
+    while output.write(&[0; 4096]).is_ok() {}
+    while output.write(&[0]).is_ok() {}
+    output.set_nonblocking(false).unwrap();
+    let convert = ["convert", "model", "--type", "Q8_0", "--out", "out.gguf"];
+    let mut command = folder.command(&convert);
+    let child = command.stdout(OwnedFd::from(output)).stderr(Stdio::piped()).spawn().unwrap();
+    long::wait_until("the output is there", || folder.path("out.gguf").exists());
+    (child, reader)
+}
+
+#[test]
+fn a_second_interrupt_after_a_while_ends_the_process_at_once_and_one_before_does_not() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let folder = Folder::with("checkpoints/tiny-llama", "model");
+        let (mut child, _reader) = start_waiting(&folder);
+        // Stopped, so that no time passes between the two.
+        shell("kill -s STOP $1; kill -s INT $1; kill -s TERM $1; kill -s CONT $1", &child);
+        sleep(A_WHILE);
+        assert!(child.try_wait().unwrap().is_none(), "two signals that came together ended it");
+        shell(&format!("kill -s {signal} $1"), &child);
+        let run: Run = child.wait_with_output().unwrap().into();
+        assert_eq!((run.code, run.stderr.as_str()), (Some(code), ""));
+    }
+}

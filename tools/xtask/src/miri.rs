@@ -1,0 +1,51 @@
+//! `cargo x miri`: the reader, the writer and the scalar encoders under an interpreter that knows every rule of
+//! the language.
+//!
+//! Left out is what Miri cannot do: map files, run vector instructions, and take hours in minutes. So the reader is
+//! followed over the fixtures of at most 4 KiB, and the codec in its plain form, block by block.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::root::{root, run as run_command};
+
+/// The tests of the codec that end within minutes, by the beginnings of their names.
+const CODEC: &[&str] = &[
+    "check::tests::the_bytes",
+    "decoder::",
+    "fp4::",
+    "k_scales::",
+    "lanes::",
+    "mxfp4::",
+    "nvfp4::",
+    "placement::",
+    "primitives::",
+    "q1_0::",
+    "q8_0::",
+    "q8_k::",
+    "tq1_0::",
+];
+
+/// Runs the tests of the format and of the codec that Miri can follow.
+///
+/// # Errors
+/// Miri is missing (`rustup +nightly component add miri rust-src`), or a test breaks a rule.
+pub(crate) fn run() -> Result<()> {
+    run_command(miri()?.args(["--package", "briq-format", "--lib", "--test", "corpus"]))?;
+    run_command(miri()?.args(["--package", "briq-codec", "--lib", "--"]).args(CODEC))
+}
+
+fn miri() -> Result<Command> {
+    let mut command = Command::new("cargo");
+    command.args(["+nightly", "miri", "test", "--locked", "--target-dir"]).arg(root()?.join("target/miri"));
+    command.current_dir(root()?);
+    // cargo of another toolchain, and not the one that runs this program.
+    for variable in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN"] {
+        command.env_remove(variable);
+    }
+    // Tests read fixtures, and powers of two are to be exact in them, which Rust leaves to the platform.
+    command.env("MIRIFLAGS", "-Zmiri-disable-isolation -Zmiri-deterministic-floats");
+    command.env("PROPTEST_CASES", "2").env("PROPTEST_FAILURE_PERSISTENCE", "off");
+    Ok(command)
+}
