@@ -95,6 +95,23 @@ fn a_changed_byte_of_a_tensor_is_damage_of_that_tensor_in_its_bytes() {
 }
 
 #[test]
+fn whatever_can_be_converted_carries_a_record_that_holds() {
+    let entries = fs::read_dir(briq_tests::fixtures::path("container")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut tried = 0;
+    for name in names.filter(|name| name.ends_with(".gguf")) {
+        let folder = Folder::with(&format!("container/{name}"), "in.gguf");
+        let convert = ["convert", "in.gguf", "--type", "auto", "--allow-non-finite", "--out", "m.gguf"];
+        if folder.briq(&convert).code == Some(0) {
+            let run = verify(&folder);
+            assert!(run.stdout.contains(" are as they were written\n"), "{name}: {run:?}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 30, "{tried} files");
+}
+
+#[test]
 fn damage_in_a_large_tensor_is_located_to_the_piece() {
     const PIECE: usize = 4 << 20;
     let folder = Folder::new();
@@ -105,6 +122,15 @@ fn damage_in_a_large_tensor_is_located_to_the_piece() {
     folder.write("w.safetensors", safetensors(&header, &data));
     folder.succeeds(&["convert", "w.safetensors", "--arch", "x", "--type", "F32", "--out", "m.gguf"]);
     folder.succeeds(&["verify", "m.gguf"]);
+    let pieces = Gguf::open(folder.path("m.gguf")).unwrap();
+    let pieces = pieces.metadata().get(keys::INTEGRITY_PIECES).unwrap().as_array().unwrap();
+    let pieces = pieces.get(0).unwrap().as_str().unwrap().to_owned();
+    assert_eq!(pieces.len(), 6 * 64);
+    let at = find(&folder.read("m.gguf")[..1 << 16], pieces.as_bytes()) + 100;
+    let digit = if folder.read("m.gguf")[at] == b'0' { b'1' } else { b'0' };
+    let run = with_change(&folder, at, &[digit]);
+    let expected = "FAILED: m.gguf: the record of the pieces of tensor \"w\" is damaged\n";
+    assert!(run.code == Some(DAMAGED) && run.stdout.starts_with(expected), "{run:?}");
     let Range { start, end } = place(&folder, "w");
     let mut file = folder.read("m.gguf");
     for at in [start + PIECE, start + 3 * PIECE - 4, end - 4] {

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
-/// Buffers per thread: one that is worked on, one that waits to be handed on.
-pub(crate) const BUFFERS_PER_THREAD: usize = 2;
+/// Buffers per thread: one that is worked on, and some that wait to be handed on, so that nobody stops working while
+/// the system takes its time to write.
+pub(crate) const BUFFERS_PER_THREAD: usize = 4;
 
 /// Calls `work` for every number below `count`, on `threads` threads, and `finish` for each in order, on this one.
 ///

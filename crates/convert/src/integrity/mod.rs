@@ -11,6 +11,7 @@ mod digest;
 pub mod foreign;
 mod listing;
 mod manifest;
+mod padding;
 mod record;
 mod stream;
 mod tree;

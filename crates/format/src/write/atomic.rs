@@ -87,7 +87,7 @@ impl AtomicFile {
         if let Some(mode) = &mode {
             temporary.file.set_permissions(while_written(mode)).map_err(Error::io("set the mode of"))?;
         }
-        let out = BufWriter::with_capacity(1 << 20, temporary);
+        let out = BufWriter::with_capacity(BUFFER_BYTES, temporary);
         Ok(Self { out, path: path.to_owned(), target, mode, existing })
     }
 
@@ -181,6 +181,10 @@ impl Write for AtomicFile {
         self.out.flush()
     }
 }
+
+/// What small writes are gathered to. Larger ones go to the system as they are: copying them took 7 % of the processor
+/// time of a Q8_0 conversion, and a long write keeps those waiting that make what is written next.
+const BUFFER_BYTES: usize = 1 << 16;
 
 const EXISTS: &str = "the output exists; pass --force to replace it";
 
