@@ -13,7 +13,6 @@ use crate::root::{root, run as run_command};
 /// The tests of the codec that end within minutes, by the beginnings of their names.
 const CODEC: &[&str] = &[
     "check::tests::the_bytes",
-    "decoder::",
     "fp4::",
     "k_scales::",
     "lanes::",
