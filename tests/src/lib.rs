@@ -19,4 +19,4 @@ pub use binary::briq;
 pub use cost::{Cost, cost, measure};
 pub use folder::{Folder, Run};
 pub use imatrix::legacy_imatrix;
-pub use safetensors::{safetensors, two_rows};
+pub use safetensors::{retyped, safetensors, two_rows};

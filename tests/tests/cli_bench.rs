@@ -6,7 +6,7 @@ use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::process::Command;
 
 use briq_format::TensorType;
-use briq_tests::Folder;
+use briq_tests::{Folder, Run};
 use serde_json::Value;
 
 /// A peer that knows F32 and Q8_0: it copies the one, and leaves the second block of the other as it was.
@@ -195,4 +195,15 @@ fn what_cannot_be_measured_is_refused_in_a_line() {
 fn the_help_has_examples() {
     let help = Folder::new().succeeds(&["bench", "--help"]);
     assert!(help.contains("Examples:\n  briq bench encode\n"), "{help}");
+}
+
+#[test]
+fn an_instruction_set_that_the_processor_lacks_is_refused_by_every_command() {
+    let folder = Folder::new();
+    let run: Run = folder.command(&["types"]).env("BRIQ_ISA", "avx521").output().unwrap().into();
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    assert!(
+        run.stderr
+            .starts_with("briq: BRIQ_ISA: \"avx521\" is no instruction set of this processor; it has scalar")
+    );
 }

@@ -7,8 +7,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::fs;
+use std::process::Command;
+use std::{env, fs};
 
+use briq_codec::Isa;
 use briq_format::TensorType::{self, *};
 use briq_tests::fixtures;
 
@@ -111,5 +113,16 @@ fn arbitrary_blocks_decode_to_the_bits_of_ggml() {
             let same = found.to_bits() == expected.to_bits() || (found.is_nan() && expected.is_nan());
             assert!(same, "{ty}: weight {index} is {found:e}, ggml has {expected:e}");
         }
+    }
+}
+
+/// Which one runs is decided once per process.
+#[test]
+fn every_instruction_set_of_this_processor_passes_the_tests_above() {
+    for isa in Isa::available() {
+        let mut tests = Command::new(env::current_exe().unwrap());
+        let ran = tests.env("BRIQ_ISA", isa.name()).arg("of_ggml").output().unwrap();
+        let report = String::from_utf8_lossy(&ran.stdout);
+        assert!(ran.status.success() && report.contains("3 passed"), "{isa}: {report}");
     }
 }

@@ -14,7 +14,7 @@ use regex::Regex;
     version,
     arg_required_else_help = true,
     after_help = "Exit codes: 0 done, 1 a check failed, 2 wrong usage, 3 bad input, 4 the system failed \
-                  (disk, permission), 130 interrupted."
+                  (disk, permission), 5 the record of a file is stale, 130 interrupted."
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Check a GGUF file, and with --source every weight in it
     Verify(Verify),
+    /// Hash a GGUF file or its tensors, in the forms of other tools or as a manifest
+    Hash(Hash),
     /// Print a stable text of a GGUF file, or compare it with one
     Snapshot(Snapshot),
     /// Look at importance matrices, merge them, or change their format
@@ -49,6 +51,7 @@ pub(crate) enum Command {
   briq convert Llama-3.2-1B --type IQ3_XXS --imatrix imatrix.gguf
   briq convert Llama-3.2-1B --recipe mixture.toml
   briq convert model-f16.gguf --type Q5_K_S --dry-run
+  briq convert model.gguf --type Q4_K_M --in-place
   briq convert weights.safetensors --arch mymodel --type F16
   briq convert MyLlama --arch-as llama --type Q8_0
   briq convert --list-families")]
@@ -65,6 +68,12 @@ pub(crate) struct Convert {
     /// Where to write; without it a name is made from the model's, in the current directory
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Put the result in the place of SRC, a single GGUF file, once it is complete, on the disk and read back
+    #[arg(long, conflicts_with = "out")]
+    pub(crate) in_place: bool,
+    /// Write no record of digests, which `briq verify` holds the file against; llama.cpp writes none either
+    #[arg(long)]
+    pub(crate) no_record: bool,
     /// Give the tensors whose name matches a type of their own; may be repeated, the first match decides
     #[arg(long, value_name = "REGEX=TYPE", value_parser = parse_override)]
     pub(crate) tensor_type: Vec<(Regex, TensorType)>,
@@ -144,17 +153,67 @@ pub(crate) struct Inspect {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   briq verify model.gguf
+  briq verify model.gguf --against model.gguf.sha256
   briq verify model-Q4_K_M.gguf --source Llama-3.2-1B
-  briq verify model-Q4_K_M.gguf --source model-F16.gguf --json")]
+  briq verify model-Q4_K_M.gguf --source model-F16.gguf --json
+
+A file that `briq convert` wrote carries a record: a digest of every key and every tensor. Tensors that are not what
+was written are damaged: exit code 1. Where another tool changed keys or types and carried the record along, the
+record is stale: what it still describes was checked, the rest cannot be, and the exit code is 5.")]
 pub(crate) struct Verify {
     /// A GGUF file; any shard checks the whole model
     pub(crate) file: PathBuf,
     /// What the file was made from: a model directory, a .safetensors file or a .gguf file
     #[arg(long, value_name = "SRC")]
     pub(crate) source: Option<PathBuf>,
+    /// Hashes to hold the file against: a manifest of `briq hash`, or what sha256sum or llama-gguf-hash printed
+    #[arg(long, value_name = "LIST")]
+    pub(crate) against: Option<PathBuf>,
     /// The architecture of the source, as for convert
     #[arg(long, value_name = "NAME", requires = "source")]
     pub(crate) arch: Option<String>,
+    /// Report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  briq hash model.gguf > model.gguf.sha256
+  briq hash model.gguf --manifest > model.gguf.manifest
+  briq hash model.gguf --all > model.gguf.hashes
+  briq hash model.gguf --sha1 --uuid --no-layer
+  briq verify model.gguf --against model.gguf.manifest
+
+Without an option: the SHA-256 of the file, as sha256sum prints it. With algorithms: a line for each tensor and one
+for the data of all tensors, as llama.cpp's llama-gguf-hash prints them.")]
+pub(crate) struct Hash {
+    /// A GGUF file; a shard is hashed by itself, except for --manifest, where any shard stands for the model
+    pub(crate) file: PathBuf,
+    /// Hash tensors with XXH64
+    #[arg(long)]
+    pub(crate) xxh64: bool,
+    /// Hash tensors with SHA-1
+    #[arg(long)]
+    pub(crate) sha1: bool,
+    /// Hash tensors with SHA-256
+    #[arg(long)]
+    pub(crate) sha256: bool,
+    /// Hash tensors with BLAKE3
+    #[arg(long)]
+    pub(crate) blake3: bool,
+    /// Hash tensors with XXH64, SHA-1 and SHA-256
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Make an identifier of the data of all tensors: a UUID of version 5
+    #[arg(long)]
+    pub(crate) uuid: bool,
+    /// Leave out the lines of single tensors
+    #[arg(long)]
+    pub(crate) no_layer: bool,
+    /// Print a manifest: a BLAKE3 digest of every key, every tensor, and the whole
+    #[arg(long, conflicts_with_all = ["xxh64", "sha1", "sha256", "blake3", "all", "uuid", "no_layer"])]
+    pub(crate) manifest: bool,
     /// Report as JSON
     #[arg(long)]
     pub(crate) json: bool,

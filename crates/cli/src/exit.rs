@@ -12,11 +12,14 @@ const CHECK_FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
 const BAD_INPUT: u8 = 3;
 const SYSTEM_FAILED: u8 = 4;
+/// Nothing is known to be wrong, but the record that a file carries is not of what the file holds.
+const STALE: u8 = 5;
 
 /// What a command has to say when it did its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Done,
+    Stale,
     CheckFailed,
 }
 
@@ -24,6 +27,7 @@ pub(crate) enum Outcome {
 pub(crate) fn report(done: anyhow::Result<Outcome>) -> ExitCode {
     let error = match done {
         Ok(Outcome::Done) => return ExitCode::SUCCESS,
+        Ok(Outcome::Stale) => return STALE.into(),
         Ok(Outcome::CheckFailed) => return CHECK_FAILED.into(),
         Err(error) => error,
     };

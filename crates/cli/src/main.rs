@@ -12,20 +12,28 @@ mod words;
 
 use std::process::ExitCode;
 
+use briq_codec::Isa;
+use briq_convert::Error;
 use clap::Parser;
 
 use args::{Args, Command};
+use exit::Outcome;
 
 fn main() -> ExitCode {
-    let done = match Args::parse().command {
-        Command::Convert(args) => commands::convert::run(&args),
-        Command::Inspect(args) => commands::inspect::run(&args),
-        Command::Verify(args) => commands::verify::run(&args),
-        Command::Snapshot(args) => commands::snapshot::run(&args),
-        Command::Imatrix(args) => commands::imatrix::run(&args),
-        Command::Bench(args) => commands::bench::run(&args),
-        Command::Types(args) => commands::types::run(&args),
-        Command::Completions(args) => commands::completions::run(&args),
-    };
-    exit::report(done)
+    exit::report(run(&Args::parse().command))
+}
+
+fn run(command: &Command) -> anyhow::Result<Outcome> {
+    Isa::forced().map_err(Error::usage)?;
+    match command {
+        Command::Convert(args) => commands::convert::run(args),
+        Command::Inspect(args) => commands::inspect::run(args),
+        Command::Verify(args) => commands::verify::run(args),
+        Command::Hash(args) => commands::hash::run(args),
+        Command::Snapshot(args) => commands::snapshot::run(args),
+        Command::Imatrix(args) => commands::imatrix::run(args),
+        Command::Bench(args) => commands::bench::run(args),
+        Command::Types(args) => commands::types::run(args),
+        Command::Completions(args) => commands::completions::run(args),
+    }
 }

@@ -5,7 +5,7 @@ use crate::lanes::Lanes;
 /// Twice the values of the 16 codes: 0, 0.5, 1, 1.5, 2, 3, 4, 6, and their negatives. Scales are halved in return.
 ///
 /// The second zero has no sign: it decodes as the first does.
-pub(crate) const DOUBLED: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
+pub const DOUBLED: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
 
 /// The codes nearest to the weights over twice `half_scale`: of two the one nearer zero, for a NaN zero. The second
 /// zero is never made. `N` is a multiple of the lanes.

@@ -13,7 +13,8 @@ use crate::placement::{nibble, pack_nibbles};
 use crate::row::{Rows, TryEncode};
 use crate::tables;
 
-static MAGNITUDES: [[u8; 8]; 1024] = points(&tables::IQ2_S, &EIGHTHS);
+/// The points of the grid: magnitudes over the step.
+pub static MAGNITUDES: [[u8; 8]; 1024] = points(&tables::IQ2_S, &EIGHTHS);
 
 impl DecodeLanes for IQ2_S {
     #[inline(always)]

@@ -16,7 +16,8 @@ use crate::placement::{nibble, pack_nibbles};
 use crate::row::{Rows, TryEncode};
 use crate::tables;
 
-static MAGNITUDES: [[u8; 8]; 512] = points(&tables::IQ2_XS, &EIGHTHS);
+/// The points of the grid: magnitudes over the step.
+pub static MAGNITUDES: [[u8; 8]; 512] = points(&tables::IQ2_XS, &EIGHTHS);
 
 impl DecodeLanes for IQ2_XS {
     #[inline(always)]

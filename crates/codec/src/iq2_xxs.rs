@@ -14,7 +14,8 @@ use crate::lanes::Lanes;
 use crate::row::{Rows, TryEncode};
 use crate::tables;
 
-static MAGNITUDES: [[u8; 8]; 256] = points(&tables::IQ2_XXS, &EIGHTHS);
+/// The points of the grid: magnitudes over the step.
+pub static MAGNITUDES: [[u8; 8]; 256] = points(&tables::IQ2_XXS, &EIGHTHS);
 
 impl DecodeLanes for IQ2_XXS {
     #[inline(always)]

@@ -13,7 +13,8 @@ use crate::placement::{nibble, pack_nibbles};
 use crate::row::{Rows, TryEncode};
 use crate::tables;
 
-static MAGNITUDES: [[u8; 4]; 512] = points(&tables::IQ3_S, &[1, 3, 5, 7, 9, 11, 13, 15]);
+/// The points of the grid: magnitudes over the step.
+pub static MAGNITUDES: [[u8; 4]; 512] = points(&tables::IQ3_S, &[1, 3, 5, 7, 9, 11, 13, 15]);
 
 impl DecodeLanes for IQ3_S {
     #[inline(always)]

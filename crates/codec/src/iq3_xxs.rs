@@ -15,7 +15,8 @@ use crate::row::{Rows, TryEncode};
 use crate::tables;
 
 /// In quarters of a step. The last breaks the rule of the others.
-static MAGNITUDES: [[u8; 4]; 256] = points(&tables::IQ3_XXS, &[4, 12, 20, 28, 36, 44, 52, 62]);
+/// The points of the grid: magnitudes over the step.
+pub static MAGNITUDES: [[u8; 4]; 256] = points(&tables::IQ3_XXS, &[4, 12, 20, 28, 36, 44, 52, 62]);
 
 impl DecodeLanes for IQ3_XXS {
     #[inline(always)]

@@ -72,6 +72,7 @@ mod k_affine;
 pub mod k_scales;
 mod lanes;
 mod placement;
+pub mod points;
 mod primitives;
 mod searched;
 mod side_by_side;

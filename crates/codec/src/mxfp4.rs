@@ -48,10 +48,10 @@ impl Kernel for EncodeRows<'_> {
 
 /// `2^(exponent - 128)`. The two lowest are subnormal; 255 is a number like any other.
 #[inline(always)]
-fn half_scale(exponent: u8) -> f32 {
+pub const fn half_scale(exponent: u8) -> f32 {
     f32::from_bits(match exponent {
         0 => 0x0020_0000,
-        _ => (u32::from(exponent) - 1) << 23 | u32::from(exponent == 1) << 22,
+        _ => (exponent as u32 - 1) << 23 | ((exponent == 1) as u32) << 22,
     })
 }
 

@@ -77,7 +77,7 @@ static HALF_SCALES: [f32; 256] = {
 /// Half the value of an 8-bit float: 4 bits of exponent, bias 7, and 3 of fraction. Bit 7 says nothing, but makes
 /// an exception of the two codes for zero and for no number, which both stand for zero.
 #[inline(always)]
-const fn half_scale(code: u8) -> f32 {
+pub const fn half_scale(code: u8) -> f32 {
     if matches!(code, 0 | 0x7F) {
         return 0.0;
     }

@@ -180,7 +180,7 @@ fn fit_with_importance<L: Lanes>(x: &Blocks<'_, 256>, importance: &Blocks<'_, 25
 
 /// The sixteen scales of 6 bits, 32 added.
 #[inline(always)]
-fn unpack_scales(packed: &[u8; 12]) -> [u8; 16] {
+pub fn unpack_scales(packed: &[u8; 12]) -> [u8; 16] {
     let mut scales = [0; 16];
     // Four at a time, a byte each of a word.
     let words = packed.as_chunks().0;

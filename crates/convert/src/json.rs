@@ -9,7 +9,6 @@
 
 mod object;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
@@ -162,11 +161,14 @@ pub fn read_text(path: &Path, cap: u64) -> Result<String> {
         .map_err(|error| Error::bad(path, format!("byte {} is not UTF-8", error.utf8_error().valid_up_to())))
 }
 
+/// How the text begins that stands for a large file in a repository whose large files were not fetched.
+const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+
 /// Reads the file at `path`, which may have at most `cap` bytes.
 ///
 /// # Errors
 ///
-/// When the file is missing, is no regular file, or is longer than `cap`.
+/// When the file is missing, is no regular file, is longer than `cap`, or is a pointer of git-lfs.
 pub fn read_bytes(path: &Path, cap: u64) -> Result<Vec<u8>> {
     // Asked before opening: to open a FIFO would wait for its other end.
     let metadata = fs::metadata(path).map_err(|error| match error.kind() {
@@ -185,6 +187,9 @@ pub fn read_bytes(path: &Path, cap: u64) -> Result<Vec<u8>> {
     let file = fs::File::open(path).map_err(|error| Error::io(path, "open", error))?;
     // The file may have grown since it was asked for its size.
     file.take(cap + 1).read_to_end(&mut bytes).map_err(|error| Error::io(path, "read", error))?;
+    if bytes.starts_with(LFS_POINTER) {
+        return Err(Error::bad(path, "a git-lfs pointer in place of the file; run `git lfs pull`"));
+    }
     if bytes.len() as u64 > cap { Err(too_large(bytes.len() as u64)) } else { Ok(bytes) }
 }
 
@@ -194,36 +199,58 @@ pub fn read_bytes(path: &Path, cap: u64) -> Result<Vec<u8>> {
 ///
 /// When the text is not JSON, nests deeper than 128 levels, or gives a key twice in one object.
 pub fn parse(path: &Path, text: &str) -> Result<Json> {
-    let masked = mask_non_finite(text);
-    let mut json: Json =
-        serde_json::from_str(&masked).map_err(|error| Error::bad(path, error.to_string()))?;
-    if let Cow::Owned(_) = masked {
-        unmask(&mut json);
+    let invalid = |error: serde_json::Error| Error::bad(path, error.to_string());
+    if !LITERALS.iter().any(|literal| text.contains(literal)) {
+        return serde_json::from_str(text).map_err(invalid);
     }
+    let mask = free_character(text);
+    let Some(masked) = mask_non_finite(text, mask.unwrap_or('?')) else {
+        return serde_json::from_str(text).map_err(invalid);
+    };
+    let problem =
+        || Error::bad(path, "NaN or Infinity outside of strings that have every character of ASCII");
+    let mask = mask.ok_or_else(problem)?;
+    let mut json: Json = serde_json::from_str(&masked).map_err(invalid)?;
+    unmask(&mut json, mask);
     Ok(json)
 }
 
-/// What [`mask_non_finite`] leaves in place of a literal: a string of as many bytes.
-const MASKS: [(&str, &str); 2] = [("NaN", "\"\u{7f}\""), ("Infinity", "\"\u{7f}fini\u{7f}\"")];
+/// Python's literals that JSON lacks.
+const LITERALS: [&str; 2] = ["NaN", "Infinity"];
 
-/// Replaces the literals of Python's that JSON lacks by strings of the same length, so that positions in
-/// errors stay true. The sign of `-Infinity` becomes a space.
-fn mask_non_finite(text: &str) -> Cow<'_, str> {
-    if !MASKS.iter().any(|(literal, _)| text.contains(literal)) {
-        return Cow::Borrowed(text);
+/// A character of one byte that no string of the text has, not even by its number.
+fn free_character(text: &str) -> Option<char> {
+    let mut is_there = [false; 128];
+    text.bytes().filter(u8::is_ascii).for_each(|byte| is_there[usize::from(byte)] = true);
+    for escaped in text.match_indices("\\u").filter_map(|(at, _)| text.get(at + 2..at + 6)) {
+        if let Ok(number @ ..128) = usize::from_str_radix(escaped, 16) {
+            is_there[number] = true;
+        }
     }
+    // Controls must be escaped in JSON, and so must quotes and backslashes.
+    let mut free = (b' '..=0x7f).rev().filter(|byte| !b"\"\\".contains(byte));
+    free.find(|byte| !is_there[usize::from(*byte)]).map(char::from)
+}
+
+/// Replaces the literals by strings of `mask`, of the same length, so that positions in errors stay true. The sign of
+/// `-Infinity` becomes a space. Nothing when all of them are inside of strings.
+fn mask_non_finite(text: &str, mask: char) -> Option<String> {
+    let mut is_masked = false;
     let mut masked = String::with_capacity(text.len());
     let (mut rest, mut in_string) = (text, false);
     while let Some(character) = rest.chars().next() {
         let literal =
-            if in_string { None } else { MASKS.iter().find(|(literal, _)| rest.starts_with(literal)) };
+            if in_string { None } else { LITERALS.iter().find(|literal| rest.starts_with(**literal)) };
         let taken = match (literal, character) {
-            (Some((literal, mask)), _) => {
+            (Some(literal), _) => {
+                is_masked = true;
                 if masked.ends_with('-') {
                     masked.pop();
                     masked.push(' ');
                 }
-                masked.push_str(mask);
+                masked.push('"');
+                masked.extend(std::iter::repeat_n(mask, literal.len() - 2));
+                masked.push('"');
                 literal.len()
             }
             (None, '\\') if in_string => {
@@ -239,17 +266,15 @@ fn mask_non_finite(text: &str) -> Cow<'_, str> {
         };
         rest = &rest[taken..];
     }
-    Cow::Owned(masked)
+    is_masked.then_some(masked)
 }
 
 /// Turns the strings that [`mask_non_finite`] left into [`Json::NotFinite`].
-fn unmask(json: &mut Json) {
+fn unmask(json: &mut Json, mask: char) {
     match json {
-        Json::String(text) if MASKS.iter().any(|(_, mask)| mask.trim_matches('"') == text) => {
-            *json = Json::NotFinite
-        }
-        Json::Array(items) => items.iter_mut().for_each(unmask),
-        Json::Object(members) => members.values_mut().for_each(unmask),
+        Json::String(text) if text.starts_with(mask) => *json = Json::NotFinite,
+        Json::Array(items) => items.iter_mut().for_each(|item| unmask(item, mask)),
+        Json::Object(members) => members.values_mut().for_each(|value| unmask(value, mask)),
         _ => {}
     }
 }
@@ -362,13 +387,38 @@ mod tests {
         assert!(refused("{\"a\": Nan}").contains("line 1"));
     }
 
+    #[test]
+    fn no_string_is_taken_for_a_literal_that_is_not_finite() {
+        for character in (0x20..0x80_u8).map(char::from).filter(|c| !"\"\\".contains(*c)) {
+            let json = parsed(&format!("[\"{character}\", \"{character}{character}\", \"NaN\", NaN]"));
+            let text = Json::String(character.to_string());
+            assert_eq!(json.as_array().map(|items| (&items[0], &items[3])), Some((&text, &Json::NotFinite)));
+        }
+        assert_eq!(
+            parsed("[\"\\u007f\", NaN]"),
+            Json::Array(vec![Json::String("\u{7f}".into()), Json::NotFinite])
+        );
+        // With every character in use there is none to stand for a literal; inside of strings none has to.
+        let all: String = (0..0x80_u8).map(|byte| format!("\\u{byte:04x}")).collect();
+        assert!(parse(Path::new("x.json"), &format!("[\"{all}\", \"NaN\"]")).is_ok());
+        assert!(refused(&format!("[\"{all}\", NaN]")).contains("every character of ASCII"));
+    }
+
+    #[test]
+    fn a_pointer_of_git_lfs_is_named_as_such() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tokenizer.json");
+        fs::write(&path, "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n").unwrap();
+        assert!(read(&path, 1000).unwrap_err().to_string().contains("git lfs pull"));
+    }
+
     proptest! {
         #[test]
         fn masking_keeps_the_length_so_that_columns_stay_true(
             pieces in prop::collection::vec(prop::sample::select(vec!["NaN", "Infinity", "-", "\"", "\\", "é", "[", "1"]), 0..20)
         ) {
             let text = pieces.concat();
-            prop_assert_eq!(mask_non_finite(&text).len(), text.len());
+            prop_assert!(mask_non_finite(&text, '#').is_none_or(|masked| masked.len() == text.len()));
         }
     }
 

@@ -3,7 +3,7 @@
 //! * [`source`]: where weights come from; [`model`] and [`tokenizer`]: what a checkpoint's names and files
 //!   mean; [`recipe`]: which type each tensor gets; [`imatrix`]: which of its columns matter most.
 //! * [`plan`] puts them together from headers alone; [`run`] carries a plan out.
-//! * [`verify`] proves that a file is right.
+//! * [`verify`] proves that a file is right, [`integrity`] that it is what was written.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -20,9 +20,11 @@
 //! ```
 
 mod change;
+mod complete;
 mod error;
 mod gather;
 pub mod imatrix;
+pub mod integrity;
 pub mod json;
 mod mapping;
 pub mod model;
@@ -38,5 +40,5 @@ pub mod verify;
 mod weights;
 
 pub use error::{Error, Result};
-pub use output::{check_output, default_file_name};
+pub use output::{check_in_place, check_output, default_file_name};
 pub use weights::Origin;

@@ -1,5 +1,6 @@
 //! Which source tensor becomes which tensor of the file: all of them are accounted for.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub(crate) struct Mapping {
     pub(crate) written: Vec<Written>,
+    /// Tensors and settings of the source that the file will not hold, and why.
     pub(crate) dropped: Vec<(String, &'static str)>,
     naming: Naming,
 }
@@ -78,6 +80,7 @@ impl Mapping {
 
     fn of_checkpoint(source: &Source, model: Model) -> Result<Self> {
         let redundant = redundant(source, model.family.redundant)?;
+        let left_out: HashSet<usize> = redundant.iter().map(|(index, _)| *index).collect();
         let shapes: Vec<Vec<u64>> =
             source.tensors.iter().map(|tensor| tensor.shape.dims().iter().rev().copied().collect()).collect();
         // The tensors that are left, and which of the source they are.
@@ -86,19 +89,22 @@ impl Mapping {
             .iter()
             .zip(&shapes)
             .enumerate()
-            .filter(|(index, _)| !redundant.iter().any(|(other, _)| other == index))
+            .filter(|(index, _)| !left_out.contains(index))
             .map(|(index, (tensor, shape))| {
                 (index, Given { name: &tensor.name, shape, file: source.path_of(tensor) })
             })
             .unzip();
         let assembly = model.assemble(&tensors)?;
+        let unsaid = model.unsaid(&assembly)?;
         let written =
             assembly.written.into_iter().map(|tensor| written(tensor, &kept)).collect::<Result<_>>()?;
         let mut dropped = redundant;
         dropped.extend(assembly.dropped.into_iter().map(|(index, reason)| (kept[index], reason)));
         dropped.sort_unstable();
-        let dropped =
+        dropped.dedup();
+        let mut dropped: Vec<_> =
             dropped.into_iter().map(|(index, reason)| (source.tensors[index].name.clone(), reason)).collect();
+        dropped.extend(unsaid);
         Ok(Self { written, dropped, naming: Naming::Family(model) })
     }
 

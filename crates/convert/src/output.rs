@@ -1,12 +1,12 @@
 //! Where a conversion writes: the name it takes by itself, and the names it refuses.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use briq_format::MetadataBuf;
 
 use crate::recipe::Recipe;
-use crate::source::Source;
+use crate::source::{Source, SourceKind};
 use crate::{Error, Result};
 
 /// The file name that the GGUF naming convention gives: base name, size, fine-tune, version and encoding,
@@ -41,14 +41,33 @@ pub fn check_output(source: &Source, output: &Path) -> Result<()> {
     };
     for path in source.files_beside() {
         if is_same_file(&path, &output_file) {
+            let instead = match check_in_place(source) {
+                Ok(_) => "write to another name, or pass --in-place without --out to replace it",
+                Err(_) => "write to another name",
+            };
             return Err(Error::usage(format!(
-                "{}: the output is a file of the source ({}); write to another name",
+                "{}: the output is a file of the source ({}); {instead}",
                 output.display(),
                 path.display()
             )));
         }
     }
     Ok(())
+}
+
+/// The file that a conversion in place replaces: the source, where that is a single GGUF file.
+///
+/// # Errors
+/// When it is a directory, a safetensors file, or a model in several files.
+pub fn check_in_place(source: &Source) -> Result<PathBuf> {
+    let what = match (&source.kind, source.file_count()) {
+        (SourceKind::Gguf(_), 1) => return Ok(source.path.clone()),
+        (SourceKind::Gguf(_), files) => format!("a model in {files} files, and the result is one"),
+        (SourceKind::Directory, _) => "a directory".to_owned(),
+        (SourceKind::Safetensors, _) => "a safetensors file".to_owned(),
+    };
+    let path = source.path.display();
+    Err(Error::usage(format!("{path}: --in-place replaces a single GGUF file; this is {what}")))
 }
 
 #[cfg(unix)]

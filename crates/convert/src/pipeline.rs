@@ -1,6 +1,7 @@
 //! Work on several threads, results in order.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
@@ -12,7 +13,7 @@ pub(crate) const BUFFERS_PER_THREAD: usize = 2;
 ///
 /// Results travel in buffers that are used again; there are [`BUFFERS_PER_THREAD`] for each thread, so work runs
 /// no further ahead of `finish` than that. The first error in the order of the numbers ends everything and is
-/// returned, whatever the threads were doing.
+/// returned, whatever the threads were doing. A panic of either function does the same, and goes on from here.
 pub(crate) fn in_order<B: Default + Send, E: Send>(
     threads: usize,
     count: usize,
@@ -40,19 +41,21 @@ pub(crate) fn in_order<B: Default + Send, E: Send>(
                     if number >= count {
                         break;
                     }
-                    let result = work(number, &mut buffer);
-                    if done.send((number, result.map(|()| buffer))).is_err() {
+                    // A number that never arrived would be waited for by all the others. Nobody sees what a panic
+                    // leaves half done: it ends the work.
+                    let result = catch_unwind(AssertUnwindSafe(|| work(number, &mut buffer)));
+                    if done.send((number, result.map(|result| result.map(|()| buffer)))).is_err() {
                         break;
                     }
                 }
             });
         }
         drop(done);
-        let finished = finish_in_order(arrived, &give_back, &mut finish);
+        let finished = catch_unwind(AssertUnwindSafe(|| finish_in_order(arrived, &give_back, &mut finish)));
         // Threads that wait for a buffer end when no more can come; `next` stops those that have one.
         next.store(count, Ordering::Relaxed);
         drop(give_back);
-        finished
+        finished.unwrap_or_else(|panic| resume_unwind(panic))
     })
 }
 
@@ -63,7 +66,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// Hands results on in order; ends when all threads have ended or one result is an error.
 fn finish_in_order<B, E>(
-    arrived: mpsc::Receiver<(usize, Result<B, E>)>,
+    arrived: mpsc::Receiver<(usize, thread::Result<Result<B, E>>)>,
     give_back: &mpsc::Sender<B>,
     finish: &mut impl FnMut(usize, &B) -> Result<(), E>,
 ) -> Result<(), E> {
@@ -72,7 +75,7 @@ fn finish_in_order<B, E>(
     for (number, result) in arrived {
         waiting.insert(number, result);
         while let Some(result) = waiting.remove(&turn) {
-            let buffer = result?;
+            let buffer = result.unwrap_or_else(|panic| resume_unwind(panic))?;
             finish(turn, &buffer)?;
             // Threads that have ended need no buffers.
             let _ = give_back.send(buffer);
@@ -144,6 +147,18 @@ mod tests {
             in_order(3, usize::MAX, work, |number, ()| if number == 10 { Err("full") } else { Ok(()) }),
             Err("full")
         );
+    }
+
+    #[test]
+    fn a_panic_on_any_thread_ends_the_work_and_goes_on_from_here() {
+        for threads in [1, 3] {
+            let works = |number: usize, _: &mut ()| if number == 5 { panic!("no") } else { Ok::<(), ()>(()) };
+            let finishes = |_: usize, _: &()| Ok(());
+            assert!(catch_unwind(|| in_order(threads, 1000, works, finishes)).is_err());
+            let works = |_: usize, _: &mut ()| Ok::<(), ()>(());
+            let finishes = |number: usize, _: &()| if number == 5 { panic!("no") } else { Ok(()) };
+            assert!(catch_unwind(|| in_order(threads, 1000, works, finishes)).is_err());
+        }
     }
 
     #[test]

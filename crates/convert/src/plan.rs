@@ -10,6 +10,7 @@ use briq_format::metadata::keys;
 use briq_format::{FilePlan, MetadataBuf, TensorSpec, TensorType, Value};
 
 use crate::imatrix::{self, Imatrix};
+use crate::integrity::{Record, TensorHash, recorded};
 use crate::mapping::{Mapping, Written};
 use crate::model::{ElementRule, element_rule};
 use crate::recipe::{self, Importance, ModelFacts, Reason, Recipe, TensorFacts, quantizer_order};
@@ -31,12 +32,15 @@ pub struct PlanOptions {
     pub arch_as: Option<String>,
     /// The pre-tokenizer's name, where it is not to be found from the tokenizer's structure.
     pub pre: Option<String>,
+    /// Whether the file carries a record of what was written into it.
+    pub record: bool,
 }
 
 impl PlanOptions {
     /// A recipe and nothing else.
     pub fn new(recipe: Recipe) -> Self {
-        Self { types: recipe::Options::new(recipe), imatrix: None, arch: None, arch_as: None, pre: None }
+        let types = recipe::Options::new(recipe);
+        Self { types, imatrix: None, arch: None, arch_as: None, pre: None, record: true }
     }
 }
 
@@ -49,7 +53,7 @@ pub struct Plan {
     pub recipe: Recipe,
     /// The importance matrix, where one is given.
     pub imatrix: Option<Arc<Imatrix>>,
-    /// The keys of the file.
+    /// The keys of the file, but for the record.
     pub metadata: MetadataBuf,
     /// The tensors in the order of the file.
     pub tensors: Vec<Planned>,
@@ -57,7 +61,9 @@ pub struct Plan {
     pub dropped: Vec<(String, &'static str)>,
     /// Patterns of the user's that match no tensor.
     pub unmatched: Vec<String>,
-    /// The exact layout of the file.
+    /// Whether the file carries a record of what was written into it.
+    pub record: bool,
+    /// The exact layout of the file. Where it carries a record, its digests are zeros here.
     pub file: FilePlan,
 }
 
@@ -106,11 +112,22 @@ impl Plan {
         if writes_in_quantizer_order(&source, recipe) {
             tensors = in_quantizer_order(tensors);
         }
-        let file = FilePlan::new(&metadata, tensors.iter().map(|tensor| tensor.spec.clone()).collect())
+        let specs: Vec<TensorSpec> = tensors.iter().map(|tensor| tensor.spec.clone()).collect();
+        let plain = FilePlan::new(&metadata, specs.clone())
             .map_err(|error| Error::bad(&source.path, error.to_string()))?;
+        let record = options.record;
+        let file = if record { recorded(&plain, &metadata, specs, Record::placeholder)? } else { plain };
         let unmatched = options.types.unmatched(tensors.iter().map(|tensor| tensor.spec.name()));
         let dropped = mapping.dropped;
-        Ok(Self { source, recipe, imatrix, metadata, tensors, dropped, unmatched, file })
+        Ok(Self { source, recipe, imatrix, metadata, tensors, dropped, unmatched, record, file })
+    }
+
+    /// The layout with the record of tensors whose bytes have these hashes. It is as long as [`Plan::file`].
+    pub(crate) fn with_record(&self, hashes: Vec<TensorHash>) -> Result<FilePlan> {
+        let specs = self.tensors.iter().map(|tensor| tensor.spec.clone()).collect();
+        recorded(&self.file, &self.metadata, specs, |metadata, tensors| {
+            Record::new(metadata, tensors, hashes)
+        })
     }
 
     /// Bits per weight over all tensors.
@@ -166,6 +183,7 @@ fn choose_types(
     options: &PlanOptions,
 ) -> Result<Vec<Chosen>> {
     let is_gguf = matches!(source.kind, SourceKind::Gguf(_));
+    let is_directory = matches!(source.kind, SourceKind::Directory);
     let facts: Vec<TensorFacts<'_>> = mapping
         .written
         .iter()
@@ -187,17 +205,19 @@ fn choose_types(
                 Element::Unknown(id) => {
                     Chosen { ty: None, reason: format!("{id} is carried as it is"), is_fallback: false }
                 }
+                Element::Known(_) if choice.reason.is_named() => from_recipe(choice.ty, &choice.reason),
                 Element::Known(TensorType::MXFP4) if !is_gguf && follows_converter(recipe) => {
                     Chosen::new(TensorType::MXFP4, "stored as MXFP4: its blocks are carried as they are")
                 }
-                Element::Known(ty) if is_integer(ty) => Chosen::new(ty, "integers are carried as they are"),
+                // Of a directory they are weights, which llama.cpp's converter takes for floats.
+                Element::Known(ty) if is_integer(ty) && !is_directory => {
+                    Chosen::new(ty, "integers are carried as they are")
+                }
                 _ if is_gguf => from_recipe(choice.ty, &choice.reason),
                 _ if matches!(choice.reason, Reason::Kept { .. }) => {
                     from_recipe(float_type(Recipe::Auto, element), &choice.reason)
                 }
-                _ if choice.reason.is_named() || !follows_converter(recipe) => {
-                    from_recipe(choice.ty, &choice.reason)
-                }
+                _ if !follows_converter(recipe) => from_recipe(choice.ty, &choice.reason),
                 _ => match element_rule(&written.name, written.shape.rank()) {
                     ElementRule::KeepF32(why) => Chosen::new(TensorType::F32, format!("{why}: stays F32")),
                     ElementRule::Follow => from_recipe(float_type(recipe, element), &choice.reason),
@@ -303,6 +323,9 @@ fn spec(source: &Source, written: &Written, ty: Option<TensorType>) -> briq_form
 
 /// Fails when the stored type cannot be read or the wanted one cannot be made.
 fn check_codec(source: &Source, written: &Written, wanted: TensorType) -> Result<()> {
+    if let Origin::Mxfp4 { blocks, scales, .. } = written.origin {
+        [blocks, scales].into_iter().try_for_each(|index| check_bytes(source, index))?;
+    }
     let index = match &written.origin {
         Origin::Source(index) => Some(*index),
         Origin::Parts(parts) => {
@@ -322,6 +345,18 @@ fn check_codec(source: &Source, written: &Written, wanted: TensorType) -> Result
         }
         Element::Known(_) => Ok(()),
         other => bad(format!("has dtype {other}; allowed are F64, F32, F16, BF16 and signed integers")),
+    }
+}
+
+/// Fails unless the tensor holds bytes, as codes and scales of MXFP4 do.
+fn check_bytes(source: &Source, index: usize) -> Result<()> {
+    let tensor = &source.tensors[index];
+    match tensor.element {
+        Element::Foreign("U8") => Ok(()),
+        other => {
+            let problem = format!("tensor \"{}\" of MXFP4 has dtype {other}; allowed is U8", tensor.name);
+            Err(Error::bad(source.path_of(tensor), problem))
+        }
     }
 }
 

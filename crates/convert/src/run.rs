@@ -3,15 +3,16 @@
 //! Memory is bounded by [`RunOptions::max_memory`], not by the model: a tensor is never whole in memory. The
 //! bytes written depend on the plan alone, not on pieces or threads, because every block is encoded by itself.
 
-use std::io;
 use std::num::NonZero;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use briq_format::{AtomicFile, Existing, Head, Limits, TensorType, TensorWriter};
+use briq_format::{AtomicFile, Existing, TensorType, TensorWriter};
 
+use crate::complete::complete;
 use crate::imatrix::matrices;
+use crate::integrity::{Run, Stream};
 use crate::pieces::Pieces;
 use crate::pipeline::{BUFFERS_PER_THREAD, in_order};
 use crate::plan::{Plan, Planned};
@@ -30,11 +31,19 @@ pub struct RunOptions {
     pub existing: Existing,
     /// Encode NaN, infinity and overflowing weights as the reference does, instead of refusing them.
     pub allow_non_finite: bool,
+    /// Read every tensor back and hold it against what was written, before the file appears under its name.
+    pub read_back: bool,
 }
 
 impl Default for RunOptions {
     fn default() -> Self {
-        Self { threads: 0, max_memory: 256 << 20, existing: Existing::Keep, allow_non_finite: false }
+        Self {
+            threads: 0,
+            max_memory: 256 << 20,
+            existing: Existing::Keep,
+            allow_non_finite: false,
+            read_back: false,
+        }
     }
 }
 
@@ -88,6 +97,9 @@ pub fn run_into(
     let mut pieces = Pieces::default();
     let wanted = piece_elements(options.max_memory, threads);
     work.iter().for_each(|work| pieces.add(work.len(), work.step(wanted)));
+    let zeros = plan.file.tensors().map(|spec| plan.file.seen_bytes(spec) - spec.bytes());
+    let mut hashes = (plan.record || options.read_back).then(|| Stream::new(zeros.collect()));
+    let is_hashed = hashes.is_some();
     in_order(
         threads,
         pieces.count(),
@@ -95,21 +107,23 @@ pub fn run_into(
             let (tensor, range) = pieces.get(number);
             match stop.load(Ordering::Relaxed) {
                 true => Err(Error::Interrupted),
-                false => work[tensor].make(range, buffers),
+                false => work[tensor].make(range, is_hashed, buffers),
             }
         },
         |number, buffers| {
-            let work = &work[pieces.get(number).0];
-            writer
-                .write(work.tensor.spec.name(), work.made(buffers))
-                .map_err(|error| error.in_file(&output))?;
+            let tensor = pieces.get(number).0;
+            let made = work[tensor].made(buffers);
+            writer.write(work[tensor].tensor.spec.name(), made).map_err(|error| error.in_file(&output))?;
+            if let Some(hashes) = &mut hashes {
+                hashes.add(tensor, &buffers.run, made);
+            }
             progress.advance(buffers.stored.len() as u64);
             Ok(())
         },
     )?;
     writer.finish().map_err(|error| error.in_file(&output))?;
     plan.source.check_unchanged()?;
-    check_written(plan, &mut file).map_err(|error| error.in_file(&output))?;
+    complete(plan, &mut file, hashes.map(Stream::finish), options, stop)?;
     Ok(file.commit()?)
 }
 
@@ -126,6 +140,8 @@ struct Buffers {
     stored: Vec<u8>,
     weights: Vec<f32>,
     blocks: Vec<u8>,
+    /// Of what is to be written.
+    run: Run,
 }
 
 /// One tensor on its way.
@@ -168,8 +184,20 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Fills the buffers with a range of the tensor.
-    fn make(&self, range: Range<u64>, buffers: &mut Buffers) -> Result<()> {
+    /// Fills the buffers with a range of the tensor, and hashes it while it is in the cache.
+    fn make(&self, range: Range<u64>, is_hashed: bool, buffers: &mut Buffers) -> Result<()> {
+        let start = match self.tensor.ty {
+            Some(ty) => range.start / ty.block_elements() * ty.block_bytes(),
+            None => range.start,
+        };
+        self.convert(range, buffers)?;
+        if is_hashed {
+            buffers.run = Run::of(start, self.made(buffers), self.tensor.spec.bytes());
+        }
+        Ok(())
+    }
+
+    fn convert(&self, range: Range<u64>, buffers: &mut Buffers) -> Result<()> {
         let Some(target) = self.tensor.ty else {
             return self.weights.read_bytes(range, &mut buffers.stored);
         };
@@ -188,7 +216,7 @@ impl<'a> Work<'a> {
 
     /// Decodes and encodes the elements from `start` on.
     fn encode(&self, target: TensorType, start: u64, buffers: &mut Buffers) -> Result<()> {
-        let Buffers { stored, weights, blocks } = buffers;
+        let Buffers { stored, weights, blocks, .. } = buffers;
         let stored_type = self.weights.stored_type()?;
         // What was just read fits memory, and so does what becomes of it.
         let elements = stored.len() as u64 / stored_type.block_bytes() * stored_type.block_elements();
@@ -278,30 +306,5 @@ impl<'a> Work<'a> {
 
     fn wrong(&self, error: briq_codec::Error) -> Error {
         Error::unsupported(format!("tensor \"{}\": {error}", self.tensor.origin_name))
-    }
-}
-
-/// Reads the head of the file back and holds it against the plan.
-fn check_written(plan: &Plan, file: &mut AtomicFile) -> briq_format::Result<()> {
-    let head = Head::read(&mut file.reopen()?, &Limits::default())?;
-    let view = head.view();
-    let same = view.file_bytes() == plan.file.file_bytes()
-        && view.tensor_infos().len() == plan.file.infos().len()
-        && view.tensor_infos().zip(plan.file.infos()).all(|(read, planned)| {
-            (read.name, read.shape.elements(), read.type_id, read.offset_in_file, read.bytes)
-                == (
-                    planned.name,
-                    planned.shape.elements(),
-                    planned.type_id,
-                    planned.offset_in_file,
-                    planned.bytes,
-                )
-        });
-    match same {
-        true => Ok(()),
-        false => Err(briq_format::Error::Io {
-            action: "read back what was written",
-            error: io::Error::new(io::ErrorKind::InvalidData, "it is not what was planned"),
-        }),
     }
 }

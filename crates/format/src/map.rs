@@ -2,6 +2,9 @@
 //!
 //! Only tensor data is read through a mapping. Names, lengths and offsets are read once into private memory,
 //! so another process that changes the file can change weights, but no bound that was proved.
+//!
+//! No operating system promises that a mapped file stays as it is. That nobody writes or shortens it is a contract
+//! with the caller, as it is for every program that maps files; [`Gguf::open`](crate::Gguf::open) states it.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -23,8 +26,8 @@ impl Mapping {
         if len == 0 {
             return Ok(Self(None));
         }
-        // SAFETY: the mapping is private to this process and never written. A change of the file by others
-        // changes only bytes that are plain data to every reader (all bit patterns of a block are valid).
+        // SAFETY: nothing here writes to the mapping, and the caller answers for others. Where one writes all the
+        // same, the bytes are plain data: no length or offset is read from them, and any bits are a valid block.
         let map = unsafe { MmapOptions::new().len(len).map(file)? };
         Ok(Self(Some(map)))
     }

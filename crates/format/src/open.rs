@@ -34,8 +34,9 @@ pub struct Gguf {
 impl Gguf {
     /// Opens the file at `path`; any shard of a model opens the whole model.
     ///
-    /// The files must not be truncated while they are open: touching a page that is gone raises SIGBUS, as
-    /// with every mapping. A file that another program replaces by renaming stays as it was opened.
+    /// Nobody may write to the files or truncate them while they are open: borrowed weights would change, and touching
+    /// a page that is gone raises SIGBUS, as with every mapping. A file that another program replaces by renaming
+    /// stays as it was opened.
     ///
     /// # Errors
     /// When a file cannot be read, breaks a rule of the container, passes a limit, or a shard is missing.

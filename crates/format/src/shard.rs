@@ -71,7 +71,7 @@ fn check_set(parts: &[Part], count: u64) -> Result<()> {
         expect(keys::SPLIT_NO, number as u64)?;
         expect(keys::SPLIT_COUNT, count)?;
         for tensor in view.tensor_infos() {
-            if !names.insert(tensor.name.to_owned()) {
+            if !names.insert(tensor.name) {
                 return Err(wrong(format!("tensor \"{}\" is in an earlier shard as well", tensor.name)));
             }
         }

@@ -152,7 +152,7 @@ impl<'a> Tensor<'a> {
         self.info.shape
     }
 
-    /// The bytes as they lie in the file.
+    /// The bytes as they lie in the file; none where only the head of the file was read.
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
@@ -160,7 +160,8 @@ impl<'a> Tensor<'a> {
     /// The blocks, viewed in place; nothing is copied.
     ///
     /// # Errors
-    /// When the tensor is of another type, or the file is big-endian (see [`little_endian_bytes`]).
+    /// When the tensor is of another type, only the head of its file was read, or the file is big-endian (see
+    /// [`little_endian_bytes`]).
     ///
     /// [`little_endian_bytes`]: Self::little_endian_bytes
     pub fn blocks<B: Block>(&self) -> Result<&'a [B]> {
@@ -171,6 +172,12 @@ impl<'a> Tensor<'a> {
         if self.info.endian == Endian::Big && !B::NUMBERS.is_empty() {
             return Err(Error::Unsupported(format!(
                 "tensor \"{}\" is big-endian: its blocks must be copied and swapped before they can be viewed",
+                self.name()
+            )));
+        }
+        if self.bytes.len() as u64 != self.info.bytes {
+            return Err(Error::invalid(format!(
+                "tensor \"{}\" has no bytes here: only the head of its file was read",
                 self.name()
             )));
         }
@@ -186,8 +193,9 @@ impl<'a> Tensor<'a> {
         if self.info.endian == Endian::Little {
             return Ok(Cow::Borrowed(self.bytes));
         }
+        let ty = self.info.tensor_type()?;
         let mut bytes = self.bytes.to_vec();
-        swap_bytes(self.info.tensor_type()?, &mut bytes);
+        swap_bytes(ty, &mut bytes);
         Ok(Cow::Owned(bytes))
     }
 }

@@ -4,46 +4,49 @@
 //! addition lose up to `2^-150` below the smallest number; a sum never does. `n` operations on a term multiply it by
 //! at most `1 + g(n)` with `g(n) = n u / (1 - n u)`.
 //!
-//! Per block the kernel sums products of quants, exactly; the sum is below 2^25 for any bytes, and is rounded at most
-//! once (`1`) when it becomes a float. It is multiplied by two scales (`2`), the minimum's part is added (`1`), and
-//! the result is added to what the other blocks gave (at most one addition per block, `blocks`), in the K types to
-//! the other lanes (`8`). On the other side, decoding a weight `step * quant + minimum` rounds at most once (`1`; all
-//! products of decoding fit 24 bits), and the sums in double precision stay below a further `u`. Hence no term passes
-//! through more than
+//! Per block the kernel sums products of quants, with the scales of sub-blocks, as integers and exactly; each such sum
+//! is below 2^31 for any bytes, and is rounded at most once (`1`) when it becomes a float. It is multiplied by up to
+//! three scales (`3`), the minimum's part is added (`1`), and the result is added to what came before: as often as a
+//! block gives floats (`terms` times `blocks`), and for the sums that are carried on side by side, at most eight in a
+//! lane and eight lanes, in any order (`8`). On the other side, decoding a weight `step * quant + minimum` rounds at
+//! most once (`1`; all products of decoding fit 24 bits), and the sums in double precision stay below a further `u`.
+//! Hence no term passes through more than
 //!
 //! ```text
-//! n = blocks + 14      quantized types
-//! n = 3                F32, F16, BF16: a product, the rounding of the sum from double precision, the definition
+//! n = terms * blocks + 15      quantized types
+//! n = elements / 64 + 72       F32, F16, BF16: 64 sums side by side, and up to 63 elements behind them
 //! ```
 //!
-//! roundings. With `w` and `x` the decoded sides and `m` the minimum of the group of 32 that a weight is in (zero in
-//! types without), the terms' magnitudes sum to no more than
+//! roundings. A block gives 8 floats in IQ4_XS, 4 in NVFP4 and Q1_0, 2 in Q2_0 and 1 in the others. With `w` and `x`
+//! the decoded sides and `m` the minimum of the group that a weight is in (zero in types without), the terms' magnitudes
+//! sum to no more than
 //!
 //! ```text
 //! M = sum over all elements of (|w| + 2 |m|) |x|
 //! ```
 //!
-//! because `|step * quant| <= |w| + |m|`. One difference is not of rounding operations: the kernels multiply
-//! the minimum by the sum of activations that the blocks state, which Q8_1 has rounded to 16 bits. It adds
+//! because `|step * quant| <= |w| + |m|`. One difference is not of rounding operations: with Q8_1 the kernels multiply
+//! the minimum by the sum of activations that the blocks state, rounded to 16 bits. It adds
 //!
 //! ```text
 //! D = sum over groups of 32 of |m| * |stated sum - sum of x|
 //! ```
 //!
-//! What is lost below the smallest number is at most `2^-150` times 2^25 in each of up to nine products per block,
-//! and once at the end, together below `(blocks + 1) 2^-120`. So
+//! What is lost below the smallest number is at most `2^-150` times 2^31 in each of up to nine products per block,
+//! and once at the end, together below `(blocks + 1) 2^-112`. So
 //!
 //! ```text
-//! |kernel - definition| <= g(n) M + (1 + g(n)) D + (blocks + 1) 2^-120
+//! |kernel - definition| <= g(n) M + (1 + g(n)) D + (blocks + 1) 2^-112
 //! ```
 //!
-//! as long as nothing overflows, which `M < 2^100` and scales of activations below `2^64` ensure for rows of up to
+//! as long as nothing overflows, which `M < 2^100` and scales of Q8_K and MXFP4 below `2^64` ensure for rows of up to
 //! 2^20 blocks; otherwise the bound is infinite.
 
 use briq_codec::k_scales;
-use briq_format::TensorType;
-use briq_format::block::{Block, Q4_1, Q4_K, Q5_1, Q5_K};
-use briq_format::scalar::F16;
+use briq_codec::points::mxfp4_half_scale;
+use briq_format::TensorType::{self, *};
+use briq_format::block::{self, Block};
+use briq_format::scalar::F16 as Half;
 use zerocopy::FromBytes;
 
 use crate::activations::Activations;
@@ -60,7 +63,7 @@ pub fn bound(ty: TensorType, row: &[u8], activations: &Activations) -> Result<f6
     let weights = reference::decode(ty, row, activations.elements())?;
     let values = activations.decode();
     let minimums = minimums(ty, row);
-    let minimum_of = |i: usize| minimums.get(i / 32).map_or(0.0, |minimum| minimum.abs());
+    let minimum_of = |i: usize| minimums.get(i / 16).map_or(0.0, |minimum| minimum.abs());
 
     let terms = weights.iter().zip(&values).enumerate();
     let magnitude: f64 =
@@ -71,10 +74,14 @@ pub fn bound(ty: TensorType, row: &[u8], activations: &Activations) -> Result<f6
         .sum();
 
     let blocks = weights.len() as f64 / ty.block_elements() as f64;
-    let roundings = if ty.is_quantized() { blocks + 14.0 } else { 3.0 };
+    let roundings = match ty.is_quantized() {
+        true => terms_per_block(ty) * blocks + 15.0,
+        false => (weights.len() / 64 + 72) as f64,
+    };
     let relative = roundings * UNIT / (1.0 - roundings * UNIT);
-    if magnitude < 2f64.powi(100) && largest_scale(activations) < 2f64.powi(64) && blocks < 2f64.powi(20) {
-        Ok(relative * magnitude + (1.0 + relative) * misstated + (blocks + 1.0) * 2f64.powi(-120))
+    let largest_scale = largest_scale(ty, row, activations);
+    if magnitude < 2f64.powi(100) && largest_scale < 2f64.powi(64) && blocks < 2f64.powi(20) {
+        Ok(relative * magnitude + (1.0 + relative) * misstated + (blocks + 1.0) * 2f64.powi(-112))
     } else {
         Ok(f64::INFINITY)
     }
@@ -83,31 +90,51 @@ pub fn bound(ty: TensorType, row: &[u8], activations: &Activations) -> Result<f6
 /// Half the distance from 1 to the next number in single precision.
 const UNIT: f64 = 1.0 / (1 << 24) as f64;
 
-/// The minimum of each 32 weights, in the types that have one. A partial block has been refused before.
+/// The floats that a block becomes before they are summed.
+fn terms_per_block(ty: TensorType) -> f64 {
+    match ty {
+        IQ4_XS => 8.0,
+        NVFP4 | Q1_0 => 4.0,
+        Q2_0 => 2.0,
+        _ => 1.0,
+    }
+}
+
+/// The blocks of a row. A partial block has been refused before.
+fn blocks<B: Block>(row: &[u8]) -> &[B] {
+    <[B]>::ref_from_bytes(row).unwrap_or_default()
+}
+
+/// The minimum of each 16 weights, in the types that have one.
 fn minimums(ty: TensorType, row: &[u8]) -> Vec<f64> {
     fn of<B: Block>(row: &[u8], minimums: impl Fn(&B) -> Vec<f64>) -> Vec<f64> {
-        <[B]>::ref_from_bytes(row).unwrap_or_default().iter().flat_map(minimums).collect()
+        blocks(row).iter().flat_map(minimums).collect()
     }
-    fn of_groups(minimum: F16, packed: &[u8; 12]) -> Vec<f64> {
+    fn of_groups(minimum: Half, packed: &[u8; 12]) -> Vec<f64> {
         let minimum = f64::from(minimum.to_f32());
-        k_scales::unpack(packed).minimums.iter().map(|&group| minimum * f64::from(group)).collect()
+        let groups = k_scales::unpack(packed).minimums;
+        groups.iter().flat_map(|&group| [minimum * f64::from(group); 2]).collect()
     }
     match ty {
-        TensorType::Q4_1 => of(row, |block: &Q4_1| vec![block.minimum.to_f32().into()]),
-        TensorType::Q5_1 => of(row, |block: &Q5_1| vec![block.minimum.to_f32().into()]),
-        TensorType::Q4_K => of(row, |block: &Q4_K| of_groups(block.minimum, &block.scales_and_minimums)),
-        TensorType::Q5_K => of(row, |block: &Q5_K| of_groups(block.minimum, &block.scales_and_minimums)),
+        Q4_1 => of(row, |block: &block::Q4_1| vec![block.minimum.to_f32().into(); 2]),
+        Q5_1 => of(row, |block: &block::Q5_1| vec![block.minimum.to_f32().into(); 2]),
+        Q4_K => of(row, |block: &block::Q4_K| of_groups(block.minimum, &block.scales_and_minimums)),
+        Q5_K => of(row, |block: &block::Q5_K| of_groups(block.minimum, &block.scales_and_minimums)),
+        Q2_K => of(row, |block: &block::Q2_K| {
+            let minimum = f64::from(block.minimum.to_f32());
+            block.scales_and_minimums.iter().map(|&packed| minimum * f64::from(packed >> 4)).collect()
+        }),
         _ => Vec::new(),
     }
 }
 
-/// The largest scale of Q8_K, the one type of activations whose scales may overflow when multiplied.
-fn largest_scale(activations: &Activations) -> f64 {
-    match activations {
-        Activations::Q8_K(blocks) => blocks.iter().fold(0.0, |largest, block| {
-            let scale = f64::from(block.scale.get()).abs();
-            if scale <= largest { largest } else { scale }
-        }),
-        _ => 0.0,
-    }
+/// The largest scale of Q8_K and MXFP4, the types whose scales may overflow when they are multiplied.
+fn largest_scale(ty: TensorType, row: &[u8], activations: &Activations) -> f64 {
+    let of_activations = activations.tiles().iter().map(|tile| tile.scales[0]);
+    let of_weights = blocks(if ty == MXFP4 { row } else { &[] });
+    let of_weights = of_weights.iter().map(|block: &block::MXFP4| mxfp4_half_scale(block.exponent));
+    of_activations.chain(of_weights).fold(0.0, |largest, scale| {
+        let scale = f64::from(scale).abs();
+        if scale <= largest { largest } else { scale }
+    })
 }

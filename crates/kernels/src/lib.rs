@@ -28,6 +28,7 @@ mod bound;
 mod dot;
 mod error;
 pub mod reference;
+mod simd;
 
 pub use activations::Activations;
 pub use bound::bound;

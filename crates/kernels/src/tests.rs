@@ -1,12 +1,15 @@
 //! Every kernel against the definition, over arbitrary bytes.
 
+use briq_codec::Isa;
 use briq_format::TensorType::{self, *};
-use briq_format::block::{F32, Q8_0, Q8_1, Q8_K};
+use briq_format::block::{Block, F32, Q8_0, Q8_1, Q8_K};
 use briq_format::scalar::F16;
 use proptest::prelude::*;
-use zerocopy::FromBytes;
 use zerocopy::little_endian::I16;
+use zerocopy::{FromBytes, IntoBytes};
 
+use crate::dot::dot_with;
+use crate::simd::Cpu;
 use crate::{Activations, Error, bound, can_dot, dot, partner, reference};
 
 const BLOCKS: usize = 3;
@@ -16,7 +19,7 @@ const BLOCKS: usize = 3;
 fn row(ty: TensorType) -> impl Strategy<Value = Vec<u8>> {
     let bytes = ty.row_bytes(BLOCKS as u64 * 256).unwrap() as usize;
     proptest::collection::vec(any::<u8>(), bytes).prop_map(move |mut bytes| {
-        if !ty.is_quantized() {
+        if !ty.is_quantized() || ty == MXFP4 {
             clear_exponent_bit(&mut bytes);
         }
         made_finite(ty, bytes)
@@ -40,7 +43,10 @@ fn clear_exponent_bit(bytes: &mut [u8]) {
 /// Activations with any quants, the sums they should have, and scales of any finite magnitude below 2^40.
 fn activations(ty: TensorType) -> impl Strategy<Value = Activations> {
     let numbers = proptest::collection::vec(-1000.0_f32..1000.0, BLOCKS * 256);
-    let quants = proptest::collection::vec(prop_oneof![any::<i8>(), Just(i8::MIN)], BLOCKS * 256);
+    let quants = prop_oneof![
+        proptest::collection::vec(prop_oneof![any::<i8>(), Just(i8::MIN)], BLOCKS * 256),
+        proptest::collection::vec(prop_oneof![-127..=127_i8, Just(-127), Just(127)], BLOCKS * 256),
+    ];
     let scales = proptest::collection::vec((-1.0_f32..1.0, -160..40_i32), BLOCKS * 8);
     (numbers, quants, scales).prop_map(move |(numbers, quants, scales)| {
         // At most 2^3, so that the sum that Q8_1 states, up to 4096 quants, fits 16 bits.
@@ -48,38 +54,37 @@ fn activations(ty: TensorType) -> impl Strategy<Value = Activations> {
         let sum = |quants: &[i8]| quants.iter().map(|&quant| i32::from(quant)).sum::<i32>();
         let (by_32, by_256) = (quants.as_chunks::<32>().0, quants.as_chunks::<256>().0);
         match ty {
-            Q8_0 => Activations::Q8_0(
-                by_32.iter().enumerate().map(|(i, &quants)| Q8_0 { scale: half(i), quants }).collect(),
-            ),
-            Q8_1 => Activations::Q8_1(
-                (by_32.iter().enumerate())
-                    .map(|(i, &quants)| {
-                        let scaled_sum = F16::from_f32(half(i).to_f32() * sum(&quants) as f32);
-                        Q8_1 { scale: half(i), scaled_sum, quants }
-                    })
-                    .collect(),
-            ),
-            Q8_K => Activations::Q8_K(
-                (by_256.iter().enumerate())
-                    .map(|(i, &quants)| {
-                        let scale = F32::new(scales[i].0 * 2f32.powi(scales[i].1));
-                        let sums =
-                            std::array::from_fn(|g| I16::new(sum(&quants[16 * g..16 * g + 16]) as i16));
-                        Q8_K { scale, quants, sums }
-                    })
-                    .collect(),
-            ),
+            Q8_0 => from_blocks(by_32.iter().enumerate().map(|(i, &quants)| Q8_0 { scale: half(i), quants })),
+            Q8_1 => from_blocks(by_32.iter().enumerate().map(|(i, &quants)| {
+                let scaled_sum = F16::from_f32(half(i).to_f32() * sum(&quants) as f32);
+                Q8_1 { scale: half(i), scaled_sum, quants }
+            })),
+            Q8_K => from_blocks(by_256.iter().enumerate().map(|(i, &quants)| {
+                let scale = F32::new(scales[i].0 * 2f32.powi(scales[i].1));
+                let sums = std::array::from_fn(|g| I16::new(sum(&quants[16 * g..16 * g + 16]) as i16));
+                Q8_K { scale, quants, sums }
+            })),
             _ => Activations::encode(ty, &numbers).unwrap(),
         }
     })
 }
 
+fn from_blocks<B: Block>(blocks: impl Iterator<Item = B>) -> Activations {
+    let blocks: Vec<B> = blocks.collect();
+    let activations = Activations::from_blocks(B::TYPE, blocks.as_bytes()).unwrap();
+    assert_eq!(activations.blocks(), blocks.as_bytes());
+    activations
+}
+
 fn check(ty: TensorType, row: &[u8], activations: &Activations) {
     let exact = reference::dot_encoded(ty, row, activations).unwrap();
-    let computed = f64::from(dot(ty, row, activations).unwrap());
     let bound = bound(ty, row, activations).unwrap();
     assert!(bound.is_finite(), "{ty}: no bound for {exact}");
-    assert!((computed - exact).abs() <= bound, "{ty}: {computed} is not within {bound:e} of {exact}");
+    for isa in Isa::available() {
+        let computed = f64::from(dot_with(Cpu::new(isa), ty, row, activations).unwrap());
+        let within = (computed - exact).abs() <= bound;
+        assert!(within, "{ty} with {isa}: {computed} is not within {bound:e} of {exact}");
+    }
 }
 
 fn kernels() -> impl Iterator<Item = TensorType> {
@@ -102,7 +107,8 @@ proptest! {
         let (weights, values) = (wave(0.37), wave(0.59));
         for ty in kernels() {
             let mut row = vec![0; ty.row_bytes(768).unwrap() as usize];
-            briq_codec::encode(ty, &weights, 768, None, &mut row).unwrap();
+            let importance = briq_codec::needs_importance(ty).then_some(&[1.0; 768][..]);
+            briq_codec::encode(ty, &weights, 768, importance, &mut row).unwrap();
             let activations = Activations::encode(partner(ty).unwrap(), &values).unwrap();
             check(ty, &row, &activations);
             let magnitude: f32 = weights.iter().zip(&values).map(|(a, b)| (a * b).abs()).sum();
@@ -138,23 +144,30 @@ fn the_definition_without_quantized_activations_is_the_plain_sum() {
 #[test]
 fn the_largest_integers_do_not_overflow() {
     for ty in kernels().filter(|ty| ty.is_quantized()) {
-        for byte in [0x00, 0xFF, 0x80, 0x7F] {
+        for (byte, quant) in
+            [0x00, 0xFF, 0x80, 0x7F].into_iter().flat_map(|byte| [-128, -127, 127].map(|quant| (byte, quant)))
+        {
             let row = made_finite(ty, vec![byte; ty.row_bytes(768).unwrap() as usize]);
-            let least = i8::MIN;
+            let least = quant;
             let activations = match partner(ty).unwrap() {
-                Q8_0 => Activations::Q8_0(vec![Q8_0 { scale: F16::from_f32(1.0), quants: [least; 32] }; 24]),
+                Q8_0 => {
+                    from_blocks([Q8_0 { scale: F16::from_f32(1.0), quants: [least; 32] }; 24].into_iter())
+                }
                 Q8_1 => {
                     let block = Q8_1 {
                         scale: F16::from_f32(1.0),
-                        scaled_sum: F16::from_f32(-4096.0),
+                        scaled_sum: F16::from_f32(32.0 * f32::from(quant)),
                         quants: [least; 32],
                     };
-                    Activations::Q8_1(vec![block; 24])
+                    from_blocks([block; 24].into_iter())
                 }
                 _ => {
-                    let block =
-                        Q8_K { scale: F32::new(1.0), quants: [least; 256], sums: [I16::new(-2048); 16] };
-                    Activations::Q8_K(vec![block; 3])
+                    let block = Q8_K {
+                        scale: F32::new(1.0),
+                        quants: [least; 256],
+                        sums: [I16::new(16 * i16::from(quant)); 16],
+                    };
+                    from_blocks([block; 3].into_iter())
                 }
             };
             check(ty, &row, &activations);
@@ -168,7 +181,7 @@ fn sums_that_are_not_those_of_the_quants_are_in_the_bound() {
     briq_codec::encode(Q4_K, &(0..256).map(|i| (i as f32).sin()).collect::<Vec<_>>(), 256, None, &mut row)
         .unwrap();
     let block = Q8_K::read_from_bytes(&[0x3F; 292]).unwrap();
-    check(Q4_K, &row, &Activations::Q8_K(vec![block]));
+    check(Q4_K, &row, &Activations::from_blocks(Q8_K, block.as_bytes()).unwrap());
 }
 
 #[test]
@@ -182,8 +195,8 @@ fn what_does_not_belong_together_is_named() {
         (dot(Q4_0, &[0; 18], &activations), "the row has 32 weights, but there are 64 activations"),
         (dot(Q4_0, &[0; 37], &activations), "the row has 64 weights, but there are 64 activations"),
         (
-            dot(IQ1_S, &[], &activations),
-            "there is no dot product for IQ1_S; there is one for F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, BF16",
+            dot(I8, &[], &activations),
+            "there is no dot product for I8; there is one for F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ2_XXS, IQ2_XS, IQ3_XXS, IQ1_S, IQ4_NL, IQ3_S, IQ2_S, IQ4_XS, IQ1_M, BF16, TQ1_0, TQ2_0, MXFP4, NVFP4, Q1_0, Q2_0",
         ),
     ] {
         assert_eq!(result.unwrap_err().to_string(), message);

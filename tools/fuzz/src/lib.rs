@@ -15,6 +15,7 @@ mod checkpoint;
 mod container;
 mod directory;
 mod imatrix;
+mod integrity;
 pub mod mutate;
 mod safetensors;
 mod scratch;
@@ -48,6 +49,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "model_card", run: directory::model_card, seeds: seeds::model_card },
     Target { name: "imatrix_gguf", run: imatrix::gguf, seeds: seeds::imatrix_gguf },
     Target { name: "imatrix_legacy", run: imatrix::legacy, seeds: seeds::imatrix_legacy },
+    Target { name: "record", run: integrity::record, seeds: integrity::record_seeds },
+    Target { name: "hash_list", run: integrity::list, seeds: integrity::list_seeds },
     Target { name: "decode", run: blocks::decode, seeds: seeds::blocks },
     Target { name: "encode", run: blocks::encode, seeds: seeds::blocks },
     Target { name: "recipe_file", run: arguments::recipe_file, seeds: seeds::recipe_file },

@@ -50,6 +50,16 @@ pub(crate) fn convert(place: &Place, source: &Path, target: &str, folder: &Path)
     Ok(out)
 }
 
+/// As [`convert`], but without a record, which no other tool writes.
+///
+/// # Errors
+/// As [`convert`].
+pub(crate) fn convert_plainly(place: &Place, source: &Path, target: &str, folder: &Path) -> Result<PathBuf> {
+    let out = folder.join(format!("{target}-plain.gguf"));
+    finish(convert_command(place, source, target, &out).arg("--no-record"))?;
+    Ok(out)
+}
+
 /// Runs a command to its end and returns what it printed.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use briq_convert::imatrix::Imatrix;
 use briq_convert::plan::{Plan, PlanOptions};
 use briq_convert::recipe::{Importance, Options};
 use briq_convert::run::{RunOptions, run as run_plan};
-use briq_convert::{Error, check_output, default_file_name};
+use briq_convert::{Error, check_in_place, check_output, default_file_name};
 use briq_format::{Escaped, Existing, Printable};
 use serde_json::json;
 
@@ -25,8 +25,7 @@ pub(crate) fn run(args: &Convert) -> anyhow::Result<Outcome> {
     let Some(source) = &args.source else { return families::run(args.json) };
     let started = Instant::now();
     let plan = Plan::new(source, &plan_options(args)?)?;
-    let output =
-        args.out.clone().unwrap_or_else(|| PathBuf::from(default_file_name(&plan.metadata, plan.recipe)));
+    let output = output(args, &plan)?;
     if args.dry_run {
         match args.json {
             true => print_json(&as_json(&plan, &output, None))?,
@@ -34,7 +33,9 @@ pub(crate) fn run(args: &Convert) -> anyhow::Result<Outcome> {
         }
         return Ok(Outcome::Done);
     }
-    check_output(&plan.source, &output)?;
+    if !args.in_place {
+        check_output(&plan.source, &output)?;
+    }
     warn_of_missing_importance(&plan);
     warn_of_unmatched_patterns(&plan);
     let stop = interrupt::flag()?;
@@ -50,6 +51,15 @@ pub(crate) fn run(args: &Convert) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
+/// Where the result goes: the place of the source, the place that is named, or that of the convention.
+fn output(args: &Convert, plan: &Plan) -> Result<PathBuf, Error> {
+    match &args.out {
+        _ if args.in_place => check_in_place(&plan.source),
+        Some(out) => Ok(out.clone()),
+        None => Ok(PathBuf::from(default_file_name(&plan.metadata, plan.recipe))),
+    }
+}
+
 fn plan_options(args: &Convert) -> anyhow::Result<PlanOptions> {
     let imatrix = args.imatrix.as_deref().map(Imatrix::open).transpose()?;
     Ok(PlanOptions {
@@ -58,6 +68,7 @@ fn plan_options(args: &Convert) -> anyhow::Result<PlanOptions> {
         arch: args.arch.clone(),
         arch_as: args.arch_as.clone(),
         pre: args.pre.clone(),
+        record: !args.no_record,
     })
 }
 
@@ -80,8 +91,10 @@ fn run_options(args: &Convert) -> RunOptions {
     RunOptions {
         threads: args.threads.map_or(0, usize::from),
         max_memory: args.max_memory,
-        existing: if args.force { Existing::Replace } else { Existing::Keep },
+        existing: if args.force || args.in_place { Existing::Replace } else { Existing::Keep },
         allow_non_finite: args.allow_non_finite,
+        // What it replaces is gone afterwards.
+        read_back: args.in_place,
     }
 }
 
@@ -112,6 +125,10 @@ fn print_plan(plan: &Plan, output: &Path) -> anyhow::Result<()> {
     }
     for pattern in &plan.unmatched {
         writeln!(out, "no tensor matches: {}", Printable(pattern))?;
+    }
+    if plan.record {
+        let keys = plan.metadata.len();
+        writeln!(out, "record: a BLAKE3 digest of each of {keys} keys and {} tensors", plan.tensors.len())?;
     }
     writeln!(
         out,
@@ -216,6 +233,7 @@ fn as_json(plan: &Plan, output: &Path, seconds: Option<f64>) -> serde_json::Valu
         "fallback_weights": plan.fallback_weights(),
         "written": seconds.is_some(),
         "seconds": seconds,
+        "record": plan.record,
         "tensors": tensors.collect::<Vec<_>>(),
         "unmatched_patterns": plan.unmatched,
         "left_out": dropped.collect::<Vec<_>>(),

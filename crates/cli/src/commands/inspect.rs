@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use briq_convert::Error;
+use briq_format::metadata::keys;
 use briq_format::{Array, Escaped, Gguf, TensorInfo, Value};
 use serde_json::json;
 
@@ -45,7 +46,14 @@ fn print(model: &Gguf, args: &Inspect) -> anyhow::Result<()> {
         writeln!(out, "metadata: {} keys", model.metadata().len())?;
         for (key, value) in model.metadata().iter() {
             let ty = value.value_type().name();
-            writeln!(out, "  {:42} {ty:6} {}", Escaped(key.as_bytes()).to_string(), shown(value))?;
+            let shown = match value {
+                // Digests say nothing at a glance; `briq inspect FILE KEY` shows all of them.
+                Value::Array(array) if key.starts_with(keys::INTEGRITY_PREFIX) => {
+                    format!("{} × {}", array.len(), array.element_type().name())
+                }
+                value => shown(value),
+            };
+            writeln!(out, "  {:42} {ty:6} {shown}", Escaped(key.as_bytes()).to_string())?;
         }
     }
     if !args.metadata {

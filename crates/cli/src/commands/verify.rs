@@ -1,12 +1,16 @@
-//! `briq verify`: structure, scales, and with a source every weight.
+//! `briq verify`: structure, scales, the record that the file carries, and with a source every weight.
 
 use std::io::Write;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
+use briq_convert::Error;
+use briq_convert::integrity::{self, Findings, State};
 use briq_convert::source::Source;
 use briq_convert::verify::{Report, TensorReport, verify, verify_against};
 use briq_format::{Escaped, Gguf};
 
-use super::{print_json, stdout};
+use super::{print_json, record, stdout};
 use crate::args::Verify;
 use crate::exit::Outcome;
 use crate::interrupt;
@@ -16,22 +20,49 @@ use crate::words;
 pub(crate) fn run(args: &Verify) -> anyhow::Result<Outcome> {
     let model = Gguf::open(&args.file)?;
     let stop = interrupt::flag()?;
-    let bar = Bar::new(model.tensors().map(|tensor| tensor.info.bytes).sum());
-    let report = match &args.source {
-        None => verify(&model, &bar, &stop),
-        Some(source) => Source::open(source)
-            .and_then(|source| verify_against(&model, &source, args.arch.as_deref(), &bar, &stop)),
-    };
+    let bytes: u64 = model.tensors().map(|tensor| tensor.info.bytes).sum();
+    let bar = Bar::new(bytes.saturating_mul(if args.against.is_some() { 3 } else { 2 }));
+    let found = find(args, &model, &bar, &stop);
     bar.finish();
-    let report = report?;
+    let found = found?;
     match args.json {
-        true => print_json(&report)?,
-        false => print(&model, &report)?,
+        true => print_json(&found)?,
+        false => print(&model, &found)?,
     }
-    Ok(if report.passed { Outcome::Done } else { Outcome::CheckFailed })
+    Ok(match record::outcome(&found.record) {
+        outcome if found.report.passed => outcome,
+        _ => Outcome::CheckFailed,
+    })
 }
 
-fn print(model: &Gguf, report: &Report) -> anyhow::Result<()> {
+/// Everything that was found out.
+#[derive(serde::Serialize)]
+struct Found {
+    #[serde(flatten)]
+    report: Report,
+    /// The file against the record that it carries.
+    record: Findings,
+    /// The file against a list of hashes.
+    list: Option<Findings>,
+}
+
+fn find(args: &Verify, model: &Gguf, bar: &Bar, stop: &AtomicBool) -> Result<Found, Error> {
+    // Hashes first: what they find says where the bytes went wrong, and what follows only that they did.
+    let record = integrity::check(&args.file, bar, stop)?;
+    let against = |list: &PathBuf| integrity::check_against(&args.file, list, bar, stop);
+    let list = args.against.as_ref().map(against).transpose()?;
+    let mut report = match &args.source {
+        None => verify(model, bar, stop),
+        Some(source) => Source::open(source)
+            .and_then(|source| verify_against(model, &source, args.arch.as_deref(), bar, stop)),
+    }?;
+    report.passed &=
+        record.state != State::Damaged && list.as_ref().is_none_or(|list| list.state == State::Holds);
+    Ok(Found { report, record, list })
+}
+
+fn print(model: &Gguf, found: &Found) -> anyhow::Result<()> {
+    let report = &found.report;
     let mut out = stdout();
     if report.tensors.iter().any(|tensor| tensor.round_trip.is_some()) {
         writeln!(
@@ -52,6 +83,10 @@ fn print(model: &Gguf, report: &Report) -> anyhow::Result<()> {
     for (_, view) in model.files().filter(|(_, view)| view.trailing_bytes() > 0) {
         writeln!(out, "note: {} bytes behind the last tensor belong to nothing", view.trailing_bytes())?;
     }
+    record::print(&mut out, &found.record)?;
+    if let Some(list) = &found.list {
+        record::print_against(&mut out, list)?;
+    }
     let problems = report.tensors.iter().filter_map(|tensor| Some((&tensor.name, tensor.problem.as_ref()?)));
     let mut failed = 0;
     for (name, problem) in problems {
@@ -62,6 +97,7 @@ fn print(model: &Gguf, report: &Report) -> anyhow::Result<()> {
     let weights = report.tensors.iter().fold(0, |sum: u64, tensor| sum.saturating_add(tensor.weights));
     let weights = words::count(weights);
     match failed {
+        0 if !report.passed => writeln!(out, "failed: the file is not what it was")?,
         0 => writeln!(out, "ok: {} tensors, {weights} weights", report.tensors.len())?,
         _ => writeln!(out, "{failed} of {} tensors failed", report.tensors.len())?,
     }

@@ -27,4 +27,5 @@ pub(crate) use blocks::{Fitted, GridBlock, Model, Start, encode_rows};
 pub(crate) use neighbours::Grid;
 pub(crate) use points::{EIGHTHS, points};
 pub(crate) use search::{Refined, Trials};
-pub(crate) use signs::{four_with_parity, with_parity};
+pub use signs::four_with_parity;
+pub(crate) use signs::with_parity;

@@ -11,7 +11,7 @@ pub(crate) const fn with_parity(index: u32) -> u8 {
 
 /// The sign bytes of four indices of 7 bits, from the low end on.
 #[inline(always)]
-pub(crate) const fn four_with_parity(indices: u32) -> u32 {
+pub const fn four_with_parity(indices: u32) -> u32 {
     let signs = [
         with_parity(indices),
         with_parity(indices >> 7),

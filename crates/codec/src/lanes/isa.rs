@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use super::Lanes;
 
 /// The environment variable that forces an instruction set, for tests and measurements: `scalar`, `avx2`, `avx512` or
-/// `neon`. One that the processor lacks, or another word, counts as not set.
+/// `neon`. One that the processor lacks, or another word, counts as not set; [`Isa::forced`] says so.
 const VARIABLE: &str = "BRIQ_ISA";
 
 /// An instruction set that this processor has. No result depends on it.
@@ -52,11 +52,21 @@ impl Isa {
         found
     }
 
+    /// The one that the environment variable `BRIQ_ISA` names, if it is set.
+    ///
+    /// # Errors
+    /// When it names none of those that this processor has; the text lists them.
+    pub fn forced() -> Result<Option<Self>, String> {
+        let Some(name) = std::env::var_os(VARIABLE) else { return Ok(None) };
+        let isa = name.to_string_lossy().parse();
+        isa.map(Some).map_err(|problem| format!("{VARIABLE}: {problem}"))
+    }
+
     /// The one that encoders and decoders use: the widest, or the one that `BRIQ_ISA` names.
     pub fn best() -> Self {
         static BEST: OnceLock<Isa> = OnceLock::new();
         *BEST.get_or_init(|| {
-            let forced = std::env::var(VARIABLE).ok().and_then(|name| name.parse().ok());
+            let forced = Self::forced().ok().flatten();
             forced.or_else(|| Self::available().pop()).unwrap_or(Self(Kind::Scalar))
         })
     }

@@ -18,8 +18,7 @@ pub(crate) use iq3_s::IQ3_S;
 pub(crate) use iq3_xxs::IQ3_XXS;
 
 /// The weights over their scale that the 16 codes of IQ4_NL and IQ4_XS stand for.
-pub(crate) const IQ4_LEVELS: [i8; 16] =
-    [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+pub const IQ4_LEVELS: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
 
 /// A point of a grid: 8 digits of 2 bits, none of them 3, or 4 digits of 3 bits; the first at the low end.
 ///

@@ -210,10 +210,13 @@ impl<'m> Desk<'m> {
         let Given { name, shape, file } = *given;
         let bad = |problem: String| Error::bad(file, format!("tensor {name:?} {problem}"));
         let expected = expected_shape(row, &found, config)?;
-        let fits = expected.len() == shape.len()
-            && expected.iter().zip(shape).all(|(expected, found)| *expected == 0 || expected == found);
+        let fits = match (row.has_spare_rows, shape, &expected[..]) {
+            (true, [rows, rest @ ..], [least, others @ ..]) => rows >= least && rest == others,
+            _ => shape == expected,
+        };
         if !fits {
-            return Err(bad(format!("has shape {shape:?}, but config.json asks for {}", Lengths(&expected))));
+            let more = if row.has_spare_rows { " or more rows" } else { "" };
+            return Err(bad(format!("has shape {shape:?}, but config.json asks for {expected:?}{more}")));
         }
         let member = found.member.filter(|_| !matches!(row.stack, Stack::None));
         if let Some(member) = member {
@@ -224,16 +227,15 @@ impl<'m> Desk<'m> {
                 )));
             }
         } else if let Some(other) = self.taken.get(&found.target) {
-            if row.takes_first {
-                self.dropped.push((index, "the same tensor as one before it"));
-                return Ok(());
-            }
             return Err(bad(format!("becomes {:?}, and so does {other:?}", found.target)));
         }
         let arranged = match row.stack {
             // Blocks are rearranged as they are read.
             Stack::Mxfp4(..) => Arranged { shape: shape.to_vec(), slices: Vec::new() },
-            _ => (row.arrange)(&Tensor { name, shape, config })?,
+            _ => (row.arrange)(&Tensor { name, shape, config }).map_err(|error| match error {
+                Error::Unsupported(problem) => Error::bad(file, problem),
+                other => other,
+            })?,
         };
         match member {
             None => {
@@ -361,18 +363,4 @@ fn expected_shape(row: &TensorRow, found: &Found, config: &super::Config) -> Res
         }
     }
     Ok(shape)
-}
-
-/// A shape in which 0 is any length.
-struct Lengths<'a>(&'a [u64]);
-
-impl std::fmt::Display for Lengths<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let lengths: Vec<String> = self
-            .0
-            .iter()
-            .map(|&length| if length == 0 { "any".to_owned() } else { length.to_string() })
-            .collect();
-        write!(f, "[{}]", lengths.join(", "))
-    }
 }

@@ -5,11 +5,12 @@
 //! published cards have them. The tree is built from the parser's events: an alias, which could make a few
 //! lines grow without bound, is refused, and so is deep nesting.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
-use crate::json;
+use crate::json::{self, Quoted};
 use crate::{Error, Result};
 
 /// A value of the card.
@@ -93,8 +94,8 @@ fn parse(text: &str) -> Result<Node, String> {
 /// A list or a map that is not closed yet.
 enum Open {
     List(Vec<Node>),
-    /// The members, and the key whose value comes next.
-    Map(Vec<(String, Node)>, Option<String>),
+    /// The members, all keys so far, and the key whose value comes next.
+    Map(Vec<(String, Node)>, HashSet<String>, Option<String>),
 }
 
 fn build(yaml: &str) -> Result<Node, String> {
@@ -113,7 +114,7 @@ fn build(yaml: &str) -> Result<Node, String> {
                 continue;
             }
             Event::MappingStart(..) => {
-                open.push(Open::Map(Vec::new(), None));
+                open.push(Open::Map(Vec::new(), HashSet::new(), None));
                 continue;
             }
             Event::Scalar(text, style, ..) => match (style, text.as_ref()) {
@@ -122,7 +123,7 @@ fn build(yaml: &str) -> Result<Node, String> {
             },
             Event::SequenceEnd | Event::MappingEnd => match open.pop() {
                 Some(Open::List(items)) => Node::List(items),
-                Some(Open::Map(members, _)) => Node::Map(members),
+                Some(Open::Map(members, ..)) => Node::Map(members),
                 None => continue,
             },
             _ => continue,
@@ -130,8 +131,11 @@ fn build(yaml: &str) -> Result<Node, String> {
         match open.last_mut() {
             None => return Ok(finished),
             Some(Open::List(items)) => items.push(finished),
-            Some(Open::Map(members, key)) => match (key.take(), finished) {
+            Some(Open::Map(members, names, key)) => match (key.take(), finished) {
                 (Some(key), value) => members.push((key, value)),
+                (None, Node::Text(name)) if !names.insert(name.clone()) => {
+                    return Err(format!("line {line}: the key {} is given twice", Quoted(&name)));
+                }
                 (None, Node::Text(name)) => *key = Some(name),
                 (None, Node::Null) => *key = Some("null".to_owned()),
                 (None, _) => return Err(format!("line {line}: a key that is a list or a map")),
@@ -199,6 +203,14 @@ mod tests {
         assert!(deep(100_000).is_err());
         let long = format!("---\n{}---\n", "- a\n".repeat(100_000));
         assert!(parse(&long).unwrap_err().contains("more than 262144 bytes"));
+    }
+
+    #[test]
+    fn a_key_given_twice_is_refused_wherever_it_is() {
+        for (card, line) in [("---\na: b\na: c\n---\n", 3), ("---\nx:\n- {a: b, a: b}\n---\n", 3)] {
+            assert_eq!(parse(card).unwrap_err(), format!("line {line}: the key \"a\" is given twice"));
+        }
+        assert!(parse("---\na: {a: b}\nb: {a: b}\n---\n").is_ok());
     }
 
     #[test]

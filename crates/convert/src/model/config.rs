@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Default;
+use super::dimension::padded_vocabulary;
 use crate::json::{self, Json, Object};
 use crate::{Error, Result};
 
@@ -89,6 +90,43 @@ impl Config {
         self.get(key).map(|value| size(value).ok_or_else(|| self.error(key, SIZE))).transpose()
     }
 
+    /// As [`optional_size`](Self::optional_size), but 0 is allowed too.
+    ///
+    /// # Errors
+    ///
+    /// When the key is present and no integer from 0 to 2^32 - 1.
+    pub fn optional_count(&self, key: &str) -> Result<Option<u64>> {
+        let count = |value: &Json| value.as_u32().map(u64::from);
+        self.get(key).map(|value| count(value).ok_or_else(|| self.error(key, COUNT))).transpose()
+    }
+
+    /// Whether `layer` is among the numbers under `key`; no where the config lacks the key.
+    ///
+    /// # Errors
+    ///
+    /// When the key is present and no array of integers from 0 to 2^32 - 1.
+    pub(super) fn lists(&self, key: &str, layer: u64) -> Result<bool> {
+        let Some(value) = self.get(key) else { return Ok(false) };
+        let problem = || self.error(key, "an array of the numbers of layers");
+        let mut is_listed = false;
+        for listed in value.as_array().ok_or_else(problem)? {
+            is_listed |= u64::from(listed.as_u32().ok_or_else(problem)?) == layer;
+        }
+        Ok(is_listed)
+    }
+
+    /// `number`, which comes of the value of `key`, as the f32 of a GGUF file.
+    ///
+    /// # Errors
+    ///
+    /// When it is not finite or too large for one.
+    pub(super) fn single(&self, key: &str, number: f64) -> Result<f32> {
+        let single = number as f32;
+        let problem =
+            || self.bad(format!("{key:?} gives {number:?}, which is no number that an f32 can hold"));
+        if single.is_finite() { Ok(single) } else { Err(problem()) }
+    }
+
     /// The size under the first of `names` that has a value.
     ///
     /// # Errors
@@ -151,19 +189,15 @@ impl Config {
         self.root.contains_key(key)
     }
 
-    /// The same config with its vocabulary's size rounded up to a multiple.
+    /// The same config with its vocabulary's size rounded up to a multiple of `pad_vocab_size_multiple`.
     ///
     /// # Errors
     ///
     /// When the vocabulary's size or `pad_vocab_size_multiple` is no size.
-    pub(super) fn with_padded_vocabulary(&self, multiple: u64) -> Result<Self> {
+    pub(super) fn with_padded_vocabulary(&self) -> Result<Self> {
         let mut padded = self.clone();
-        if multiple > 1
-            && let Some(size) = self.optional_size("vocab_size")?
-        {
-            let multiple = self.optional_size("pad_vocab_size_multiple")?.unwrap_or(multiple);
-            padded
-                .set("vocab_size", Json::Integer(i128::from(size.div_ceil(multiple)) * i128::from(multiple)));
+        if self.get("vocab_size").is_some() {
+            padded.set("vocab_size", Json::Integer(padded_vocabulary(self)?.into()));
         }
         Ok(padded)
     }
@@ -181,6 +215,7 @@ impl Config {
 }
 
 const SIZE: &str = "an integer from 1 to 4294967295";
+const COUNT: &str = "an integer from 0 to 4294967295";
 
 /// The value as a double, when it is a finite number.
 pub(crate) fn number(value: &Json) -> Option<f64> {

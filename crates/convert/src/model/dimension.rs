@@ -5,7 +5,7 @@
 use super::Config;
 use crate::Result;
 
-/// A length as a function of the config. 0 stands for any length.
+/// A length as a function of the config; at least 1.
 pub type Dimension = fn(&Config) -> Result<u64>;
 
 /// Spellings of sizes, all of which must be at least 1 wherever they are.
@@ -17,11 +17,6 @@ const FEED_FORWARD: &[&str] = &["intermediate_size", "n_inner", "ffn_hidden_size
 const HEADS: &[&str] = &["num_attention_heads", "n_head", "n_heads", "num_heads"];
 const LAYERS: &[&str] = &["num_hidden_layers", "n_layer", "n_layers", "num_layers"];
 const KEY_VALUE_HEADS: &[&str] = &["num_key_value_heads", "num_kv_heads", "n_head_kv", "n_kv_heads"];
-
-/// Any length.
-pub(super) fn any(_: &Config) -> Result<u64> {
-    Ok(0)
-}
 
 /// One.
 pub(super) fn one(_: &Config) -> Result<u64> {
@@ -58,6 +53,12 @@ pub(super) fn vocabulary(config: &Config) -> Result<u64> {
     config.size("vocab_size")
 }
 
+/// Tokens, and what fills them up to a multiple of `pad_vocab_size_multiple`.
+pub(super) fn padded_vocabulary(config: &Config) -> Result<u64> {
+    let multiple = config.optional_size("pad_vocab_size_multiple")?.unwrap_or(1);
+    Ok(vocabulary(config)?.div_ceil(multiple).saturating_mul(multiple))
+}
+
 /// Layers.
 pub(super) fn layers(config: &Config) -> Result<u64> {
     config.first_size(LAYERS)
@@ -76,11 +77,25 @@ pub(super) fn key_value_heads(config: &Config) -> Result<u64> {
     }
 }
 
-/// The width of a head.
+/// The width of a head. Where the config does not say, all heads together have that of the residual stream.
 pub(super) fn head_size(config: &Config) -> Result<u64> {
     match config.optional_size("head_dim")? {
         Some(size) => Ok(size),
-        None => Ok(hidden(config)? / heads(config)?),
+        None => parted(config, hidden(config)?, heads(config)?, "heads"),
+    }
+}
+
+/// The width of each of so many parts.
+///
+/// # Errors
+///
+/// When they do not divide the whole.
+pub(super) fn parted(config: &Config, whole: u64, count: u64, parts: &str) -> Result<u64> {
+    match whole.is_multiple_of(count) {
+        true => Ok(whole / count),
+        false => {
+            Err(config.bad(format!("a width of {whole} cannot be parted into {count} {parts} of one size")))
+        }
     }
 }
 

@@ -72,7 +72,7 @@ impl KeyRow {
 }
 
 impl KeyValue {
-    fn resolve(self, facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
+    pub(super) fn resolve(self, facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
         let config = facts.config;
         let of_first = |names, allowed, value: fn(&Json) -> Option<OwnedValue>| {
             let Some((name, json)) = config.first(names) else { return Ok(None) };
@@ -117,9 +117,25 @@ pub(super) const fn row(key: &'static str, value: KeyValue) -> KeyRow {
 pub(super) const FILE_TYPE: KeyRow =
     row("general.file_type", KeyValue::Formula(|facts| Ok(Some(facts.file_type.into()))));
 
-/// What describes any model; the keys that most families require.
-pub(super) const REQUIRED: &[&str] =
-    &["block_count", "context_length", "embedding_length", "feed_forward_length", "attention.head_count"];
+/// What describes any model; the keys that most families require, whose norms are of the root of squares.
+pub(super) const REQUIRED: &[&str] = &[
+    "block_count",
+    "context_length",
+    "embedding_length",
+    "feed_forward_length",
+    "attention.head_count",
+    "attention.layer_norm_rms_epsilon",
+];
+
+/// The same of families whose norms take the mean off as well.
+pub(super) const REQUIRED_WITH_MEAN: &[&str] = &[
+    "block_count",
+    "context_length",
+    "embedding_length",
+    "feed_forward_length",
+    "attention.head_count",
+    "attention.layer_norm_epsilon",
+];
 
 /// The keys every family shares.
 pub(super) const COMMON: &[KeyRow] = {

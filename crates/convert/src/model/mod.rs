@@ -6,6 +6,7 @@
 
 mod arrange;
 mod assemble;
+mod bounds;
 mod card;
 mod config;
 mod dimension;
@@ -19,6 +20,7 @@ mod rope;
 mod sampling;
 mod size;
 mod tensor;
+mod unsaid;
 mod view;
 
 use std::path::{Path, PathBuf};
@@ -34,7 +36,7 @@ pub use element::{ElementRule, element_rule};
 pub use family::families;
 pub use keys::{Facts, KeyRow, KeyValue};
 pub use size::{Parameters, size_label};
-pub use tensor::{Need, Stack, TensorRow};
+pub use tensor::{Condition, Need, Stack, TensorRow};
 pub use view::{Arranged, Axis, Slice, Value, View};
 
 use crate::json::{Json, Quoted};
@@ -129,6 +131,9 @@ const DROPPED: &[(&str, &str)] = &[
     ("*.attention.masked_bias", "a buffer of the causal mask"),
     ("*.attention.bias", "a buffer of the causal mask"),
 ];
+
+/// What the number of tokens is made a multiple of; families that do not pad theirs do not read it.
+const TOKEN_MULTIPLE: &str = "pad_vocab_size_multiple";
 
 /// Beginnings and parts of the names of tensors that see or hear, in models that do more than read.
 const SENSES: (&[&str], &[&str]) = (
@@ -241,6 +246,10 @@ impl Model {
             .filter(|key| config.get(key).is_some_and(|value| value.as_array().is_none()))
             .try_for_each(|key| config.optional_size(key).map(drop))?;
         config.fill_all(family.defaults);
+        match family.token_multiple {
+            1 => config.set(TOKEN_MULTIPLE, Json::Null),
+            multiple => config.fill(TOKEN_MULTIPLE, Json::Integer(multiple.into())),
+        }
         (family.fill)(&mut config)?;
         Ok(Self { directory: directory.to_owned(), config, family })
     }
@@ -281,9 +290,10 @@ impl Model {
         let mut rows = family.keys.iter().copied().flatten();
         rows.try_for_each(|row| row.write(family.arch, &facts, &mut metadata))?;
         self.check_required(&metadata)?;
+        bounds::check(family.arch, &metadata).map_err(|problem| self.config.bad(problem))?;
         metadata.set(well_known::QUANTIZATION_VERSION, 2_u32)?;
         let pre = tokenizer::PreTokenizer { chosen: request.pre, preferred: family.pre_tokenizers };
-        let config = self.config.with_padded_vocabulary(family.token_multiple)?;
+        let config = self.config.with_padded_vocabulary()?;
         tokenizer::write(&self.directory, &config, family.tokenizer, pre, &mut metadata)?;
         Ok(metadata)
     }

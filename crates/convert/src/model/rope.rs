@@ -1,8 +1,8 @@
 //! Rotary position embedding: its keys, and the frequency factors of Llama 3.
 //!
 //! A config has its settings under `rope_scaling` or, written by newer releases, `rope_parameters`; either
-//! is one object, or one for each kind of attention, and what it leaves out is looked up beside it. Kinds that a
-//! runtime would have to treat differently and that no key can express are refused.
+//! is one object, or one for each kind of attention, and what it leaves out is looked up beside it. Kinds that are not
+//! known are refused; what no key of an architecture says is named by `unsaid`.
 
 use briq_format::metadata::OwnedValue;
 
@@ -55,11 +55,20 @@ fn scaling(config: &Config) -> Result<Scaling> {
         Some(Some("yarn")) => Ok(Scaling::Yarn),
         Some(Some("longrope" | "su")) => Ok(Scaling::LongRope),
         Some(Some("llama3")) => Ok(Scaling::Llama3),
-        _ => Err(Error::unsupported(format!(
-            "config.json: the {key} is of type {}; known are default, dynamic, linear, llama3, longrope and yarn",
+        _ => Err(config.bad(format!(
+            "the {key} is of type {}; known are default, dynamic, linear, llama3, longrope and yarn",
             kind.unwrap_or(&Json::Null)
         ))),
     }
+}
+
+/// The key and the kind of a scaling that a file has to tell of, if any.
+pub(super) fn stated_kind(config: &Config) -> Result<Option<(&str, &str)>> {
+    // The kind is one of those that are known.
+    let is_scaled = scaling(config)? != Scaling::None;
+    let Some((key, object)) = settings(config)? else { return Ok(None) };
+    let kind = object.get("rope_type").or_else(|| object.get("type")).and_then(Json::as_str);
+    Ok(kind.filter(|kind| is_scaled || *kind == "dynamic").map(|kind| (key, kind)))
 }
 
 /// The value of `rope.scaling.type`.
@@ -79,7 +88,7 @@ pub(super) fn scaling_factor(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
     }
     let factor = setting(facts.config, "factor")?;
     let factor = factor.ok_or_else(|| facts.config.bad("the rope scaling has no \"factor\""))?;
-    Ok(Some((factor as f32).into()))
+    Ok(Some(facts.config.single("factor", factor)?.into()))
 }
 
 /// The value of `rope.scaling.original_context_length`.
@@ -104,7 +113,7 @@ pub(super) fn yarn(facts: &Facts<'_>, names: &[&str]) -> Result<Option<OwnedValu
     }
     for name in names {
         if let Some(number) = setting(facts.config, name)? {
-            return Ok(Some((number as f32).into()));
+            return Ok(Some(facts.config.single(name, number)?.into()));
         }
     }
     Ok(None)
@@ -116,7 +125,7 @@ pub(super) fn frequency_base(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
         ["rope_theta", "rotary_emb_base", "global_rope_theta", "rope_global_theta", "rope_theta_global"]
     {
         if let Some(base) = setting(facts.config, name)? {
-            return Ok(Some((base as f32).into()));
+            return Ok(Some(facts.config.single(name, base)?.into()));
         }
     }
     Ok(None)
@@ -129,15 +138,14 @@ pub(super) fn sliding_frequency_base(facts: &Facts<'_>) -> Result<Option<OwnedVa
     if let Some(sliding) = kinds.and_then(|kinds| kinds.get("sliding_attention")) {
         let base = sliding.get("rope_theta").filter(|value| !value.is_null());
         let problem = || config.bad("the \"rope_theta\" of \"sliding_attention\" is no finite number");
-        return base
-            .map(|base| number(base).map(|base| (base as f32).into()).ok_or_else(problem))
-            .transpose();
+        let single = |base| config.single("rope_theta", number(base).ok_or_else(problem)?);
+        return Ok(base.map(single).transpose()?.map(OwnedValue::from));
     }
     for name in
         ["local_rope_theta", "rope_local_theta", "rope_theta_local", "swa_rope_theta", "rope_local_base_freq"]
     {
         if let Some(base) = config.optional_number(name)? {
-            return Ok(Some((base as f32).into()));
+            return Ok(Some(config.single(name, base)?.into()));
         }
     }
     Ok(None)

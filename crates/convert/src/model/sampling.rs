@@ -43,9 +43,12 @@ pub(super) fn write(directory: &Path, metadata: &mut MetadataBuf) -> Result<()> 
             (Json::Null, _) => continue,
             (Json::Integer(number), true) => i32::try_from(*number).ok().map(OwnedValue::from),
             (_, true) => None,
-            (_, false) => number(value).map(|number| (number as f32).into()),
+            (_, false) => number(value)
+                .map(|number| number as f32)
+                .filter(|single| single.is_finite())
+                .map(OwnedValue::from),
         };
-        let allowed = if is_integer { "a 32-bit integer" } else { "a number" };
+        let allowed = if is_integer { "a 32-bit integer" } else { "a number that fits an f32" };
         let problem = || Error::bad(&path, format!("{name:?} is {value}; allowed is {allowed}"));
         metadata.set(&format!("general.sampling.{key}"), converted.ok_or_else(problem)?)?;
     }
@@ -59,9 +62,11 @@ mod tests {
     #[test]
     fn a_sampling_value_of_the_wrong_kind_is_refused() {
         let directory = tempfile::tempdir().unwrap();
-        for (generation, part) in
-            [("{\"top_k\": 1.5}", "\"top_k\" is 1.5"), ("{\"top_p\": \"x\"}", "\"top_p\" is \"x\"")]
-        {
+        for (generation, part) in [
+            ("{\"top_k\": 1.5}", "\"top_k\" is 1.5"),
+            ("{\"top_p\": \"x\"}", "\"top_p\" is \"x\""),
+            ("{\"temperature\": 1e300}", "fits an f32"),
+        ] {
             std::fs::write(directory.path().join("generation_config.json"), generation).unwrap();
             let message = write(directory.path(), &mut MetadataBuf::new()).unwrap_err().to_string();
             assert!(message.contains(part), "{message}");

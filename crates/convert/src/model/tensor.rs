@@ -23,8 +23,10 @@ pub struct TensorRow {
     pub arrange: Arrange,
     /// Whether a bias has the last of the lengths: a matrix that is stored the other way round.
     pub has_bias_of_columns: bool,
-    /// Which tensors must be there.
+    /// Where it must be there.
     pub need: Need,
+    /// Whether its bias must be there wherever it must.
+    pub needs_bias: bool,
     /// Whether the names lack a `.weight` or `.bias`, which otherwise both of them have and keep.
     pub is_whole_name: bool,
     /// How several source tensors become one.
@@ -33,24 +35,25 @@ pub struct TensorRow {
     pub layers: Dimension,
     /// The only layer the row speaks of.
     pub only_layer: Option<u64>,
-    /// Whether a second source of the same tensor is left out rather than refused.
-    pub takes_first: bool,
+    /// Whether the source may have more rows than the first length, none of which is used.
+    pub has_spare_rows: bool,
 }
 
-/// Which tensors of a row a file must have.
+/// In which layers a file must have the tensor of a row.
 #[derive(Debug, Clone, Copy)]
 pub enum Need {
-    /// Neither.
+    /// In none.
     Nothing,
-    /// The weight.
-    Weight,
-    /// The weight and the bias.
-    WeightAndBias,
-    /// The weight, in layers of which the config says so.
-    WeightIf(fn(&Config, u64) -> Result<bool>),
-    /// The weight and the bias, in layers of which the config says so.
-    WeightAndBiasIf(fn(&Config, u64) -> Result<bool>),
+    /// In all.
+    Always,
+    /// Where the config says so.
+    If(Condition),
+    /// Where the config does not say so.
+    Unless(Condition),
 }
+
+/// What a config says of a layer.
+pub type Condition = fn(&Config, u64) -> Result<bool>;
 
 /// How several source tensors become one.
 #[derive(Debug, Clone, Copy)]
@@ -83,12 +86,13 @@ pub(super) const fn weight(
         shape,
         arrange: same,
         has_bias_of_columns: false,
-        need: Need::Weight,
+        need: Need::Always,
+        needs_bias: false,
         is_whole_name: false,
         stack: Stack::None,
         layers: dimension::layers,
         only_layer: None,
-        takes_first: false,
+        has_spare_rows: false,
     }
 }
 
@@ -98,7 +102,7 @@ pub(super) const fn both(
     target: &'static str,
     shape: &'static [Dimension],
 ) -> TensorRow {
-    TensorRow { need: Need::WeightAndBias, ..weight(source, target, shape) }
+    TensorRow { needs_bias: true, ..weight(source, target, shape) }
 }
 
 /// A row of tensors whose names lack the usual endings.
@@ -126,6 +130,13 @@ impl TensorRow {
         self
     }
 
+    /// The same row of embeddings, of which there may be more than tokens.
+    pub(super) const fn with_spare_rows(mut self) -> Self {
+        self.arrange = super::arrange::vocabulary_rows;
+        self.has_spare_rows = true;
+        self
+    }
+
     /// The same row, stored the other way round, as a convolution of one step.
     pub(super) const fn transposed(mut self) -> Self {
         self.arrange = super::arrange::transpose;
@@ -140,11 +151,14 @@ impl TensorRow {
     }
 
     /// The same row, which must be there in layers of which `condition` is true.
-    pub(super) const fn needed_if(mut self, condition: fn(&Config, u64) -> Result<bool>) -> Self {
-        self.need = match self.need {
-            Need::WeightAndBias => Need::WeightAndBiasIf(condition),
-            _ => Need::WeightIf(condition),
-        };
+    pub(super) const fn needed_if(mut self, condition: Condition) -> Self {
+        self.need = Need::If(condition);
+        self
+    }
+
+    /// The same row, which must be there in layers of which `condition` is false.
+    pub(super) const fn needed_unless(mut self, condition: Condition) -> Self {
+        self.need = Need::Unless(condition);
         self
     }
 
@@ -160,21 +174,22 @@ impl TensorRow {
         self
     }
 
-    /// The names of the file that the row requires in this layer, each with whether the config demands it.
+    /// The names of the file that the row requires in this layer.
     pub(super) fn required(&self, config: &Config, layer: u64) -> Result<Vec<String>> {
-        let suffixes: &[&str] = match self.need {
-            Need::Nothing => &[],
-            Need::Weight => &[WEIGHT],
-            Need::WeightAndBias => &[WEIGHT, BIAS],
-            Need::WeightIf(condition) if condition(config, layer)? => &[WEIGHT],
-            Need::WeightAndBiasIf(condition) if condition(config, layer)? => &[WEIGHT, BIAS],
-            Need::WeightIf(_) | Need::WeightAndBiasIf(_) => &[],
+        let is_needed = match self.need {
+            Need::Nothing => false,
+            Need::Always => true,
+            Need::If(condition) => condition(config, layer)?,
+            Need::Unless(condition) => !condition(config, layer)?,
         };
+        if !is_needed {
+            return Ok(Vec::new());
+        }
         let target = self.target_in(layer);
-        Ok(match (self.is_whole_name, suffixes.is_empty()) {
-            (_, true) => Vec::new(),
-            (true, false) => vec![target],
-            (false, false) => suffixes.iter().map(|suffix| format!("{target}{suffix}")).collect(),
+        Ok(match (self.is_whole_name, self.needs_bias) {
+            (true, _) => vec![target],
+            (false, false) => vec![target + WEIGHT],
+            (false, true) => vec![format!("{target}{WEIGHT}"), target + BIAS],
         })
     }
 
@@ -317,5 +332,8 @@ mod tests {
         let odd = PLAIN.needed_if(|_, layer| Ok(layer % 2 == 1));
         assert_eq!(names(&odd), ["blk.3.attn_q.weight"]);
         assert!(odd.required(&config, 2).unwrap().is_empty());
+        let even = both("layers.N.q", "blk.N.attn_q", &[hidden]).needed_unless(|_, layer| Ok(layer % 2 == 1));
+        assert_eq!(names(&even).len(), 0);
+        assert_eq!(even.required(&config, 2).unwrap(), ["blk.2.attn_q.weight", "blk.2.attn_q.bias"]);
     }
 }

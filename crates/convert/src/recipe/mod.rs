@@ -158,7 +158,10 @@ fn choose(
     };
     let row = tensor.row_length();
     let ty = fallback::fit(tensor.name, wanted, row)?;
-    let reason = if ty == wanted { reason } else { Reason::Fallback { row, wanted, ty } };
+    let reason = match ty == wanted {
+        true => reason,
+        false => Reason::Fallback { row, wanted, ty, cause: Box::new(reason) },
+    };
     Ok(Choice { ty, reason })
 }
 

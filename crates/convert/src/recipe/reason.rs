@@ -51,13 +51,19 @@ pub enum Reason {
         wanted: TensorType,
         /// The type that stands in for it.
         ty: TensorType,
+        /// Why that type was wanted.
+        cause: Box<Self>,
     },
 }
 
 impl Reason {
     /// Whether the user named the type of this very tensor, rather than a recipe.
     pub fn is_named(&self) -> bool {
-        matches!(self, Self::Override { .. } | Self::NamedRole { .. })
+        match self {
+            Self::Override { .. } | Self::NamedRole { .. } => true,
+            Self::Fallback { cause, .. } => cause.is_named(),
+            _ => false,
+        }
     }
 }
 
@@ -79,7 +85,7 @@ impl fmt::Display for Reason {
                 }
                 Ok(())
             }
-            Self::Fallback { row, wanted, ty } => {
+            Self::Fallback { row, wanted, ty, .. } => {
                 write!(
                     f,
                     "row of {row} is no multiple of {}: {wanted} falls back to {ty}",

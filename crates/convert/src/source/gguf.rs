@@ -17,6 +17,8 @@ pub(super) fn open(path: &Path) -> Result<Source> {
     for key in [keys::SPLIT_NO, keys::SPLIT_COUNT, keys::SPLIT_TENSORS_COUNT] {
         metadata.remove(key);
     }
+    // A record speaks of the file that carries it; the result gets its own.
+    metadata.remove_all(keys::INTEGRITY_PREFIX);
     let mut tensors = Vec::new();
     let mut files = Vec::new();
     for Part { path, file, head } in parts {

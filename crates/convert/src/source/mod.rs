@@ -112,9 +112,14 @@ impl Source {
     /// Reads bytes of `tensor` from its byte `at` on, as many as `buffer` takes.
     ///
     /// # Errors
-    /// When reading fails or the file has become shorter.
+    /// When reading fails, the tensor has fewer bytes, or the file has become shorter.
     pub fn read(&self, tensor: &SourceTensor, at: u64, buffer: &mut [u8]) -> Result<()> {
         let file = &self.files[tensor.file];
+        if at.checked_add(buffer.len() as u64).is_none_or(|end| end > tensor.bytes) {
+            let problem =
+                format!("tensor \"{}\" has {} bytes, and more were asked for", tensor.name, tensor.bytes);
+            return Err(Error::bad(&file.path, problem));
+        }
         read_exact_at(&file.file, buffer, tensor.offset + at).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => Error::bad(
                 &file.path,
@@ -190,6 +195,11 @@ impl Source {
             paths.extend(entries.map(|entry| entry.path()).filter(|path| !is_result(path)));
         }
         paths
+    }
+
+    /// How many files hold its tensors.
+    pub fn file_count(&self) -> usize {
+        self.files.len()
     }
 
     /// Bytes of all tensors.

@@ -64,8 +64,10 @@ impl Kind {
             Some("WordPiece") => Ok(Self::WordPiece),
             Some("Unigram") => Ok(Self::Unigram),
             Some("BPE") if falls_back_to_bytes(tokenizer) => {
-                // A file that is no SentencePiece model contradicts as well; other formats go by that name.
-                let same = path.and_then(|path| Model::read(&path).ok()).filter(|sentencepiece| {
+                // A file that is no SentencePiece model contradicts as well; other formats go by that name. One
+                // that cannot be read says nothing.
+                let model = path.map(|path| Model::read_if_model(&path)).transpose()?.flatten();
+                let same = model.filter(|sentencepiece| {
                     matches!(sentencepiece.algorithm(), Ok(Algorithm::BytePair))
                         && agrees(sentencepiece, files)
                 });

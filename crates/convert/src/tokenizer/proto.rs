@@ -84,13 +84,25 @@ impl Model {
     ///
     /// When the file cannot be read, is no SentencePiece model, or has no pieces.
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let bytes = json::read_bytes(path, json::TOKENIZER_CAP)?;
-        let proto = ModelProto::decode(bytes.as_slice())
-            .map_err(|error| Error::bad(path, format!("not a SentencePiece model: {error}")))?;
-        if proto.pieces.is_empty() {
-            return Err(Error::bad(path, "not a SentencePiece model: it has no pieces"));
+        Self::of_bytes(path, &json::read_bytes(path, json::TOKENIZER_CAP)?)
+            .map_err(|problem| Error::bad(path, format!("not a SentencePiece model: {problem}")))
+    }
+
+    /// As [`read`](Self::read), but a file of another format is `None`.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub(super) fn read_if_model(path: &Path) -> Result<Option<Self>> {
+        Ok(Self::of_bytes(path, &json::read_bytes(path, json::TOKENIZER_CAP)?).ok())
+    }
+
+    fn of_bytes(path: &Path, bytes: &[u8]) -> Result<Self, String> {
+        let proto = ModelProto::decode(bytes).map_err(|error| error.to_string())?;
+        match proto.pieces.is_empty() {
+            true => Err("it has no pieces".to_owned()),
+            false => Ok(Self { path: path.to_owned(), proto }),
         }
-        Ok(Self { path: path.to_owned(), proto })
     }
 
     pub(super) fn pieces(&self) -> &[Piece] {

@@ -49,7 +49,8 @@ pub(super) fn vocabulary(model: &Model, files: &Files, config: &Config, rules: &
     for token in &added {
         let Some(place) = vocabulary.get_mut(token.id) else { continue };
         match rules.looks_decide {
-            true if settings.iter().any(|known| known.id == token.id) => {}
+            // The settings are sorted by id.
+            true if settings.binary_search_by_key(&token.id, |known| known.id).is_ok() => {}
             true => place.add(token),
             false => *place = marked_token(token),
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use briq_format::metadata::MetadataBuf;
 
 use super::files::Files;
-use crate::json::{self, Json};
+use crate::json::{self, Json, Quoted};
 use crate::{Error, Result};
 
 /// A template and its name; the one called `default` is the one without a name in the file.
@@ -18,6 +18,7 @@ pub(super) fn write(files: &Files, metadata: &mut MetadataBuf) -> Result<()> {
         Some(value) => templates(value, &files.settings_path())?,
         None => from_files(&files.directory)?,
     };
+    check_names(files, &templates)?;
     let (default, named): (Vec<_>, Vec<_>) = templates.into_iter().partition(|(name, _)| name == DEFAULT);
     for (name, template) in &named {
         metadata.set(&format!("tokenizer.chat_template.{name}"), template.as_str())?;
@@ -32,7 +33,23 @@ pub(super) fn write(files: &Files, metadata: &mut MetadataBuf) -> Result<()> {
     Ok(())
 }
 
+/// Two templates under one key would leave one of them out.
+fn check_names(files: &Files, templates: &[Named]) -> Result<()> {
+    let mut names: Vec<&str> = templates.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(Error::bad(
+            &files.directory,
+            format!("two chat templates go by the name {}, as part of a key", Quoted(pair[0])),
+        )),
+        None => Ok(()),
+    }
+}
+
 const DEFAULT: &str = "default";
+
+/// The longest name of a template, which becomes part of a key.
+const NAME_CAP: usize = 256;
 
 /// The most named templates; known models have three.
 const TEMPLATE_CAP: usize = 64;
@@ -52,6 +69,14 @@ fn templates(value: &Json, path: &Path) -> Result<Vec<Named>> {
                 else {
                     return Err(bad(format!("{entry} where a \"name\" and a \"template\" were expected")));
                 };
+                if name.len() > NAME_CAP {
+                    let problem = format!(
+                        "the name {} has {} bytes; at most {NAME_CAP} are allowed",
+                        Quoted(name),
+                        name.len()
+                    );
+                    return Err(bad(problem));
+                }
                 Ok((key_name(name), template.to_owned()))
             })
             .collect(),

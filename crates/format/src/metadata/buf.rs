@@ -65,6 +65,11 @@ impl MetadataBuf {
         self.entries.len() < before
     }
 
+    /// Takes out all keys that begin with `prefix`.
+    pub fn remove_all(&mut self, prefix: &str) {
+        self.entries.retain(|(known, _)| !known.starts_with(prefix));
+    }
+
     /// The number of keys.
     pub fn len(&self) -> usize {
         self.entries.len()

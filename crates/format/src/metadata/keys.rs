@@ -16,3 +16,18 @@ pub const SPLIT_NO: &str = "split.no";
 pub const SPLIT_COUNT: &str = "split.count";
 /// The number of tensors in all shards together.
 pub const SPLIT_TENSORS_COUNT: &str = "split.tensors.count";
+
+/// What the keys of a record of integrity begin with. Spec: integrity.md, "Record".
+pub const INTEGRITY_PREFIX: &str = "briq.integrity.";
+/// The version of the record, u32.
+pub const INTEGRITY_VERSION: &str = "briq.integrity.version";
+/// The hash that its digests are made with, a string.
+pub const INTEGRITY_ALGORITHM: &str = "briq.integrity.algorithm";
+/// The digest over all keys and tensors, a string.
+pub const INTEGRITY_WHOLE: &str = "briq.integrity.whole";
+/// A line for every other key of the file, strings.
+pub const INTEGRITY_KEYS: &str = "briq.integrity.keys";
+/// A line for every tensor, strings.
+pub const INTEGRITY_TENSORS: &str = "briq.integrity.tensors";
+/// For every tensor the hashes of its pieces, strings.
+pub const INTEGRITY_PIECES: &str = "briq.integrity.pieces";

@@ -21,8 +21,8 @@ impl OwnedValue {
         Value::take(self.ty, &mut self.bytes.as_slice(), Wire::WRITTEN)
     }
 
-    /// The bytes after the value type in the file.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// The bytes after the value type in a file of version 3, little-endian.
+    pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 

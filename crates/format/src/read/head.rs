@@ -43,10 +43,16 @@ impl Head {
                     return Ok(Self { bytes: bytes.into_boxed_slice(), layout });
                 }
                 Err(Stop::Fail(error)) => return Err(error),
-                // Four times as much each time: the work of starting over stays under a third of the whole.
-                Err(Stop::Need(need)) => want = need.max(want * 4),
+                // Four times as much each time: the work of starting over stays under a third of the whole. No more
+                // than a head may have, unless it is known to have it.
+                Err(Stop::Need(need)) => want = need.max(want.saturating_mul(4).min(limits.head_bytes)),
             }
         }
+    }
+
+    /// The bytes of header, metadata and tensor table.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Header, metadata and tensor table. The tensors have no bytes here.
@@ -78,4 +84,28 @@ pub fn open_regular(path: &Path) -> Result<File> {
         }
     };
     open().map_err(|error| error.in_file(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::block;
+    use crate::metadata::MetadataBuf;
+    use crate::{FilePlan, Shape, TensorSpec, TensorType, TensorWriter};
+
+    #[test]
+    fn a_tensor_of_a_head_has_no_blocks_rather_than_none_of_them() {
+        let spec = TensorSpec::new("w", Shape::new(&[4]).unwrap(), TensorType::F32).unwrap();
+        let plan = FilePlan::new(&MetadataBuf::new(), vec![spec]).unwrap();
+        let mut writer = TensorWriter::new(&plan, Vec::new()).unwrap();
+        writer.write("w", &[0; 16]).unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&writer.finish().unwrap()).unwrap();
+        let head = Head::read(&mut file, &Limits::default()).unwrap();
+        let tensor = head.view().tensor("w").unwrap();
+        let error = tensor.blocks::<block::F32>().unwrap_err();
+        assert_eq!(error.to_string(), "tensor \"w\" has no bytes here: only the head of its file was read");
+    }
 }

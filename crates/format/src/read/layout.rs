@@ -49,10 +49,10 @@ impl Layout {
         let mut cursor = Cursor::new(head, file_bytes, limits);
         let header = Header::read(&mut cursor)?;
         let keys = read_keys(&mut cursor, header.key_count)?;
-        let by_key = sorted_unique(&keys, |record| (record.key, head), "key")?;
+        let by_key = sorted_unique(&keys, head, |record| record.key, "key")?;
         let alignment = read_alignment(&keys, head, cursor.wire)?;
         let mut tensors = read_tensors(&mut cursor, header.tensor_count)?;
-        let by_name = sorted_unique(&tensors, |record| (record.name, head), "tensor")?;
+        let by_name = sorted_unique(&tensors, head, |record| record.name, "tensor")?;
         let head_bytes = cursor.position();
         // No overflow: a head is no larger than a file, and an alignment is small.
         let data_start = head_bytes.next_multiple_of(alignment);
@@ -111,9 +111,12 @@ fn skip_value(cursor: &mut Cursor<'_>, ty: ValueType, name: &str) -> Result<(), 
     }
 }
 
+/// Reading and copying nested arrays recurses.
+const MAX_NESTING: u32 = 64;
+
 /// `depth` is 1 for an array that lies in no other.
 fn skip_array(cursor: &mut Cursor<'_>, name: &str, depth: u32) -> Result<(), Stop> {
-    let limit = cursor.limits.nesting;
+    let limit = cursor.limits.nesting.min(MAX_NESTING);
     cursor.limit(cursor.position(), "the depth of arrays within arrays", depth.into(), limit.into())?;
     let element_type = read_value_type(cursor, name)?;
     let at = cursor.position();
@@ -134,33 +137,34 @@ fn skip_array(cursor: &mut Cursor<'_>, name: &str, depth: u32) -> Result<(), Sto
 }
 
 fn check_bools(ty: ValueType, bytes: &[u8], at: u64, name: &str) -> Result<(), Stop> {
+    if ty != ValueType::Bool {
+        return Ok(());
+    }
     match bytes.iter().position(|&byte| byte > 1) {
-        Some(index) if ty == ValueType::Bool => {
+        Some(index) => {
             let problem =
                 format!("key \"{name}\" holds the bool {}, where 0 and 1 are allowed", bytes[index]);
             Err(Error::malformed(at + index as u64, problem).into())
         }
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 
 /// Indices of `records` in the order of their names; an error where two have the same.
-fn sorted_unique<'a, T>(
+fn sorted_unique<T>(
     records: &[T],
-    name: impl Fn(&T) -> (Span, &'a [u8]),
+    head: &[u8],
+    name: impl Fn(&T) -> Span,
     what: &str,
 ) -> Result<Vec<u32>, Stop> {
-    let bytes = |index: u32| {
-        let (span, head) = name(&records[index as usize]);
-        span.of(head)
-    };
+    let bytes = |index: u32| name(&records[index as usize]).of(head);
     // No truncation: every record takes bytes of a head that is far smaller than 2^32 records.
     let mut order: Vec<u32> = (0..records.len() as u32).collect();
     order.sort_by(|&a, &b| bytes(a).cmp(bytes(b)).then(a.cmp(&b)));
     for pair in order.windows(2) {
         if bytes(pair[0]) == bytes(pair[1]) {
-            let first = name(&records[pair[0] as usize]).0.start();
-            let second = name(&records[pair[1] as usize]).0.start();
+            let first = name(&records[pair[0] as usize]).start();
+            let second = name(&records[pair[1] as usize]).start();
             let text = String::from_utf8_lossy(bytes(pair[0]));
             let problem =
                 format!("{what} \"{text}\" is there already, at byte {first}; each may be there once");

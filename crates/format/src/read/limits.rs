@@ -9,7 +9,7 @@ pub struct Limits {
     pub head_bytes: u64,
     /// Bytes of a tensor's name. Default: 1024.
     pub name_bytes: u64,
-    /// How deep arrays may hold arrays. Default: 4.
+    /// How deep arrays may hold arrays; each level takes stack, so more than 64 counts as 64. Default: 4.
     pub nesting: u32,
     /// The number of shards of one model. Default: 65,535.
     pub shards: u64,

@@ -1,7 +1,7 @@
 //! A file that appears complete under its name, or not at all.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::fs::{self, File, Permissions};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::system::{FileSystem, System};
@@ -29,6 +29,8 @@ pub struct AtomicFile {
     /// As the caller named it.
     path: PathBuf,
     target: PathBuf,
+    /// That of the file it replaces.
+    mode: Option<Permissions>,
     existing: Existing,
 }
 
@@ -81,11 +83,12 @@ impl AtomicFile {
         let made = temporary::create(&mut *system, folder, name);
         let (file, temporary) = made.map_err(Error::io("create a temporary file beside it"))?;
         let temporary = Temporary { file, path: Some(temporary), system };
-        if let Some(old) = old {
-            temporary.file.set_permissions(old.permissions()).map_err(Error::io("set the mode of"))?;
+        let mode = old.map(|old| old.permissions());
+        if let Some(mode) = &mode {
+            temporary.file.set_permissions(while_written(mode)).map_err(Error::io("set the mode of"))?;
         }
         let out = BufWriter::with_capacity(1 << 20, temporary);
-        Ok(Self { out, path: path.to_owned(), target, existing })
+        Ok(Self { out, path: path.to_owned(), target, mode, existing })
     }
 
     /// Where the file will be, as the caller named it.
@@ -104,6 +107,18 @@ impl AtomicFile {
         File::open(path).map_err(Error::io("read back"))
     }
 
+    /// Writes `bytes` over what was written from byte `at` on; what is written next goes behind everything again.
+    ///
+    /// # Errors
+    /// When what is buffered, or this, cannot be written.
+    pub fn rewrite(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
+        self.out.flush().map_err(Error::io("write"))?;
+        let temporary = self.out.get_mut();
+        temporary.file.seek(SeekFrom::Start(at)).map_err(Error::io("seek"))?;
+        temporary.write_all(bytes).map_err(Error::io("write"))?;
+        temporary.file.seek(SeekFrom::End(0)).map(drop).map_err(Error::io("seek"))
+    }
+
     /// Puts the file under its name: flush, sync, rename, sync of the folder.
     ///
     /// # Errors
@@ -115,6 +130,9 @@ impl AtomicFile {
 
     fn finish(self) -> Result<()> {
         let mut temporary = self.out.into_inner().map_err(|error| Error::io("write")(error.into_error()))?;
+        if let Some(mode) = self.mode {
+            temporary.file.set_permissions(mode).map_err(Error::io("set the mode of"))?;
+        }
         temporary.system.sync(&temporary.file).map_err(Error::io("sync"))?;
         temporary.rename(&self.target, self.existing).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Error::invalid(EXISTS),
@@ -179,6 +197,22 @@ fn old_file(path: &Path) -> Result<Option<fs::Metadata>> {
     }
 }
 
+/// A mode that shows the file to nobody whom `mode` hides it from, but lets its owner read it back and clear it up.
+#[cfg(unix)]
+fn while_written(mode: &Permissions) -> Permissions {
+    use std::os::unix::fs::PermissionsExt;
+    Permissions::from_mode(mode.mode() | 0o600)
+}
+
+#[cfg(not(unix))]
+fn while_written(mode: &Permissions) -> Permissions {
+    let mut mode = mode.clone();
+    // Windows has this one bit alone.
+    #[allow(clippy::permissions_set_readonly_false)]
+    mode.set_readonly(false);
+    mode
+}
+
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -223,6 +257,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_over_the_front_changes_it_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.bin");
+        let mut file = AtomicFile::create(&path, Existing::Keep).unwrap();
+        file.write_all(b"0000 data").unwrap();
+        file.rewrite(1, b"123").unwrap();
+        file.write_all(b" and more").unwrap();
+        file.commit().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"0123 data and more");
+    }
+
+    #[test]
     #[cfg_attr(miri, ignore = "Miri lacks a rename that keeps what is there")]
     fn an_existing_file_is_kept_even_when_it_appears_late() {
         let folder = tempfile::tempdir().unwrap();
@@ -255,5 +301,29 @@ mod tests {
         assert!(AtomicFile::create(&astray, Existing::Replace).is_err());
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_mode_that_forbids_its_owner_holds_only_once_the_file_is_complete() {
+        use std::os::unix::fs::PermissionsExt;
+        for mode in [0o444, 0o200, 0o000] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("out.bin");
+            fs::write(&path, b"old").unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            let mut file = AtomicFile::create(&path, Existing::Replace).unwrap();
+            let during = file.out.get_ref().file.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!(
+                during,
+                mode | 0o600,
+                "readable by its owner, and by nobody else whom it was hidden from"
+            );
+            file.write_all(b"new").unwrap();
+            file.reopen().unwrap();
+            file.commit().unwrap();
+            let after = fs::metadata(&path).unwrap();
+            assert_eq!((after.permissions().mode() & 0o777, after.len()), (mode, 3), "{mode:o}");
+        }
     }
 }

@@ -28,21 +28,30 @@ impl TensorSpec {
     /// When the name is empty, over 63 bytes or holds a control character, or a row of `shape` is no whole
     /// number of blocks of `ty`.
     pub fn new(name: impl Into<String>, shape: Shape, ty: TensorType) -> Result<Self> {
-        let name = name.into();
+        let name = checked_name(name)?;
         let bytes =
             shape.bytes_as(ty).map_err(|problem| Error::invalid(format!("tensor \"{name}\": {problem}")))?;
-        Self::opaque(name, shape, ty.id(), bytes)
+        Ok(Self { name, shape: as_written(shape)?, type_id: ty.id(), bytes })
     }
 
     /// A tensor of any type, known or not, that is carried as `bytes` bytes.
     ///
+    /// A reader that does not know the type takes all up to the next tensor for its bytes, padding included.
+    ///
     /// # Errors
-    /// When the name breaks the rules.
+    /// When the name breaks the rules, or `bytes` is not what a tensor of a known type has.
     pub fn opaque(name: impl Into<String>, shape: Shape, type_id: TypeId, bytes: u64) -> Result<Self> {
-        let name = name.into();
-        check_tensor_name(name.as_bytes(), MAX_WRITTEN_NAME_BYTES as u64)
-            .map_err(|problem| Error::invalid(format!("tensor \"{}\": {problem}", name.escape_debug())))?;
-        Ok(Self { name, shape, type_id, bytes })
+        match TensorType::try_from(type_id) {
+            Ok(ty) => {
+                let spec = Self::new(name, shape, ty)?;
+                if spec.bytes != bytes {
+                    let problem = format!("{shape} of {ty} takes {} bytes, not {bytes}", spec.bytes);
+                    return Err(Error::invalid(format!("tensor \"{}\": {problem}", spec.name)));
+                }
+                Ok(spec)
+            }
+            Err(_) => Ok(Self { name: checked_name(name)?, shape: as_written(shape)?, type_id, bytes }),
+        }
     }
 
     /// The name.
@@ -64,6 +73,18 @@ impl TensorSpec {
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
+}
+
+fn checked_name(name: impl Into<String>) -> Result<String> {
+    let name = name.into();
+    check_tensor_name(name.as_bytes(), MAX_WRITTEN_NAME_BYTES as u64)
+        .map_err(|problem| Error::invalid(format!("tensor \"{}\": {problem}", name.escape_debug())))?;
+    Ok(name)
+}
+
+/// A single number is written as one dimension of 1: some readers refuse none.
+fn as_written(shape: Shape) -> Result<Shape> {
+    if shape.rank() == 0 { Shape::new(&[1]) } else { Ok(shape) }
 }
 
 /// A file before it is written: metadata, tensor table, and where every tensor will lie.
@@ -135,9 +156,17 @@ impl FilePlan {
             type_id: spec.type_id,
             offset_in_data: *offset,
             offset_in_file: self.head.len() as u64 + offset,
-            bytes: spec.bytes,
+            bytes: self.seen_bytes(spec),
             endian: Endian::Little,
         })
+    }
+
+    /// Bytes of a tensor as a reader of the finished file will see them: one of unknown type reaches to the next.
+    pub fn seen_bytes(&self, spec: &TensorSpec) -> u64 {
+        match TensorType::try_from(spec.type_id) {
+            Ok(_) => spec.bytes,
+            Err(_) => spec.bytes + self.padding(spec.bytes),
+        }
     }
 
     /// Bytes of zeros behind a tensor of `bytes` bytes.
@@ -165,7 +194,7 @@ fn alignment_of(metadata: &MetadataBuf) -> Result<u64> {
 
 fn head(metadata: &MetadataBuf, tensors: &[(TensorSpec, u64)], alignment: u64) -> Vec<u8> {
     let table_bytes: usize =
-        tensors.iter().map(|(spec, _)| 24 + spec.name.len() + 8 * spec.shape.rank().max(1)).sum();
+        tensors.iter().map(|(spec, _)| 24 + spec.name.len() + 8 * spec.shape.rank()).sum();
     let mut head = Vec::with_capacity(24 + metadata.written_bytes() + table_bytes + alignment as usize);
     head.extend(MAGIC);
     head.extend(VERSION.to_le_bytes());
@@ -175,13 +204,32 @@ fn head(metadata: &MetadataBuf, tensors: &[(TensorSpec, u64)], alignment: u64) -
     for (spec, offset) in tensors {
         head.extend((spec.name.len() as u64).to_le_bytes());
         head.extend(spec.name.as_bytes());
-        // A single number is written as one dimension of 1: some readers refuse none.
-        let dims = if spec.shape.rank() == 0 { &[1][..] } else { spec.shape.dims() };
-        head.extend((dims.len() as u32).to_le_bytes());
-        head.extend(dims.iter().flat_map(|dim| dim.to_le_bytes()));
+        head.extend((spec.shape.rank() as u32).to_le_bytes());
+        head.extend(spec.shape.dims().iter().flat_map(|dim| dim.to_le_bytes()));
         head.extend(spec.type_id.0.to_le_bytes());
         head.extend(offset.to_le_bytes());
     }
     head.resize(head.len().next_multiple_of(alignment as usize), 0);
     head
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_number_is_planned_as_the_row_that_a_reader_finds() {
+        let number = TensorSpec::new("w", Shape::new(&[]).unwrap(), TensorType::F32).unwrap();
+        let plan = FilePlan::new(&MetadataBuf::new(), vec![number]).unwrap();
+        assert_eq!(plan.infos().next().unwrap().shape, Shape::new(&[1]).unwrap());
+    }
+
+    #[test]
+    fn bytes_that_a_known_type_does_not_have_are_refused() {
+        let shape = Shape::new(&[32]).unwrap();
+        let error = TensorSpec::opaque("w", shape, TensorType::Q4_0.id(), 5).unwrap_err();
+        assert_eq!(error.to_string(), "tensor \"w\": [32] of Q4_0 takes 18 bytes, not 5");
+        assert!(TensorSpec::opaque("w", shape, TensorType::Q4_0.id(), 18).is_ok());
+        assert!(TensorSpec::opaque("w", shape, TypeId(99), 5).is_ok());
+    }
 }

@@ -27,6 +27,8 @@ pub struct TensorWriter<'p, W> {
     index: usize,
     /// How much of it is there, in bytes.
     written: u64,
+    /// Whether a write has failed: nobody knows then how much of it is there.
+    failed: bool,
 }
 
 impl<'p, W: Write> TensorWriter<'p, W> {
@@ -36,7 +38,7 @@ impl<'p, W: Write> TensorWriter<'p, W> {
     /// When writing fails.
     pub fn new(plan: &'p FilePlan, mut out: W) -> Result<Self> {
         out.write_all(plan.head()).map_err(Error::io("write"))?;
-        let mut writer = Self { plan, out, index: 0, written: 0 };
+        let mut writer = Self { plan, out, index: 0, written: 0, failed: false };
         writer.close_full()?;
         Ok(writer)
     }
@@ -44,8 +46,10 @@ impl<'p, W: Write> TensorWriter<'p, W> {
     /// Appends `bytes` to the tensor called `name`, which must be the one whose turn it is.
     ///
     /// # Errors
-    /// When writing fails, it is another tensor's turn, or the bytes are more than the plan has room for.
+    /// When writing fails or has failed before, it is another tensor's turn, or the bytes are more than the plan has
+    /// room for.
     pub fn write(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.check_sound()?;
         let Some((spec, _)) = self.plan.tensors.get(self.index) else {
             return Err(Error::invalid(format!("tensor \"{name}\" comes after the last one of the plan")));
         };
@@ -62,16 +66,21 @@ impl<'p, W: Write> TensorWriter<'p, W> {
                 "tensor \"{name}\" has room for {room} more bytes, not {given}"
             )));
         }
+        // Until all of it is there.
+        self.failed = true;
         self.out.write_all(bytes).map_err(Error::io("write"))?;
         self.written += bytes.len() as u64;
-        self.close_full()
+        self.close_full()?;
+        self.failed = false;
+        Ok(())
     }
 
     /// Ends the file and returns what it was written to.
     ///
     /// # Errors
-    /// When writing fails or a tensor is incomplete.
+    /// When writing fails or has failed before, or a tensor is incomplete.
     pub fn finish(mut self) -> Result<W> {
+        self.check_sound()?;
         if let Some((spec, _)) = self.plan.tensors.get(self.index) {
             let (name, bytes) = (spec.name(), spec.bytes());
             return Err(Error::invalid(format!(
@@ -81,6 +90,13 @@ impl<'p, W: Write> TensorWriter<'p, W> {
         }
         self.out.flush().map_err(Error::io("write"))?;
         Ok(self.out)
+    }
+
+    fn check_sound(&self) -> Result<()> {
+        match self.failed {
+            true => Err(Error::invalid("a write has failed: the file cannot be completed any more")),
+            false => Ok(()),
+        }
     }
 
     /// Pads every tensor that is complete, empty ones included, and moves on to the next.
@@ -118,6 +134,42 @@ mod tests {
         assert!(writer.write("a", &[0; 13]).unwrap_err().to_string().contains("room for 12 more"));
         writer.write("a", &[0; 5]).unwrap();
         assert_eq!(writer.finish().unwrap_err().to_string(), "tensor \"a\" has 5 of its 12 bytes");
+    }
+
+    /// Takes `room` more bytes and fails once, as a disk does on which somebody makes room.
+    struct FullOnce {
+        file: Vec<u8>,
+        room: Option<usize>,
+    }
+
+    impl Write for FullOnce {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let taken = match self.room {
+                Some(0) => {
+                    self.room = None;
+                    return Err(std::io::ErrorKind::StorageFull.into());
+                }
+                Some(room) => bytes.len().min(room),
+                None => bytes.len(),
+            };
+            self.room = self.room.map(|room| room - taken);
+            self.file.extend(&bytes[..taken]);
+            Ok(taken)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn after_a_write_that_failed_half_way_nothing_more_is_taken() {
+        let plan = plan();
+        let out = FullOnce { file: Vec::new(), room: Some(plan.head().len() + 5) };
+        let mut writer = TensorWriter::new(&plan, out).unwrap();
+        assert!(writer.write("a", &[7; 12]).is_err());
+        assert!(writer.write("a", &[7; 12]).unwrap_err().to_string().contains("a write has failed"));
+        assert!(writer.finish().is_err());
     }
 
     #[test]

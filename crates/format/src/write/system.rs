@@ -22,7 +22,7 @@ pub trait FileSystem: fmt::Debug + Send {
         System.create(path)
     }
 
-    /// Appends some of `bytes`; how many.
+    /// Writes some of `bytes` where `file` stands; how many.
     ///
     /// # Errors
     /// When nothing was written.

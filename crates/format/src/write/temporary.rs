@@ -63,8 +63,10 @@ pub(super) fn remove_leftovers(system: &mut dyn FileSystem, folder: &Path, name:
             continue;
         }
         let path = entry.path();
-        // For writing, because some file systems lock nothing that is open for reading alone.
-        let Ok(file) = OpenOptions::new().read(true).write(true).open(&path) else { continue };
+        // For writing, because some file systems lock nothing that is open for reading alone; for reading where the
+        // run was killed after the file had got the mode of the one it replaces.
+        let opened = OpenOptions::new().read(true).write(true).open(&path).or_else(|_| File::open(&path));
+        let Ok(file) = opened else { continue };
         if file.try_lock().is_ok() {
             let _ = system.remove(&path);
         }

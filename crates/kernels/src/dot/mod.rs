@@ -1,38 +1,74 @@
-//! Dot products with integers, for a type known at run time.
+//! Dot products, for a type known at run time.
 //!
-//! Sums of products of quants are exact in 32 bits for any bytes: the largest, a lane of Q6_K, is 2^24. The floats
-//! are combined in the order of ggml's portable kernels, so that results equal theirs bit for bit.
+//! A type says how its blocks are multiplied, one number at a time in the order of ggml's portable kernels, and once
+//! more over [`Simd`]. Sums of products of quants are exact in 32 bits for any bytes; instruction sets differ in the
+//! order of floats.
 
-use briq_codec::Quants;
+mod eight;
+mod floats;
+mod grid;
+mod k;
+mod levels;
+mod nvfp4;
+mod q1_0;
+mod q2_0;
+mod small;
+mod ternary;
+
 use briq_format::TensorType;
 use briq_format::block::{self, Block};
 use zerocopy::FromBytes;
 
-use crate::activations::{Activations, Partner};
+use crate::activations::{Activations, Tile};
 use crate::error::Error;
+use crate::simd::{Cpu, Simd, Work, run};
 
-mod k_affine;
-mod plain;
-mod q4_0;
-mod q4_1;
-mod q5_0;
-mod q5_1;
-mod q6_k;
-mod q8_0;
+/// A type of weights, and how it is multiplied.
+pub(crate) trait Dot: Block + Sync {
+    /// The type of the activations.
+    const PARTNER: TensorType;
+    /// What activations are read as.
+    type Element: Element;
 
-/// A type of weights, the type of activations it is multiplied with, and how.
-trait Dot: Block {
-    type Partner: Partner;
+    /// The product of whole rows of as many elements, in the order of ggml's portable kernel.
+    fn scalar(row: &[Self], column: &[Self::Element]) -> f32;
 
-    /// The product of whole rows; both sides have the same number of elements.
-    fn dot(row: &[Self], activations: &[Self::Partner]) -> f32;
+    /// The products of a row with `C` columns. No quant of an activation is -128.
+    fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Self::Element]; C]) -> [f32; C];
+}
+
+/// Part of a row of activations.
+pub(crate) trait Element: Sized + Sync {
+    /// All of them.
+    fn of(activations: &Activations) -> &[Self];
+}
+
+impl Element for Tile {
+    #[inline(always)]
+    fn of(activations: &Activations) -> &[Self] {
+        activations.tiles()
+    }
+}
+
+impl Element for f32 {
+    #[inline(always)]
+    fn of(activations: &Activations) -> &[Self] {
+        activations.floats()
+    }
 }
 
 macro_rules! for_each_kernel {
     ($callback:ident) => {
-        $callback!(F32 F16 BF16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4_K Q5_K Q6_K)
+        $callback!(
+            F32 F16 BF16
+            Q4_0 Q4_1 Q5_0 Q5_1 Q8_0
+            Q1_0 Q2_0 TQ1_0 TQ2_0 MXFP4 NVFP4
+            Q2_K Q3_K Q4_K Q5_K Q6_K
+            IQ1_S IQ1_M IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S IQ4_NL IQ4_XS
+        )
     };
 }
+pub(crate) use for_each_kernel;
 
 /// The dot product of a row of `ty` with activations of its [`partner`]. Any bytes have one, if not a finite one.
 ///
@@ -40,10 +76,20 @@ macro_rules! for_each_kernel {
 /// When there is no kernel for `ty`, the activations are of another type than its partner, or the row is not whole
 /// blocks of as many elements.
 pub fn dot(ty: TensorType, row: &[u8], activations: &Activations) -> Result<f32, Error> {
+    dot_with(Cpu::best(), ty, row, activations)
+}
+
+/// As [`dot()`], with a given instruction set.
+pub(crate) fn dot_with(
+    cpu: Cpu,
+    ty: TensorType,
+    row: &[u8],
+    activations: &Activations,
+) -> Result<f32, Error> {
     macro_rules! dispatch {
         ($($name:ident)*) => {
             match ty {
-                $(TensorType::$name => dot_blocks::<block::$name>(row, activations),)*
+                $(TensorType::$name => dot_blocks::<block::$name>(cpu, row, activations),)*
                 _ => Err(Error::Unsupported { ty }),
             }
         };
@@ -59,7 +105,7 @@ pub fn partner(ty: TensorType) -> Result<TensorType, Error> {
     macro_rules! dispatch {
         ($($name:ident)*) => {
             match ty {
-                $(TensorType::$name => Ok(<block::$name as Dot>::Partner::TYPE),)*
+                $(TensorType::$name => Ok(<block::$name as Dot>::PARTNER),)*
                 _ => Err(Error::Unsupported { ty }),
             }
         };
@@ -72,34 +118,58 @@ pub fn can_dot(ty: TensorType) -> bool {
     partner(ty).is_ok()
 }
 
-fn dot_blocks<W: Dot>(row: &[u8], activations: &Activations) -> Result<f32, Error> {
-    let Some(blocks) = W::Partner::of(activations) else {
-        return Err(Error::Partner { ty: W::TYPE, needed: W::Partner::TYPE, given: activations.ty() });
-    };
-    let (weights, activations) = (row.len() / size_of::<W>() * W::ELEMENTS, activations.elements());
+fn dot_blocks<W: Dot>(cpu: Cpu, row: &[u8], activations: &Activations) -> Result<f32, Error> {
+    belongs::<W>(activations)?;
+    let (weights, elements) = (row.len() / size_of::<W>() * W::ELEMENTS, activations.elements());
     match <[W]>::ref_from_bytes(row) {
-        Ok(row) if weights == activations => Ok(W::dot(row, blocks)),
-        _ => Err(Error::Length { weights, activations }),
+        Ok(row) if weights == elements => {
+            let cpu = if activations.has_lowest() { Cpu::SCALAR } else { cpu };
+            Ok(run(cpu, Row { row, column: W::Element::of(activations) }))
+        }
+        _ => Err(Error::Length { weights, activations: elements }),
     }
 }
 
-/// The sum of products of two blocks' quants.
-fn integer_dot<const N: usize>(weights: &impl Quants<N>, activations: &impl Quants<N>) -> i32 {
-    let products = weights.quants().into_iter().zip(activations.quants());
-    products.map(|(weight, activation)| i32::from(weight) * i32::from(activation)).sum()
+/// Refuses activations of another type than the partner of `W`.
+pub(crate) fn belongs<W: Dot>(activations: &Activations) -> Result<(), Error> {
+    match activations.ty() == W::PARTNER {
+        true => Ok(()),
+        false => Err(Error::Partner { ty: W::TYPE, needed: W::PARTNER, given: activations.ty() }),
+    }
 }
 
-/// The sums of products of a super-block in eight lanes, element `i` in lane `i % 8`, where each group of
-/// `256 / GROUPS` weights is multiplied by its scale.
-fn lanes<const GROUPS: usize>(
-    weights: &impl Quants<256>,
-    scales: &[i32; GROUPS],
-    activations: &block::Q8_K,
-) -> [i32; 8] {
-    let mut lanes = [0; 8];
-    let weights = weights.quants();
-    for (i, (weight, activation)) in weights.iter().zip(&activations.quants).enumerate() {
-        lanes[i % 8] += scales[i * GROUPS / 256] * i32::from(*weight) * i32::from(*activation);
+/// A row and what it is multiplied with.
+struct Row<'a, W: Dot> {
+    row: &'a [W],
+    column: &'a [W::Element],
+}
+
+impl<W: Dot> Work for Row<'_, W> {
+    type Output = f32;
+
+    fn scalar(self) -> f32 {
+        W::scalar(self.row, self.column)
     }
-    lanes
+
+    #[inline(always)]
+    fn vector<S: Simd>(self, simd: S) -> f32 {
+        let [product] = W::vector(simd, self.row, [self.column]);
+        product
+    }
+}
+
+/// The tile at a place of each column.
+#[inline(always)]
+fn tiles_at<'a, const C: usize>(columns: [&'a [Tile]; C], place: usize) -> [&'a Tile; C] {
+    let mut tiles = [&Tile::ZERO; C];
+    for c in 0..C {
+        tiles[c] = &columns[c][place];
+    }
+    tiles
+}
+
+/// The sum of products of the quants of weights and activations.
+fn integer_dot<const N: usize>(weights: &[i8; N], activations: &[i8; N]) -> i32 {
+    let products = weights.iter().zip(activations);
+    products.map(|(&weight, &activation)| i32::from(weight) * i32::from(activation)).sum()
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use briq_format::Gguf;
 
-use crate::briq::{TARGETS, Target, convert};
+use crate::briq::{TARGETS, Target, convert_plainly};
 use crate::claims::Claims;
 use crate::llama::Llama;
 use crate::place::{Place, copy_files};
@@ -34,8 +34,8 @@ pub(super) fn run(place: &Place) -> Result<()> {
     println!("target   tensors  keys  differing tensors  differing keys  from a folder of the same name");
     for target in TARGETS {
         let expected = expected(place, &llama, target, &work)?;
-        let found = convert(place, &place.tiny_llama(), target.name, &own_folder)?;
-        let twin = convert(place, &same_folder, target.name, &work)?;
+        let found = convert_plainly(place, &place.tiny_llama(), target.name, &own_folder)?;
+        let twin = convert_plainly(place, &same_folder, target.name, &work)?;
         let (tensors, keys) = compare(&mut claims, target, &Gguf::open(&expected)?, &Gguf::open(&found)?);
         let verdict = compare_twin(&mut claims, target, &place.golden(), &expected, &twin)?;
         let file = Gguf::open(&expected)?;

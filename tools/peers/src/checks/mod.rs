@@ -2,6 +2,7 @@
 
 mod activations;
 mod decode;
+mod edits;
 mod encode;
 mod families;
 mod files;
@@ -41,6 +42,7 @@ pub(crate) const CHECKS: &[Check] = &[
     check("families", "llama.cpp computes with each family's file what transformers does", families::run),
     check("minilm", "all-MiniLM-L6-v2 keeps its embeddings", minilm::run),
     check("readers", "gguf-py and candle read what briq reads", readers::run),
+    check("edits", "a record that other tools carry along is stale, and no damage", edits::run),
     check("limits", "memory and time stay within their limits", limits::run),
     check("race-short", "a file of 31 million weights becomes what llama.cpp makes of it", race::run_small),
     Check {

@@ -1,4 +1,4 @@
-//! gguf-py and candle open every converted file and see what briq sees.
+//! gguf-py and candle open every converted file and see what briq sees, the record of its digests included.
 
 use anyhow::{Result, ensure};
 

@@ -6,7 +6,7 @@
 
 use briq_format::metadata::OwnedValue;
 
-use super::shared::{DECODER, POOLING, number};
+use super::shared::{DECODER, POOLING, REQUIRED_WITH_MEAN, number};
 use crate::Result;
 use crate::json::Json;
 use crate::model::arrange::Tensor;
@@ -74,6 +74,7 @@ const ROBERTA_BASE: Family = Family {
 
 const BASE: Family = Family {
     arch: "bert",
+    required: REQUIRED_WITH_MEAN,
     defaults: &[
         ("hidden_size", Default::Integer(768)),
         ("intermediate_size", Default::Integer(3072)),
@@ -103,10 +104,10 @@ const TENSORS: &[TensorRow] = &[
     weight("embeddings.word_embeddings", "token_embd", &[vocabulary, hidden]),
     weight("embeddings.token_type_embeddings", "token_types", &[token_types, hidden]),
     both("embeddings.LayerNorm", "token_embd_norm", &[hidden]),
-    both("encoder.layer.N.attention.self.query", "blk.N.attn_q", &[hidden, hidden]),
-    both("encoder.layer.N.attention.self.key", "blk.N.attn_k", &[hidden, hidden]),
-    both("encoder.layer.N.attention.self.value", "blk.N.attn_v", &[hidden, hidden]),
-    both("encoder.layer.N.attention.output.dense", "blk.N.attn_output", &[hidden, hidden]),
+    both("encoder.layer.N.attention.self.query", "blk.N.attn_q", &[query_width, hidden]),
+    both("encoder.layer.N.attention.self.key", "blk.N.attn_k", &[query_width, hidden]),
+    both("encoder.layer.N.attention.self.value", "blk.N.attn_v", &[query_width, hidden]),
+    both("encoder.layer.N.attention.output.dense", "blk.N.attn_output", &[hidden, query_width]),
     both("encoder.layer.N.attention.output.LayerNorm", "blk.N.attn_output_norm", &[hidden]),
     both("encoder.layer.N.intermediate.dense", "blk.N.ffn_up", &[feed_forward, hidden]),
     both("encoder.layer.N.output.dense", "blk.N.ffn_down", &[hidden, feed_forward]),
@@ -131,20 +132,20 @@ fn token_types(config: &Config) -> Result<u64> {
 }
 
 /// The first position's number.
-fn first_position(config: &Config) -> u64 {
-    config.get("pad_token_id").and_then(Json::as_u32).map_or(2, |id| u64::from(id) + 1)
+fn first_position(config: &Config) -> Result<u64> {
+    Ok(config.optional_count("pad_token_id")?.map_or(2, |id| id + 1))
 }
 
 fn fill_roberta(config: &mut Config) -> Result<()> {
     config.fill("pad_token_id", Json::Integer(1));
-    let usable = positions(config)?.saturating_sub(first_position(config));
+    let usable = positions(config)?.saturating_sub(first_position(config)?);
     config.set("usable_positions", Json::Integer(usable.into()));
     Ok(())
 }
 
 /// The rows of positions that are used: those up to the padding token's number are not.
 fn behind_padding(tensor: &Tensor<'_>) -> Result<Arranged> {
-    let first = first_position(tensor.config);
+    let first = first_position(tensor.config)?;
     let count = tensor.rows().saturating_sub(first);
     let view = tensor.view().narrow(0, first, count).filter(|_| count > 0);
     let arranged = view.and_then(|view| Arranged::new(tensor.with_rows(count), view));

@@ -12,6 +12,7 @@ pub(super) static BLOOM: Family = Family {
     name: "bloom",
     architectures: &["BloomForCausalLM", "BloomModel"],
     arch: "bloom",
+    required: REQUIRED_WITH_MEAN,
     defaults: &[
         ("layer_norm_epsilon", Default::Number(1e-5)),
         ("tie_word_embeddings", Default::Flag(true)),

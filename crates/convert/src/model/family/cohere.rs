@@ -15,6 +15,7 @@ pub(super) static COHERE: Family = Family {
     name: "cohere",
     architectures: &["CohereForCausalLM"],
     arch: "command-r",
+    required: REQUIRED_WITH_MEAN,
     defaults: &[
         ("hidden_size", Default::Integer(8192)),
         ("intermediate_size", Default::Integer(22_528)),
@@ -38,6 +39,7 @@ pub(super) static COHERE2: Family = Family {
     name: "cohere2",
     architectures: &["Cohere2ForCausalLM"],
     arch: "cohere2",
+    required: REQUIRED_WITH_MEAN,
     defaults: &[
         ("hidden_size", Default::Integer(8192)),
         ("intermediate_size", Default::Integer(22_528)),

@@ -59,6 +59,7 @@ pub(super) static DEEPSEEK3: Family = Family {
         ("num_attention_heads", Default::Integer(128)),
         ("num_experts_per_tok", Default::Integer(8)),
         ("num_hidden_layers", Default::Integer(61)),
+        ("num_nextn_predict_layers", Default::Integer(1)),
         ("q_lora_rank", Default::Integer(1536)),
         ("qk_nope_head_dim", Default::Integer(128)),
         ("qk_rope_head_dim", Default::Integer(64)),
@@ -81,7 +82,11 @@ const BASE: Family = Family {
         ENDS,
         NORMS,
         ATTENTION,
-        &[GATED[0].needed_if(is_dense), GATED[1].needed_if(is_dense), GATED[2].needed_if(is_dense)],
+        &[
+            GATED[0].needed_unless(is_sparse),
+            GATED[1].needed_unless(is_sparse),
+            GATED[2].needed_unless(is_sparse),
+        ],
         &[
             EXPERTS[0].needed_if(is_sparse),
             EXPERTS[1].needed_if(is_sparse),
@@ -116,7 +121,7 @@ const BASE: Family = Family {
 
 const ATTENTION: &[TensorRow] = &[
     weight("model.layers.N.self_attn.q_proj", "blk.N.attn_q", &[query_width, hidden])
-        .needed_if(has_plain_queries),
+        .needed_unless(has_narrow_queries),
     weight("model.layers.N.self_attn.q_a_proj", "blk.N.attn_q_a", &[query_rank, hidden])
         .needed_if(has_narrow_queries),
     weight("model.layers.N.self_attn.q_a_layernorm", "blk.N.attn_q_a_norm", &[query_rank])
@@ -163,9 +168,16 @@ fn dropped_if(name: &str, config: &Config) -> Result<Option<&'static str>> {
     let layer =
         name.strip_prefix("model.layers.").and_then(|rest| rest.split('.').next()?.parse::<u64>().ok());
     match layer {
-        Some(layer) if layer >= layers(config)? => Ok(Some("a layer that predicts the token after the next")),
+        Some(layer) if is_ahead(config, layer)? => Ok(Some("a layer that predicts the token after the next")),
         _ => Ok(None),
     }
+}
+
+/// Whether a layer is one of those behind the others that predict further ahead.
+fn is_ahead(config: &Config, layer: u64) -> Result<bool> {
+    let layers = layers(config)?;
+    let ahead = config.optional_count("num_nextn_predict_layers")?.unwrap_or(0);
+    Ok((layers..layers + ahead).contains(&layer))
 }
 
 fn rotated_size(config: &Config) -> Result<u64> {
@@ -216,19 +228,11 @@ fn has_narrow_queries(config: &Config, _: u64) -> Result<bool> {
     Ok(config.optional_size("q_lora_rank")?.is_some())
 }
 
-fn has_plain_queries(config: &Config, layer: u64) -> Result<bool> {
-    Ok(!has_narrow_queries(config, layer)?)
-}
-
-fn is_dense(config: &Config, layer: u64) -> Result<bool> {
-    Ok(!is_sparse(config, layer)?)
-}
-
 /// Whether a layer has experts: after the first few, every one or every `moe_layer_freq`-th.
 fn is_sparse(config: &Config, layer: u64) -> Result<bool> {
-    let first = config.get("first_k_dense_replace").and_then(Json::as_u32).unwrap_or(0);
+    let first = config.optional_count("first_k_dense_replace")?.unwrap_or(0);
     let step = config.optional_size("moe_layer_freq")?.unwrap_or(1);
-    Ok(layer >= first.into() && layer.is_multiple_of(step) && config.get("n_routed_experts").is_some())
+    Ok(layer >= first && layer.is_multiple_of(step) && config.get("n_routed_experts").is_some())
 }
 
 fn has_shared(config: &Config, layer: u64) -> Result<bool> {
@@ -267,5 +271,5 @@ fn log_multiplier(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
         return Ok(None);
     }
     let all = rope::number_of(facts.config, "mscale_all_dim")?;
-    Ok(all.map(|all| ((0.1 * all) as f32).into()))
+    all.map(|all| Ok(facts.config.single("mscale_all_dim", 0.1 * all)?.into())).transpose()
 }

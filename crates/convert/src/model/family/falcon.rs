@@ -16,6 +16,7 @@ pub(super) static FALCON: Family = Family {
     name: "falcon",
     architectures: &["FalconForCausalLM", "RWForCausalLM"],
     arch: "falcon",
+    required: REQUIRED_WITH_MEAN,
     defaults: &[
         ("hidden_size", Default::Integer(4544)),
         ("layer_norm_epsilon", Default::Number(1e-5)),

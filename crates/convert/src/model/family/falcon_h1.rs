@@ -103,10 +103,9 @@ impl Factor {
             Some(list) => list.get(self.place).unwrap_or(&Json::Null),
             None => value,
         });
-        let found = value.and_then(crate::model::config::number).map(|number| number as f32);
-        found
-            .filter(|number| number.is_finite())
-            .ok_or_else(|| config.error(self.key, "a number, or a list of them"))
+        let found = value.and_then(crate::model::number);
+        let problem = || config.error(self.key, "a number, or a list of them");
+        config.single(self.key, found.ok_or_else(problem)?)
     }
 }
 

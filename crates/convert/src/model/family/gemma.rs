@@ -1,10 +1,9 @@
 //! Gemma: decoders whose norms are stored as the difference from one and whose output matrix is the embeddings.
 
 use super::shared::*;
-use crate::model::arrange::{plus_one, vocabulary_rows};
-use crate::model::dimension::{any, hidden};
+use crate::model::arrange::plus_one;
 use crate::model::keys::{COMMON, FILE_TYPE, KeyRow, KeyValue, row};
-use crate::model::tensor::{TensorRow, weight};
+use crate::model::tensor::TensorRow;
 use crate::model::{Default, Family};
 use crate::tokenizer::Scheme;
 
@@ -90,7 +89,7 @@ pub(super) static GEMMA3: Family = Family {
     ],
     canonical: with_model,
     tensors: &[
-        &[weight("model.embed_tokens", "token_embd", &[any, hidden]).by(vocabulary_rows), LAST_NORM],
+        &[EMBEDDINGS.with_spare_rows(), LAST_NORM],
         FOUR_NORMS_PLUS_ONE,
         &[HEAD_NORMS[0].by(plus_one), HEAD_NORMS[1].by(plus_one)],
         ATTENTION,

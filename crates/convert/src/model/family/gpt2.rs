@@ -2,7 +2,7 @@
 
 use super::shared::*;
 use crate::Result;
-use crate::model::dimension::{four_hidden, hidden, thrice_hidden, untied, vocabulary};
+use crate::model::dimension::{four_hidden, hidden, query_width, thrice_hidden, untied, vocabulary};
 use crate::model::keys::{FILE_TYPE, KeyValue, row};
 use crate::model::tensor::{both, weight};
 use crate::model::{Config, Default, Family};
@@ -12,6 +12,7 @@ pub(super) static GPT2: Family = Family {
     name: "gpt2",
     architectures: &["GPT2LMHeadModel", "GPT2Model"],
     arch: "gpt2",
+    required: REQUIRED_WITH_MEAN,
     defaults: &[
         ("layer_norm_epsilon", Default::Number(1e-5)),
         ("n_embd", Default::Integer(768)),
@@ -43,7 +44,7 @@ pub(super) static GPT2: Family = Family {
         both("h.N.ln_1", "blk.N.attn_norm", &[hidden]),
         both("h.N.ln_2", "blk.N.ffn_norm", &[hidden]),
         both("h.N.attn.c_attn", "blk.N.attn_qkv", &[hidden, thrice_hidden]).transposed(),
-        both("h.N.attn.c_proj", "blk.N.attn_output", &[hidden, hidden]).transposed(),
+        both("h.N.attn.c_proj", "blk.N.attn_output", &[query_width, hidden]).transposed(),
         both("h.N.mlp.c_fc", "blk.N.ffn_up", &[hidden, four_hidden]).transposed(),
         both("h.N.mlp.c_proj", "blk.N.ffn_down", &[four_hidden, hidden]).transposed(),
     ]],

@@ -12,6 +12,7 @@ pub(super) static GPT_NEOX: Family = Family {
     name: "gpt_neox",
     architectures: &["GPTNeoXForCausalLM"],
     arch: "gptneox",
+    required: REQUIRED_WITH_MEAN,
     defaults: &[
         ("hidden_size", Default::Integer(6144)),
         ("intermediate_size", Default::Integer(24_576)),

@@ -8,9 +8,7 @@ use super::state_space::{MIXER_PARTS, MIXER2, is_mamba_layer};
 use crate::Result;
 use crate::json::Json;
 use crate::model::arrange::{first_half, second_half};
-use crate::model::dimension::{
-    experts, feed_forward, heads, hidden, key_value_heads, layers, twice_feed_forward,
-};
+use crate::model::dimension::{experts, feed_forward, hidden, key_value_heads, layers, twice_feed_forward};
 use crate::model::keys::{COMMON, Facts, KeyRow, KeyValue, row};
 use crate::model::tensor::{TensorRow, weight};
 use crate::model::{Config, Default, Family};
@@ -38,9 +36,7 @@ pub(super) static GRANITE_MOE: Family = Family {
 pub(super) static GRANITE_HYBRID_DENSE: Family = Family {
     name: "granitemoehybrid_dense",
     architectures: &["GraniteMoeHybridForCausalLM"],
-    applies: |config| {
-        Ok(!has_mamba(config) && config.get("num_local_experts").and_then(Json::as_u32).unwrap_or(0) == 0)
-    },
+    applies: |config| Ok(!has_mamba(config)? && !has_experts(config, 0)?),
     arch: "granite",
     tensors: &[ENDS, NORMS, ATTENTION_PERMUTED, SHARED_AS_DENSE],
     ..BASE
@@ -50,7 +46,7 @@ pub(super) static GRANITE_HYBRID_DENSE: Family = Family {
 pub(super) static GRANITE_HYBRID_ATTENTION: Family = Family {
     name: "granitemoehybrid_attention",
     architectures: &["GraniteMoeHybridForCausalLM"],
-    applies: |config| Ok(!has_mamba(config)),
+    applies: |config| Ok(!has_mamba(config)?),
     arch: "granitemoe",
     tensors: &[ENDS, NORMS, ATTENTION_PERMUTED, FUSED_EXPERTS, SHARED_EXPERT],
     ..BASE
@@ -116,10 +112,10 @@ const BASE: Family = Family {
 
 /// Attention, in the layers that have it.
 const HYBRID_ATTENTION: &[TensorRow] = &[
-    ATTENTION_PERMUTED[0].needed_if(is_attention),
-    ATTENTION_PERMUTED[1].needed_if(is_attention),
-    ATTENTION_PERMUTED[2].needed_if(is_attention),
-    ATTENTION_PERMUTED[3].needed_if(is_attention),
+    ATTENTION_PERMUTED[0].needed_unless(is_mamba_layer),
+    ATTENTION_PERMUTED[1].needed_unless(is_mamba_layer),
+    ATTENTION_PERMUTED[2].needed_unless(is_mamba_layer),
+    ATTENTION_PERMUTED[3].needed_unless(is_mamba_layer),
 ];
 
 /// What is multiplied where; a factor of zero is none.
@@ -138,7 +134,7 @@ const HYBRID_KEYS: &[KeyRow] = &[
     row("ssm.inner_size", KeyValue::Size(super::state_space::inner)),
     number("ssm.time_step_rank", &["mamba_n_heads"]),
     row("attention.head_count_kv", KeyValue::Formula(key_value_heads_of_layers)),
-    row("rope.scaling.finetuned", KeyValue::Formula(|facts| Ok(Some(is_rotary(facts.config).into())))),
+    row("rope.scaling.finetuned", KeyValue::Formula(|facts| Ok(Some(is_rotary(facts.config)?.into())))),
     row("context_length", KeyValue::Formula(unbounded_context)),
 ];
 
@@ -189,7 +185,7 @@ const SHARED_AS_DENSE: &[TensorRow] = &[
 
 fn scale(facts: &Facts<'_>, name: &str) -> Result<Option<OwnedValue>> {
     let number = facts.config.optional_number(name)?.filter(|&number| number != 0.0);
-    Ok(number.map(|number| (number as f32).into()))
+    number.map(|number| Ok(facts.config.single(name, number)?.into())).transpose()
 }
 
 fn shared_width(config: &Config) -> Result<u64> {
@@ -201,38 +197,33 @@ fn twice_shared_width(config: &Config) -> Result<u64> {
 }
 
 fn has_shared(config: &Config, _: u64) -> Result<bool> {
-    Ok(config.get("shared_intermediate_size").and_then(Json::as_u32).unwrap_or(0) > 0)
+    Ok(config.optional_count("shared_intermediate_size")?.unwrap_or(0) > 0)
 }
 
 fn has_experts(config: &Config, _: u64) -> Result<bool> {
-    Ok(config.get("num_local_experts").and_then(Json::as_u32).unwrap_or(0) > 0)
+    Ok(config.optional_count("num_local_experts")?.unwrap_or(0) > 0)
 }
 
-fn has_mamba(config: &Config) -> bool {
-    let kinds = config.first(&["layer_types", "layers_block_type"]).and_then(|(_, kinds)| kinds.as_array());
-    kinds.unwrap_or_default().iter().any(|kind| kind.as_str() == Some("mamba"))
+fn has_mamba(config: &Config) -> Result<bool> {
+    let Some((name, kinds)) = config.first(&["layer_types", "layers_block_type"]) else { return Ok(false) };
+    let kinds = kinds.as_array().ok_or_else(|| config.error(name, "a list of the kinds of layers"))?;
+    Ok(kinds.iter().any(|kind| kind.as_str() == Some("mamba")))
 }
 
-fn is_attention(config: &Config, layer: u64) -> Result<bool> {
-    Ok(!is_mamba_layer(config, layer)?)
-}
-
-fn is_rotary(config: &Config) -> bool {
-    match config.get("position_embedding_type").and_then(Json::as_str) {
-        Some(kind) => kind == "rope",
-        None => false,
-    }
+fn is_rotary(config: &Config) -> Result<bool> {
+    const KEY: &str = "position_embedding_type";
+    let Some(kind) = config.get(KEY) else { return Ok(false) };
+    Ok(kind.as_str().ok_or_else(|| config.error(KEY, "a text"))? == "rope")
 }
 
 /// The heads of each layer; a state-space layer has none.
 fn key_value_heads_of_layers(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
     let config = facts.config;
     let (count, layers) = (key_value_heads(config)?, layers(config)?);
-    let _ = heads(config)?;
     per_layer(config, layers, |layer| Ok(if is_mamba_layer(config, layer)? { 0 } else { count }))
 }
 
 /// Without rotary embeddings nothing bounds the context.
 fn unbounded_context(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
-    Ok((!is_rotary(facts.config)).then(|| (1_u32 << 20).into()))
+    Ok((!is_rotary(facts.config)?).then(|| (1_u32 << 20).into()))
 }

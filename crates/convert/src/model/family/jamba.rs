@@ -5,11 +5,8 @@ use briq_format::metadata::OwnedValue;
 use super::shared::*;
 use super::state_space::*;
 use crate::Result;
-use crate::json::Json;
 use crate::model::arrange::{negative_exponential, without_middle};
-use crate::model::dimension::{
-    expert_width, experts, feed_forward, heads, hidden, key_value_heads, layers, one,
-};
+use crate::model::dimension::{expert_width, experts, feed_forward, hidden, key_value_heads, layers, one};
 use crate::model::keys::{FILE_TYPE, Facts, KeyValue, row};
 use crate::model::tensor::{TensorRow, both, stacked, weight, whole};
 use crate::model::{Config, Default, Family};
@@ -70,11 +67,11 @@ pub(super) static JAMBA: Family = Family {
         MIXER1_IN_HYBRID,
         &[
             weight("model.layers.N.feed_forward.gate_proj", "blk.N.ffn_gate", &[feed_forward, hidden])
-                .needed_if(is_jamba_dense),
+                .needed_unless(is_jamba_sparse),
             weight("model.layers.N.feed_forward.up_proj", "blk.N.ffn_up", &[feed_forward, hidden])
-                .needed_if(is_jamba_dense),
+                .needed_unless(is_jamba_sparse),
             weight("model.layers.N.feed_forward.down_proj", "blk.N.ffn_down", &[hidden, feed_forward])
-                .needed_if(is_jamba_dense),
+                .needed_unless(is_jamba_sparse),
             weight("model.layers.N.feed_forward.router", "blk.N.ffn_gate_inp", &[experts, hidden])
                 .needed_if(is_jamba_sparse),
             stacked(
@@ -102,21 +99,27 @@ pub(super) static JAMBA: Family = Family {
 
 /// The same, of a hybrid, with its norms.
 const MIXER1_IN_HYBRID: &[TensorRow] = &[
-    weight("model.layers.N.mamba.in_proj", "blk.N.ssm_in", &[twice_inner, hidden]).needed_if(is_jamba_mamba),
+    weight("model.layers.N.mamba.in_proj", "blk.N.ssm_in", &[twice_inner, hidden])
+        .needed_unless(is_jamba_attention),
     both("model.layers.N.mamba.conv1d", "blk.N.ssm_conv1d", &[inner, one, kernel])
         .by(without_middle)
-        .needed_if(is_jamba_mamba),
-    weight("model.layers.N.mamba.x_proj", "blk.N.ssm_x", &[step_and_state, inner]).needed_if(is_jamba_mamba),
-    both("model.layers.N.mamba.dt_proj", "blk.N.ssm_dt", &[inner, time_step_rank]).needed_if(is_jamba_mamba),
+        .needed_unless(is_jamba_attention),
+    weight("model.layers.N.mamba.x_proj", "blk.N.ssm_x", &[step_and_state, inner])
+        .needed_unless(is_jamba_attention),
+    both("model.layers.N.mamba.dt_proj", "blk.N.ssm_dt", &[inner, time_step_rank])
+        .needed_unless(is_jamba_attention),
     whole("model.layers.N.mamba.A_log", "blk.N.ssm_a", &[inner, state])
         .by(negative_exponential)
-        .needed_if(is_jamba_mamba),
-    whole("model.layers.N.mamba.D", "blk.N.ssm_d", &[inner]).needed_if(is_jamba_mamba),
-    weight("model.layers.N.mamba.out_proj", "blk.N.ssm_out", &[hidden, inner]).needed_if(is_jamba_mamba),
+        .needed_unless(is_jamba_attention),
+    whole("model.layers.N.mamba.D", "blk.N.ssm_d", &[inner]).needed_unless(is_jamba_attention),
+    weight("model.layers.N.mamba.out_proj", "blk.N.ssm_out", &[hidden, inner])
+        .needed_unless(is_jamba_attention),
     weight("model.layers.N.mamba.dt_layernorm", "blk.N.ssm_dt_norm", &[time_step_rank])
-        .needed_if(is_jamba_mamba),
-    weight("model.layers.N.mamba.b_layernorm", "blk.N.ssm_b_norm", &[state]).needed_if(is_jamba_mamba),
-    weight("model.layers.N.mamba.c_layernorm", "blk.N.ssm_c_norm", &[state]).needed_if(is_jamba_mamba),
+        .needed_unless(is_jamba_attention),
+    weight("model.layers.N.mamba.b_layernorm", "blk.N.ssm_b_norm", &[state])
+        .needed_unless(is_jamba_attention),
+    weight("model.layers.N.mamba.c_layernorm", "blk.N.ssm_c_norm", &[state])
+        .needed_unless(is_jamba_attention),
 ];
 
 /// Experts that are named as a mixture's feed-forward part are brought to one name.
@@ -125,16 +128,12 @@ fn jamba_name(name: &str, _: &Config) -> String {
 }
 
 fn is_of_period(config: &Config, layer: u64, period: &str, offset: &str) -> Result<bool> {
-    let offset = config.get(offset).and_then(Json::as_u32).unwrap_or(0);
-    Ok(layer % config.size(period)? == u64::from(offset))
+    let offset = config.optional_count(offset)?.unwrap_or(0);
+    Ok(layer % config.size(period)? == offset)
 }
 
 fn is_jamba_attention(config: &Config, layer: u64) -> Result<bool> {
     is_of_period(config, layer, "attn_layer_period", "attn_layer_offset")
-}
-
-fn is_jamba_mamba(config: &Config, layer: u64) -> Result<bool> {
-    Ok(!is_jamba_attention(config, layer)?)
 }
 
 fn is_jamba_sparse(config: &Config, layer: u64) -> Result<bool> {
@@ -142,12 +141,8 @@ fn is_jamba_sparse(config: &Config, layer: u64) -> Result<bool> {
         && is_of_period(config, layer, "expert_layer_period", "expert_layer_offset")?)
 }
 
-fn is_jamba_dense(config: &Config, layer: u64) -> Result<bool> {
-    Ok(!is_jamba_sparse(config, layer)?)
-}
-
 fn jamba_key_value_heads(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
     let config = facts.config;
-    let (count, _) = (key_value_heads(config)?, heads(config)?);
+    let count = key_value_heads(config)?;
     per_layer(config, layers(config)?, |layer| Ok(if is_jamba_attention(config, layer)? { count } else { 0 }))
 }

@@ -50,11 +50,11 @@ pub(super) static LFM2: Family = Family {
         weight("model.layers.N.ffn_norm", "blk.N.ffn_norm", &[hidden]),
         weight("model.layers.N.conv.conv", "blk.N.shortconv.conv", &[hidden, one, cache])
             .by(without_middle)
-            .needed_if(is_convolution),
+            .needed_unless(is_attention),
         weight("model.layers.N.conv.in_proj", "blk.N.shortconv.in_proj", &[thrice_hidden, hidden])
-            .needed_if(is_convolution),
+            .needed_unless(is_attention),
         weight("model.layers.N.conv.out_proj", "blk.N.shortconv.out_proj", &[hidden, hidden])
-            .needed_if(is_convolution),
+            .needed_unless(is_attention),
         weight("model.layers.N.feed_forward.w1", "blk.N.ffn_gate", &[feed_forward, hidden]),
         weight("model.layers.N.feed_forward.w2", "blk.N.ffn_down", &[hidden, feed_forward]),
         weight("model.layers.N.feed_forward.w3", "blk.N.ffn_up", &[feed_forward, hidden]),
@@ -94,18 +94,11 @@ fn fill_lfm2(config: &mut Config) -> Result<()> {
 
 /// Whether a layer attends; the config lists the kinds, or the layers that do.
 fn is_attention(config: &Config, layer: u64) -> Result<bool> {
-    let index = usize::try_from(layer).unwrap_or(usize::MAX);
-    if let Some(kinds) = config.get("layer_types").and_then(Json::as_array) {
-        return Ok(kinds.get(index).and_then(Json::as_str) == Some("full_attention"));
-    }
-    match config.get("full_attn_idxs").and_then(Json::as_array) {
-        Some(listed) => Ok(listed.iter().any(|listed| listed.as_u32().map(u64::from) == Some(layer))),
+    match kind_of_layer(config, &["layer_types"], &["conv", "full_attention"], layer)? {
+        Some(kind) => Ok(kind == "full_attention"),
+        None if config.get("full_attn_idxs").is_some() => config.lists("full_attn_idxs", layer),
         None => Ok(true),
     }
-}
-
-fn is_convolution(config: &Config, layer: u64) -> Result<bool> {
-    Ok(!is_attention(config, layer)?)
 }
 
 fn lfm2_key_value_heads(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {

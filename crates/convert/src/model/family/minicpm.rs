@@ -30,11 +30,11 @@ pub(super) static MINICPM: Family = Family {
 fn residual_scale(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
     let scale = facts.config.optional_number("scale_depth")?;
     let root = (layers(facts.config)? as f64).sqrt();
-    Ok(scale.map(|scale| ((scale / root) as f32).into()))
+    scale.map(|scale| Ok(facts.config.single("scale_depth", scale / root)?.into())).transpose()
 }
 
 fn logit_scale(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
     let base = facts.config.optional_number("dim_model_base")?.filter(|&base| base != 0.0);
     let width = hidden(facts.config)? as f64;
-    Ok(base.map(|base| ((width / base) as f32).into()))
+    base.map(|base| Ok(facts.config.single("dim_model_base", width / base)?.into())).transpose()
 }

@@ -100,7 +100,7 @@ pub fn families() -> &'static [&'static Family] {
 mod tests {
     use std::path::Path;
 
-    use super::super::{Config, Given, Model, Need, Stack};
+    use super::super::{Config, Given, MetadataRequest, Model, Need, Parameters, Stack};
     use super::*;
     use crate::json::Json;
 
@@ -132,17 +132,13 @@ mod tests {
         config.set("architectures", Json::Array(vec![class]));
         let kinds = match family.name {
             "lfm2" => ["conv", "full_attention", "conv"],
+            "exaone4" => ["sliding_attention", "full_attention", "sliding_attention"],
             _ => ["mamba", "attention", "mamba"],
         };
         config.set("layer_types", Json::Array(kinds.map(|kind| Json::String(kind.to_owned())).to_vec()));
         config.fill_all(family.defaults);
         (family.fill)(&mut config).unwrap();
         Model { directory: "model".into(), config, family }
-    }
-
-    /// A length; where any will do, this one.
-    fn any_as(length: u64, any: u64) -> u64 {
-        if length == 0 { any } else { length }
     }
 
     /// Names and shapes of the tensors that a checkpoint of the family must have.
@@ -164,8 +160,7 @@ mod tests {
                     continue;
                 }
                 let source = row.source.replace(".N.", &format!(".{layer}."));
-                let shape: Vec<u64> =
-                    row.shape.iter().map(|length| any_as(length(config).unwrap(), 16)).collect();
+                let shape: Vec<u64> = row.shape.iter().map(|length| length(config).unwrap()).collect();
                 let members: Vec<(String, Vec<u64>)> = match row.stack {
                     Stack::None => vec![(source, shape)],
                     Stack::Numbers(count) => (0..count(config).unwrap())
@@ -253,6 +248,43 @@ mod tests {
             more.push(("model.layers.0.parrot.weight".to_owned(), vec![64]));
             let message = assembled(&model, &more).unwrap_err().to_string();
             assert!(message.contains("parrot"), "{}: {message}", family.name);
+        }
+    }
+
+    #[test]
+    fn no_family_does_without_the_epsilon_of_its_norms() {
+        const NAMES: [&str; 4] = ["rms_norm_eps", "norm_eps", "layer_norm_eps", "layer_norm_epsilon"];
+        // The classes of these have a number of their own.
+        let fixed = ["olmo", "mpt"];
+        for family in families().iter().filter(|family| !fixed.contains(&family.name)) {
+            let mut model = small(family);
+            for name in NAMES.iter().chain(&["norm_epsilon"]) {
+                model.config.set(name, Json::Null);
+            }
+            let request = MetadataRequest {
+                directory_name: "x",
+                file_type: 0,
+                parameters: Parameters::default(),
+                pre: None,
+            };
+            let message = model.metadata(&request).unwrap_err().to_string();
+            assert!(message.contains("epsilon"), "{}: {message}", family.name);
+        }
+    }
+
+    #[test]
+    fn no_family_takes_more_heads_than_the_tensors_have() {
+        // These have no attention.
+        let headless = ["mamba", "falcon_mamba", "mamba2", "rwkv7"];
+        for family in families().iter().filter(|family| !headless.contains(&family.name)) {
+            let mut model = small(family);
+            let mut all = tensors(&model);
+            all.retain(|(name, _)| is_of_one_spelling(family, name));
+            for key in ["num_attention_heads", "n_head", "n_heads", "num_heads"] {
+                model.config.set(key, Json::Integer(100_003));
+            }
+            let message = assembled(&model, &all).unwrap_err().to_string();
+            assert!(message.contains("100003") || message.contains("shape"), "{}: {message}", family.name);
         }
     }
 

@@ -17,6 +17,7 @@ pub(super) static NEMOTRON: Family = Family {
     name: "nemotron",
     architectures: &["NemotronForCausalLM"],
     arch: "nemotron",
+    required: REQUIRED_WITH_MEAN,
     defaults: &[
         ("hidden_size", Default::Integer(6144)),
         ("intermediate_size", Default::Integer(24_576)),

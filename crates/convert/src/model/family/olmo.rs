@@ -11,6 +11,7 @@ pub(super) static OLMO: Family = Family {
     name: "olmo",
     architectures: &["OlmoForCausalLM", "OLMoForCausalLM"],
     arch: "olmo",
+    required: REQUIRED_WITH_MEAN,
     defaults: OLMO_DEFAULTS,
     fill: fill_key_value_heads,
     keys: &[

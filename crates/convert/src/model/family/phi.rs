@@ -18,6 +18,7 @@ pub(super) static PHI2: Family = Family {
     name: "phi2",
     architectures: &["PhiForCausalLM"],
     arch: "phi2",
+    required: REQUIRED_WITH_MEAN,
     defaults: &[
         ("hidden_size", Default::Integer(2048)),
         ("intermediate_size", Default::Integer(8192)),
@@ -134,7 +135,7 @@ fn attention_factor(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
         true => 0.1 * scale.ln() + 1.0,
         false => (1.0 + scale.ln() / trained.ln()).sqrt(),
     };
-    Ok(Some((factor as f32).into()))
+    Ok(Some(config.single("original_max_position_embeddings", factor)?.into()))
 }
 
 /// The window; 0 where there is none.

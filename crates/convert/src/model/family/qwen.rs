@@ -159,8 +159,11 @@ const SHARED_EXPERT: &[TensorRow] = &[
 ];
 
 /// The feed-forward part of layers without experts.
-const DENSE_LAYERS: &[TensorRow] =
-    &[GATED[0].needed_if(is_dense), GATED[1].needed_if(is_dense), GATED[2].needed_if(is_dense)];
+const DENSE_LAYERS: &[TensorRow] = &[
+    GATED[0].needed_unless(is_sparse),
+    GATED[1].needed_unless(is_sparse),
+    GATED[2].needed_unless(is_sparse),
+];
 
 fn shared_width(config: &Config) -> Result<u64> {
     config.size("shared_expert_intermediate_size")
@@ -174,11 +177,5 @@ fn has_output(config: &Config, layer: u64) -> Result<bool> {
 /// Whether a layer has experts: every one, or every `decoder_sparse_step`-th but those listed.
 fn is_sparse(config: &Config, layer: u64) -> Result<bool> {
     let step = config.optional_size("decoder_sparse_step")?.unwrap_or(1);
-    let listed = config.get("mlp_only_layers").and_then(crate::json::Json::as_array).unwrap_or_default();
-    let is_listed = listed.iter().any(|listed| listed.as_u32().map(u64::from) == Some(layer));
-    Ok(!is_listed && (layer + 1).is_multiple_of(step))
-}
-
-fn is_dense(config: &Config, layer: u64) -> Result<bool> {
-    Ok(!is_sparse(config, layer)?)
+    Ok(!config.lists("mlp_only_layers", layer)? && (layer + 1).is_multiple_of(step))
 }

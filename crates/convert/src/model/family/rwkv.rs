@@ -4,7 +4,7 @@ use super::shared::*;
 use crate::Result;
 use crate::model::arrange::Tensor;
 use crate::model::arrange::squeeze;
-use crate::model::dimension::{any, feed_forward, hidden, layers, vocabulary};
+use crate::model::dimension::{feed_forward, head_size, hidden, layers, one, parted, vocabulary};
 use crate::model::keys::{FILE_TYPE, KeyRow, KeyValue, row};
 use crate::model::tensor::{Stack, TensorRow, both, weight, whole};
 use crate::model::{Arranged, Config, Default, Family};
@@ -14,6 +14,7 @@ pub(super) static RWKV7: Family = Family {
     name: "rwkv7",
     architectures: &["RWKV7ForCausalLM"],
     arch: "rwkv7",
+    required: REQUIRED_WITH_MEAN,
     defaults: &[("head_dim", Default::Integer(64)), ("norm_eps", Default::Number(1e-5))],
     keys: &[&[
         row("context_length", KeyValue::Fixed(1 << 20)),
@@ -21,10 +22,10 @@ pub(super) static RWKV7: Family = Family {
         row("block_count", KeyValue::Size(layers)),
         row("attention.layer_norm_epsilon", KeyValue::F32(&["norm_eps"])),
         number("wkv.head_size", &["head_dim"]),
-        rank("attention.decay_lora_rank", |config| rank_of(config, "decay_low_rank_dim", 1.8, 0.5)),
-        rank("attention.iclr_lora_rank", |config| rank_of(config, "a_low_rank_dim", 1.8, 0.5)),
-        rank("attention.value_residual_mix_lora_rank", |config| rank_of(config, "v_low_rank_dim", 1.3, 0.5)),
-        rank("attention.gate_lora_rank", |config| rank_of(config, "gate_low_rank_dim", 0.6, 0.8)),
+        rank("attention.decay_lora_rank", decay_rank),
+        rank("attention.iclr_lora_rank", rate_rank),
+        rank("attention.value_residual_mix_lora_rank", value_rank),
+        rank("attention.gate_lora_rank", gate_rank),
         row("feed_forward_length", KeyValue::Size(width)),
         FILE_TYPE,
         row("attention.head_count", KeyValue::Fixed(0)),
@@ -43,27 +44,27 @@ const ENDS_AND_NORMS: &[TensorRow] = &[
 ];
 
 const TIME_MIX: &[TensorRow] = &[
-    whole("model.layers.N.attn.{}", "blk.N.time_mix_lerp_fused.weight", &[any, any, hidden])
+    whole("model.layers.N.attn.{}", "blk.N.time_mix_lerp_fused.weight", &[one, one, hidden])
         .stack(Stack::Names(&["x_r", "x_w", "x_k", "x_v", "x_a", "x_g"])),
     // The first layer has no residual of values to mix, but runtimes read one.
-    first_layer("model.layers.N.attn.a_lora.lora.0.weight", "blk.N.time_mix_v1.weight", &[any, hidden]),
-    whole("model.layers.N.attn.a_lora.lora.0.weight", "blk.N.time_mix_a1.weight", &[any, hidden]),
+    first_layer("model.layers.N.attn.a_lora.lora.0.weight", "blk.N.time_mix_v1.weight", &[rate_rank, hidden]),
+    whole("model.layers.N.attn.a_lora.lora.0.weight", "blk.N.time_mix_a1.weight", &[rate_rank, hidden]),
     first_layer("model.layers.N.attn.a_lora.lora.2.bias", "blk.N.time_mix_v0.weight", &[hidden]),
     whole("model.layers.N.attn.a_lora.lora.2.bias", "blk.N.time_mix_a0.weight", &[hidden]),
-    first_layer("model.layers.N.attn.a_lora.lora.2.weight", "blk.N.time_mix_v2.weight", &[hidden, any]),
-    whole("model.layers.N.attn.a_lora.lora.2.weight", "blk.N.time_mix_a2.weight", &[hidden, any]),
-    whole("model.layers.N.attn.v_lora.lora.0.weight", "blk.N.time_mix_v1.weight", &[any, hidden]),
+    first_layer("model.layers.N.attn.a_lora.lora.2.weight", "blk.N.time_mix_v2.weight", &[hidden, rate_rank]),
+    whole("model.layers.N.attn.a_lora.lora.2.weight", "blk.N.time_mix_a2.weight", &[hidden, rate_rank]),
+    whole("model.layers.N.attn.v_lora.lora.0.weight", "blk.N.time_mix_v1.weight", &[value_rank, hidden]),
     whole("model.layers.N.attn.v_lora.lora.2.bias", "blk.N.time_mix_v0.weight", &[hidden]),
-    whole("model.layers.N.attn.v_lora.lora.2.weight", "blk.N.time_mix_v2.weight", &[hidden, any]),
-    whole("model.layers.N.attn.w_lora.lora.0.weight", "blk.N.time_mix_w1.weight", &[any, hidden]),
+    whole("model.layers.N.attn.v_lora.lora.2.weight", "blk.N.time_mix_v2.weight", &[hidden, value_rank]),
+    whole("model.layers.N.attn.w_lora.lora.0.weight", "blk.N.time_mix_w1.weight", &[decay_rank, hidden]),
     whole("model.layers.N.attn.w_lora.lora.2.bias", "blk.N.time_mix_w0.weight", &[hidden]),
-    whole("model.layers.N.attn.w_lora.lora.2.weight", "blk.N.time_mix_w2.weight", &[hidden, any]),
-    whole("model.layers.N.attn.g_lora.lora.0.weight", "blk.N.time_mix_g1.weight", &[any, hidden]),
-    whole("model.layers.N.attn.g_lora.lora.2.weight", "blk.N.time_mix_g2.weight", &[hidden, any]),
+    whole("model.layers.N.attn.w_lora.lora.2.weight", "blk.N.time_mix_w2.weight", &[hidden, decay_rank]),
+    whole("model.layers.N.attn.g_lora.lora.0.weight", "blk.N.time_mix_g1.weight", &[gate_rank, hidden]),
+    whole("model.layers.N.attn.g_lora.lora.2.weight", "blk.N.time_mix_g2.weight", &[hidden, gate_rank]),
     both("model.layers.N.attn.g_norm", "blk.N.time_mix_ln", &[hidden]),
     whole("model.layers.N.attn.k_a", "blk.N.time_mix_k_a.weight", &[hidden]).by(squeeze),
     whole("model.layers.N.attn.k_k", "blk.N.time_mix_k_k.weight", &[hidden]).by(squeeze),
-    whole("model.layers.N.attn.r_k", "blk.N.time_mix_r_k.weight", &[any, any]).by(flat),
+    whole("model.layers.N.attn.r_k", "blk.N.time_mix_r_k.weight", &[state_heads, head_size]).by(flat),
     weight("model.layers.N.attn.k_proj", "blk.N.time_mix_key", &[hidden, hidden]),
     weight("model.layers.N.attn.o_proj", "blk.N.time_mix_output", &[hidden, hidden]),
     weight("model.layers.N.attn.r_proj", "blk.N.time_mix_receptance", &[hidden, hidden]),
@@ -86,6 +87,31 @@ const fn first_layer(
 
 const fn rank(key: &'static str, length: crate::model::Dimension) -> KeyRow {
     row(key, KeyValue::Size(length))
+}
+
+/// The rank of what makes the decay.
+fn decay_rank(config: &Config) -> Result<u64> {
+    rank_of(config, "decay_low_rank_dim", 1.8, 0.5)
+}
+
+/// The rank of what makes the rate of learning in context.
+fn rate_rank(config: &Config) -> Result<u64> {
+    rank_of(config, "a_low_rank_dim", 1.8, 0.5)
+}
+
+/// The rank of what mixes the first layer's values in.
+fn value_rank(config: &Config) -> Result<u64> {
+    rank_of(config, "v_low_rank_dim", 1.3, 0.5)
+}
+
+/// The rank of what makes the gate.
+fn gate_rank(config: &Config) -> Result<u64> {
+    rank_of(config, "gate_low_rank_dim", 0.6, 0.8)
+}
+
+/// Heads of the state; together they are as wide as the residual stream.
+fn state_heads(config: &Config) -> Result<u64> {
+    parted(config, hidden(config)?, head_size(config)?, "values a head")
 }
 
 /// The rank of a projection: what the config says, or a multiple of 32 that grows with the width.

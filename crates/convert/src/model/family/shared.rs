@@ -12,6 +12,7 @@ use crate::model::dimension::{
     expert_width, experts, feed_forward, head_size, heads, hidden, key_value_heads, key_width, layers,
     query_width, untied, vocabulary,
 };
+pub(super) use crate::model::keys::REQUIRED_WITH_MEAN;
 use crate::model::keys::{COMMON, Facts, KeyRow, KeyValue, REQUIRED, row};
 use crate::model::tensor::{TensorRow, both, stacked, weight};
 use crate::model::{Config, Family, pooling};
@@ -178,16 +179,44 @@ pub(super) fn rotated_of_head(facts: &Facts<'_>, names: &[&str]) -> Result<Optio
     whole_number(rotated(facts.config, names, 1.0, size)?.trunc(), facts)
 }
 
+/// The kind of a layer by the list under the first of `names` that the config has; nothing where it has none.
+///
+/// # Errors
+///
+/// When the list has not a kind for each layer, or another one than those that are known.
+pub(super) fn kind_of_layer<'k>(
+    config: &Config,
+    names: &[&str],
+    known: &[&'k str],
+    layer: u64,
+) -> Result<Option<&'k str>> {
+    let Some((name, value)) = config.first(names) else { return Ok(None) };
+    let count = layers(config)?;
+    let problem = |found: &Json| {
+        config.bad(format!("{name:?} has {found}; allowed is for each of {count} layers one of {known:?}"))
+    };
+    let kinds = value.as_array().filter(|kinds| kinds.len() as u64 == count).ok_or_else(|| problem(value))?;
+    let kind = usize::try_from(layer).ok().and_then(|layer| kinds.get(layer)).unwrap_or(value);
+    known.iter().copied().find(|known| Some(*known) == kind.as_str()).map(Some).ok_or_else(|| problem(kind))
+}
+
 /// Which layers attend to a window only; written where the model has one.
 pub(super) fn sliding_layers(facts: &Facts<'_>) -> Result<Option<OwnedValue>> {
     let config = facts.config;
     if config.get("sliding_window").is_none() {
         return Ok(None);
     }
-    let is_sliding: Vec<bool> = match config.get("layer_types").and_then(Json::as_array) {
-        Some(kinds) => kinds.iter().map(|kind| kind.as_str() == Some("sliding_attention")).collect(),
+    let count = layers(config)?;
+    if count > MOST_LAYERS {
+        return Err(too_many_kinds(config, count));
+    }
+    let is_sliding: Vec<bool> = match config.get("layer_types") {
+        Some(_) => {
+            let known = ["sliding_attention", "full_attention"];
+            let kind = |layer| kind_of_layer(config, &["layer_types"], &known, layer);
+            (0..count).map(|layer| Ok(kind(layer)? == Some(known[0]))).collect::<Result<_>>()?
+        }
         None => {
-            let count = layers(config)?.min(1 << 16);
             let pattern = config.get("sliding_window_pattern");
             match pattern.and_then(Json::as_str).map(str::as_bytes).filter(|letters| !letters.is_empty()) {
                 // A letter for each kind, over and over: L is local, G global.
@@ -216,13 +245,17 @@ pub(super) fn per_layer(
     number: impl Fn(u64) -> Result<u64>,
 ) -> Result<Option<OwnedValue>> {
     if layers > MOST_LAYERS {
-        return Err(config.bad(format!("{layers} layers; at most {MOST_LAYERS} can be of different kinds")));
+        return Err(too_many_kinds(config, layers));
     }
     let numbers = (0..layers).map(|layer| {
         let number = number(layer)?;
         i32::try_from(number).map_err(|_| config.bad(format!("{number} is too much for a layer's number")))
     });
     Ok(Some(numbers.collect::<Result<Vec<i32>>>()?.into()))
+}
+
+fn too_many_kinds(config: &Config, layers: u64) -> crate::Error {
+    config.bad(format!("{layers} layers; at most {MOST_LAYERS} can be of different kinds"))
 }
 
 /// A bound on what a config alone can make us write.

@@ -15,6 +15,7 @@ pub(super) static STABLELM: Family = Family {
     name: "stablelm",
     architectures: &["StableLmForCausalLM", "StableLMEpochForCausalLM", "LlavaStableLMEpochForCausalLM"],
     arch: "stablelm",
+    required: REQUIRED_WITH_MEAN,
     defaults: &[
         ("hidden_size", Default::Integer(2560)),
         ("intermediate_size", Default::Integer(6912)),

@@ -10,6 +10,7 @@ pub(super) static STARCODER2: Family = Family {
     name: "starcoder2",
     architectures: &["Starcoder2ForCausalLM"],
     arch: "starcoder2",
+    required: REQUIRED_WITH_MEAN,
     defaults: &[
         ("hidden_size", Default::Integer(3072)),
         ("intermediate_size", Default::Integer(12_288)),

@@ -1,8 +1,9 @@
 //! What state-space models share: the sizes of a mixer, its tensors in a hybrid, and numbers for each layer.
 
+use super::shared::kind_of_layer;
 use crate::Result;
 use crate::model::arrange::{Tensor, column, negative_exponential_column, without_middle};
-use crate::model::dimension::{any, hidden, one};
+use crate::model::dimension::{hidden, one, padded_vocabulary, parted};
 use crate::model::keys::{KeyRow, KeyValue, row};
 use crate::model::tensor::{TensorRow, both, weight, whole};
 use crate::model::{Arranged, Config};
@@ -11,9 +12,9 @@ pub(super) const EPSILON: KeyRow =
     row("attention.layer_norm_rms_epsilon", KeyValue::F32(&["layer_norm_epsilon", "rms_norm_eps"]));
 
 pub(super) const MAMBA_ENDS: &[TensorRow] = &[
-    weight("backbone.embeddings", "token_embd", &[any, hidden]),
+    weight("backbone.embeddings", "token_embd", &[padded_vocabulary, hidden]),
     weight("backbone.norm_f", "output_norm", &[hidden]),
-    weight("lm_head", "output", &[any, hidden]).optional(),
+    weight("lm_head", "output", &[padded_vocabulary, hidden]).optional(),
     weight("backbone.layers.N.norm", "blk.N.attn_norm", &[hidden]),
 ];
 
@@ -101,7 +102,7 @@ pub(super) fn state_heads(config: &Config) -> Result<u64> {
     }
     let size = ["mamba_d_head", "head_dim"].iter().find(|name| config.get(name).is_some());
     let size = size.map_or(Ok(64), |name| config.size(name))?;
-    Ok(inner(config)? / size)
+    parted(config, inner(config)?, size, "values a head")
 }
 
 /// What the convolution runs over: values and both state projections.
@@ -117,7 +118,6 @@ pub(super) fn mixed(config: &Config) -> Result<u64> {
 
 /// Whether a layer is a state space: all are, unless the config lists kinds.
 pub(super) fn is_mamba_layer(config: &Config, layer: u64) -> Result<bool> {
-    let kinds = config.first(&["layer_types", "layers_block_type"]).and_then(|(_, kinds)| kinds.as_array());
-    let index = usize::try_from(layer).unwrap_or(usize::MAX);
-    Ok(kinds.and_then(|kinds| kinds.get(index)).is_none_or(|kind| kind.as_str() == Some("mamba")))
+    let kind = kind_of_layer(config, &["layer_types", "layers_block_type"], &["mamba", "attention"], layer)?;
+    Ok(kind.is_none_or(|kind| kind == "mamba"))
 }

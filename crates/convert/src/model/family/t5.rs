@@ -6,7 +6,7 @@ use crate::json::Json;
 use crate::model::dimension::{heads, hidden, layers, vocabulary};
 use crate::model::keys::{FILE_TYPE, KeyValue, row};
 use crate::model::tensor::{TensorRow, weight};
-use crate::model::{Config, Default, Family};
+use crate::model::{Config, Default, Family, Redundant};
 
 /// T5, its successors and mT5.
 pub(super) static T5: Family = Family {
@@ -54,20 +54,19 @@ pub(super) static T5: Family = Family {
         number("decoder_start_token_id", &["decoder_start_token_id"]),
         FILE_TYPE,
     ]],
+    redundant: &[
+        Redundant::Twin { name: "shared.weight", of: "decoder.embed_tokens.weight" },
+        Redundant::Twin { name: "shared.weight", of: "encoder.embed_tokens.weight" },
+        Redundant::Twin { name: "encoder.embed_tokens.weight", of: "decoder.embed_tokens.weight" },
+    ],
     tensors: &[
         &[
-            TensorRow {
-                takes_first: true,
-                ..weight("decoder.embed_tokens", "token_embd", &[vocabulary, hidden]).optional()
-            },
-            TensorRow {
-                takes_first: true,
-                ..weight("encoder.embed_tokens", "token_embd", &[vocabulary, hidden]).optional()
-            },
-            TensorRow { takes_first: true, ..weight("shared", "token_embd", &[vocabulary, hidden]) },
+            weight("decoder.embed_tokens", "token_embd", &[vocabulary, hidden]).optional(),
+            weight("encoder.embed_tokens", "token_embd", &[vocabulary, hidden]).optional(),
+            weight("shared", "token_embd", &[vocabulary, hidden]),
             weight("lm_head", "output", &[vocabulary, hidden]).optional(),
             weight("encoder.final_layer_norm", "enc.output_norm", &[hidden]),
-            weight("decoder.final_layer_norm", "dec.output_norm", &[hidden]).needed_if(has_decoder),
+            weight("decoder.final_layer_norm", "dec.output_norm", &[hidden]),
         ],
         ENCODER,
         DECODER_LAYERS,
@@ -88,7 +87,7 @@ const ENCODER: &[TensorRow] = &[
     .needed_if(is_first),
     weight("encoder.block.N.layer.0.layer_norm", "enc.blk.N.attn_norm", &[hidden]),
     weight("encoder.block.N.layer.1.DenseReluDense.wi", "enc.blk.N.ffn_up", &[width, hidden])
-        .needed_if(is_plain),
+        .needed_unless(is_gated),
     weight("encoder.block.N.layer.1.DenseReluDense.wi_0", "enc.blk.N.ffn_gate", &[width, hidden])
         .needed_if(is_gated),
     weight("encoder.block.N.layer.1.DenseReluDense.wi_1", "enc.blk.N.ffn_up", &[width, hidden])
@@ -107,7 +106,7 @@ const DECODER_LAYERS: &[TensorRow] = &[
         "dec.blk.N.attn_rel_b",
         &[buckets, heads],
     )
-    .needed_if(is_first_with_decoder),
+    .needed_if(is_first),
     decoder("decoder.block.N.layer.0.layer_norm", "dec.blk.N.attn_norm", &[hidden]),
     decoder("decoder.block.N.layer.1.EncDecAttention.q", "dec.blk.N.cross_attn_q", &[inner, hidden]),
     decoder("decoder.block.N.layer.1.EncDecAttention.k", "dec.blk.N.cross_attn_k", &[inner, hidden]),
@@ -121,11 +120,11 @@ const DECODER_LAYERS: &[TensorRow] = &[
     .optional(),
     decoder("decoder.block.N.layer.1.layer_norm", "dec.blk.N.cross_attn_norm", &[hidden]),
     decoder("decoder.block.N.layer.2.DenseReluDense.wi", "dec.blk.N.ffn_up", &[width, hidden])
-        .needed_if(is_plain_with_decoder),
+        .needed_unless(is_gated),
     decoder("decoder.block.N.layer.2.DenseReluDense.wi_0", "dec.blk.N.ffn_gate", &[width, hidden])
-        .needed_if(is_gated_with_decoder),
+        .needed_if(is_gated),
     decoder("decoder.block.N.layer.2.DenseReluDense.wi_1", "dec.blk.N.ffn_up", &[width, hidden])
-        .needed_if(is_gated_with_decoder),
+        .needed_if(is_gated),
     decoder("decoder.block.N.layer.2.DenseReluDense.wo", "dec.blk.N.ffn_down", &[hidden, width]),
     decoder("decoder.block.N.layer.2.layer_norm", "dec.blk.N.ffn_norm", &[hidden]),
 ];
@@ -135,7 +134,7 @@ const fn decoder(
     target: &'static str,
     shape: &'static [crate::model::Dimension],
 ) -> TensorRow {
-    weight(source, target, shape).in_layers(decoder_layers).needed_if(has_decoder)
+    weight(source, target, shape).in_layers(decoder_layers)
 }
 
 fn inner(config: &Config) -> Result<u64> {
@@ -154,33 +153,14 @@ fn decoder_layers(config: &Config) -> Result<u64> {
     config.size("num_decoder_layers")
 }
 
-/// A model that makes embeddings is an encoder alone.
-fn has_decoder(config: &Config, _: u64) -> Result<bool> {
-    Ok(!config.architecture().is_ok_and(|class| class.ends_with("EncoderModel")))
-}
-
 /// The first layer's bias serves for all but in UMT5.
 fn is_first(config: &Config, layer: u64) -> Result<bool> {
     Ok(layer == 0 || config.architecture().is_ok_and(|class| class.starts_with("UMT5")))
 }
 
-fn is_first_with_decoder(config: &Config, layer: u64) -> Result<bool> {
-    Ok(is_first(config, layer)? && has_decoder(config, layer)?)
-}
-
 fn is_gated(config: &Config, _: u64) -> Result<bool> {
-    let kind = config.get("feed_forward_proj").and_then(Json::as_str).unwrap_or("relu");
-    Ok(kind.starts_with("gated-"))
-}
-
-fn is_plain(config: &Config, layer: u64) -> Result<bool> {
-    Ok(!is_gated(config, layer)?)
-}
-
-fn is_gated_with_decoder(config: &Config, layer: u64) -> Result<bool> {
-    Ok(is_gated(config, layer)? && has_decoder(config, layer)?)
-}
-
-fn is_plain_with_decoder(config: &Config, layer: u64) -> Result<bool> {
-    Ok(is_plain(config, layer)? && has_decoder(config, layer)?)
+    const KEY: &str = "feed_forward_proj";
+    let Some(kind) = config.get(KEY) else { return Ok(false) };
+    let problem = || config.error(KEY, "a text such as \"relu\" or \"gated-gelu\"");
+    Ok(kind.as_str().ok_or_else(problem)?.starts_with("gated-"))
 }

@@ -1,0 +1,176 @@
+//! Files of hashes, in whatever form: a manifest of ours, or what `sha256sum` and llama.cpp's hash tool print.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use briq_format::{Escaped, Head, Limits, open_regular};
+
+use super::check::{ByteRange, Change, Damage, Findings, State, check_listing};
+use super::foreign::{Algorithm, file_sha256, tensor_digests};
+use super::manifest::Manifest;
+use crate::json::{TOKENIZER_CAP, read_bytes};
+use crate::run::Progress;
+use crate::{Error, Result};
+
+/// Holds the model at `path` against the hashes in the file at `list`: a [`Manifest`], lines of `sha256sum`, or
+/// lines of llama.cpp's hash tool.
+///
+/// # Errors
+/// When either file is bad or cannot be read, `list` does not speak of the model, or `stop` was set.
+pub fn check_against(
+    path: &Path,
+    list: &Path,
+    progress: &(dyn Progress + Sync),
+    stop: &AtomicBool,
+) -> Result<Findings> {
+    let text = String::from_utf8(read_bytes(list, TOKENIZER_CAP)?)
+        .map_err(|_| Error::bad(list, "it is no list of hashes: it is not UTF-8"))?;
+    if Manifest::is_one(&text) {
+        let Manifest(listing) = Manifest::parse(list, &text)?;
+        return check_listing(path, &listing, progress, stop);
+    }
+    let mut file = open_regular(path)?;
+    let head = Head::read(&mut file, &Limits::default()).map_err(|error| error.in_file(path))?;
+    let ranges: HashMap<&str, ByteRange> = head
+        .view()
+        .tensor_infos()
+        .map(|info| {
+            let (start, end) = (info.offset_in_file, info.offset_in_file + info.bytes);
+            (info.name, ByteRange { start, end })
+        })
+        .collect();
+    let listed = listed(list, &text, path, |name| ranges.contains_key(name))?;
+    let mut findings = Findings::new(State::Holds);
+    let damage = |problem: String, tensor: Option<&str>, range| Damage {
+        problem,
+        tensor: tensor.map(str::to_owned),
+        file: path.to_owned(),
+        ranges: vec![range],
+    };
+    let all = ByteRange { start: 0, end: head.view().file_bytes() };
+    if let Some(sha256) = listed.iter().find(|line| line.of == Of::File) {
+        let found = file_sha256(path, progress, stop)?;
+        if found != sha256.digest {
+            findings.damage.push(damage(format!("the SHA-256 of the file is {found}"), None, all));
+        }
+    }
+    let tensors = listed.iter().filter(|line| line.of != Of::File);
+    let algorithms: Vec<Algorithm> =
+        Algorithm::ALL.into_iter().filter(|one| tensors.clone().any(|line| line.algorithm == *one)).collect();
+    let with_tensors = tensors.clone().any(|line| matches!(line.of, Of::Tensor(_)));
+    let found = match algorithms.is_empty() {
+        true => Vec::new(),
+        false => tensor_digests(path, &algorithms, with_tensors, progress, stop)?,
+    };
+    let found: HashMap<(&str, Option<&str>), &str> = found
+        .iter()
+        .map(|one| ((one.algorithm.name(), one.tensor.as_deref()), one.digest.as_str()))
+        .collect();
+    for line in tensors {
+        let tensor = match &line.of {
+            Of::Tensor(name) => Some(name.as_str()),
+            _ => None,
+        };
+        findings.tensors += usize::from(tensor.is_some());
+        let quoted = tensor.map(|name| format!("tensor \"{}\"", Escaped(name.as_bytes())));
+        let what = quoted.as_deref().unwrap_or("the data of all tensors");
+        let range = tensor.map_or(Some(&all), |name| ranges.get(name));
+        match (found.get(&(line.algorithm.name(), tensor)), range) {
+            (Some(digest), _) if *digest == line.digest => {}
+            (Some(digest), Some(range)) => {
+                let problem = format!("the {} of {what} is {digest}", line.algorithm);
+                findings.damage.push(damage(problem, tensor, *range));
+            }
+            _ => findings.changes.push(Change(format!("{what} is not in the file"))),
+        }
+    }
+    Ok(findings.judged())
+}
+
+/// A line of a list.
+#[derive(Debug, PartialEq)]
+struct Listed {
+    algorithm: Algorithm,
+    digest: String,
+    of: Of,
+}
+
+/// What a hash is of.
+#[derive(Debug, PartialEq)]
+enum Of {
+    File,
+    AllTensors,
+    Tensor(String),
+}
+
+/// The lines that speak of the file at `path`.
+fn listed(list: &Path, text: &str, path: &Path, is_tensor: impl Fn(&str) -> bool) -> Result<Vec<Listed>> {
+    let file_name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_file = |name: &str| name.rsplit(['/', '\\']).next() == Some(&*file_name);
+    let mut listed = Vec::new();
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let is_sum = first.len() == 64 && first.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_sum {
+            // A star marks a file that was read as binary.
+            let name = rest.strip_prefix([' ', '*']).unwrap_or(rest);
+            if is_file(name) {
+                let digest = first.to_ascii_lowercase();
+                listed.push(Listed { algorithm: Algorithm::Sha256, digest, of: Of::File });
+            }
+            continue;
+        }
+        let parsed = Algorithm::named(first).zip(rest.trim_start().split_once("  "));
+        let Some((algorithm, (digest, name))) = parsed else {
+            let problem = format!(
+                "line {}: expected a line of `briq hash`, of sha256sum, or of llama.cpp's hash tool",
+                number + 1
+            );
+            return Err(Error::bad(list, problem));
+        };
+        // Both names may have colons: the longest one that the file has is the tensor's.
+        let tensor = name.match_indices(':').map(|(at, _)| &name[at + 1..]).find(|name| is_tensor(name));
+        let of = match tensor {
+            Some(tensor) => Of::Tensor(tensor.to_owned()),
+            None if is_file(name) => Of::AllTensors,
+            None => match name.rsplit_once(':') {
+                Some((file, tensor)) if is_file(file) => Of::Tensor(tensor.to_owned()),
+                _ => continue,
+            },
+        };
+        listed.push(Listed { algorithm, digest: digest.to_ascii_lowercase(), of });
+    }
+    match listed.is_empty() {
+        false => Ok(listed),
+        true => Err(Error::bad(list, format!("it has no line for a file called {file_name}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Vec<Listed>, String> {
+        let is_tensor = |name: &str| ["a", "b:c"].contains(&name);
+        listed(Path::new("list"), text, Path::new("dir/m.gguf"), is_tensor).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_form_is_read_and_lines_of_other_files_are_passed_over() {
+        let sum = "ab".repeat(32);
+        let text = format!(
+            "{sum}  other.gguf\n{sum} *./m.gguf\n\nsha1      12  C:\\x\\m.gguf:a\nxxh64     34  m.gguf:b:c\nuuid      56  m.gguf\nsha1      78  m.gguf:gone\nsha1      9a  n.gguf\n"
+        );
+        let of: Vec<Of> = parse(&text).unwrap().into_iter().map(|line| line.of).collect();
+        let tensor = |name: &str| Of::Tensor(name.to_owned());
+        assert_eq!(of, [Of::File, tensor("a"), tensor("b:c"), Of::AllTensors, tensor("gone")]);
+    }
+
+    #[test]
+    fn what_is_no_list_is_refused_by_its_line() {
+        let error = parse("xxh64     34  m.gguf\nhello\n").unwrap_err();
+        assert!(error.starts_with("list: line 2: expected a line of"), "{error}");
+        assert_eq!(parse("").unwrap_err(), "list: it has no line for a file called m.gguf");
+    }
+}

@@ -1,0 +1,148 @@
+//! Tensors read by position and hashed in pieces, on all threads, however large they are.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use blake3::hazmat::{ChainingValue, HasherExt};
+use blake3::{Hash, Hasher};
+use briq_format::shard::Part;
+use briq_format::{Endian, TensorInfo};
+use rayon::prelude::*;
+
+use super::tree::{PIECE_BYTES, TensorHash};
+use crate::pieces::Pieces;
+use crate::run::Progress;
+use crate::source::read_exact_at;
+use crate::{Error, Result};
+
+/// Bytes that are read at a time: what fits the cache next to a core.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// Bytes of a file that belong together.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) file: &'a File,
+    /// Where they begin in the file.
+    pub(crate) offset: u64,
+    pub(crate) bytes: u64,
+}
+
+/// The tensors of a model, all shards as one.
+#[derive(Debug)]
+pub(super) struct Tensors<'a> {
+    pub(super) infos: Vec<TensorInfo<'a>>,
+    /// Where each of them lies.
+    pub(super) places: Vec<Place<'a>>,
+}
+
+impl<'a> Tensors<'a> {
+    pub(super) fn of(parts: &'a [Part]) -> Self {
+        let all = parts.iter().flat_map(|part| part.head.view().tensor_infos().map(move |info| (part, info)));
+        let place = |(part, info): (&'a Part, TensorInfo<'a>)| {
+            let Part { path, file, .. } = part;
+            (info, Place { path, file, offset: info.offset_in_file, bytes: info.bytes })
+        };
+        let (infos, places) = all.map(place).unzip();
+        Self { infos, places }
+    }
+
+    /// Whether a file of the model is big-endian, and which.
+    pub(super) fn big_endian(&self) -> Option<&'a Path> {
+        let mut tensors = self.infos.iter().zip(&self.places);
+        tensors.find(|(info, _)| info.endian == Endian::Big).map(|(_, place)| place.path)
+    }
+}
+
+/// What is known of a piece of a tensor.
+enum Piece {
+    /// The hash of a tensor of one piece.
+    Whole(Hash),
+    /// The chaining value of one of several.
+    One(ChainingValue),
+}
+
+/// Hashes the bytes at each place.
+///
+/// # Errors
+/// When a file cannot be read or has become shorter, or `stop` was set.
+pub(crate) fn hash_places(
+    places: &[Place<'_>],
+    progress: &(dyn Progress + Sync),
+    stop: &AtomicBool,
+) -> Result<Vec<TensorHash>> {
+    let mut pieces = Pieces::default();
+    places.iter().for_each(|place| pieces.add(place.bytes, PIECE_BYTES));
+    let hashed: Vec<Piece> = (0..pieces.count())
+        .into_par_iter()
+        .map_init(Vec::new, |buffer, number| {
+            let (index, range) = pieces.get(number);
+            let place = &places[index];
+            let mut hasher = Hasher::new();
+            let is_whole = range.start == 0 && range.end == place.bytes;
+            if !is_whole {
+                hasher.set_input_offset(range.start);
+            }
+            place.read(range.start, range.end, buffer, stop, |bytes| {
+                hasher.update(bytes);
+                progress.advance(bytes.len() as u64);
+            })?;
+            Ok(match is_whole {
+                true => Piece::Whole(hasher.finalize()),
+                false => Piece::One(hasher.finalize_non_root()),
+            })
+        })
+        .collect::<Result<_>>()?;
+    let mut hashed = hashed.into_iter();
+    Ok(places.iter().map(|place| joined(hashed.by_ref().take(piece_count(place.bytes)))).collect())
+}
+
+/// Pieces of a tensor of so many bytes.
+fn piece_count(bytes: u64) -> usize {
+    usize::try_from(bytes.div_ceil(PIECE_BYTES)).unwrap_or(usize::MAX)
+}
+
+fn joined(pieces: impl Iterator<Item = Piece>) -> TensorHash {
+    // Of nothing, unless it turns out to be of something.
+    let mut data = blake3::hash(&[]);
+    let mut values = Vec::new();
+    for piece in pieces {
+        match piece {
+            Piece::Whole(hash) => data = hash,
+            Piece::One(value) => values.push(value),
+        }
+    }
+    TensorHash::join(values).unwrap_or(TensorHash { data, pieces: Vec::new() })
+}
+
+impl Place<'_> {
+    /// Hands the bytes from `start` to `end`, counted from the place's beginning, on in order.
+    pub(super) fn read(
+        &self,
+        start: u64,
+        end: u64,
+        buffer: &mut Vec<u8>,
+        stop: &AtomicBool,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<()> {
+        let mut at = start;
+        while at < end {
+            if stop.load(Ordering::Relaxed) {
+                return Err(Error::Interrupted);
+            }
+            // No more than a buffer.
+            buffer.resize((end - at).min(BUFFER_BYTES as u64) as usize, 0);
+            read_exact_at(self.file, buffer, self.offset + at).map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => {
+                    Error::bad(self.path, "it is cut short: the file changed while it was read")
+                }
+                _ => Error::io(self.path, "read", error),
+            })?;
+            each(buffer);
+            at += buffer.len() as u64;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,212 @@
+//! Activations in the types that weights are multiplied with, laid out for kernels.
+
+mod tile;
+
+use briq_codec::Encode;
+use briq_format::TensorType;
+use briq_format::block::{BF16, Block, F16, F32, Q8_0, Q8_1, Q8_K};
+use briq_format::scalar::F16 as Half;
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
+
+use crate::error::Error;
+pub(crate) use tile::{Tile, Tiled};
+
+/// One row of activations, encoded.
+///
+/// What is kept is not the blocks but what kernels read: scales and sums apart from the quants, and floats widened.
+/// [`Activations::blocks`] gives the blocks, whose bytes are those that ggml's reference functions make, except that the
+/// sums of an all-zero Q8_K block are zero where the reference leaves memory as it was.
+#[derive(Clone, Debug)]
+pub struct Activations {
+    ty: TensorType,
+    elements: usize,
+    /// Where the type is quantized.
+    tiles: Vec<Tile>,
+    /// Where it is not: rounded to the type, and widened again.
+    floats: Vec<f32>,
+    /// Whether a quant is -128, which encoders make of no finite activation.
+    lowest: bool,
+}
+
+impl Activations {
+    /// Encodes a row to `ty`, which is what [`partner`](crate::partner) gives for the type of the weights.
+    ///
+    /// # Errors
+    /// When `ty` is not a type of activations, or the row is not whole blocks of it.
+    pub fn encode(ty: TensorType, row: &[f32]) -> Result<Self, Error> {
+        let mut activations = Self::empty(ty)?;
+        activations.encode_again(row)?;
+        Ok(activations)
+    }
+
+    /// Encodes another row into the same memory, which grows where the row is longer than any before.
+    ///
+    /// # Errors
+    /// When the row is not whole blocks.
+    pub fn encode_again(&mut self, row: &[f32]) -> Result<(), Error> {
+        let block = self.ty.block_elements() as usize;
+        if !row.len().is_multiple_of(block) {
+            return Err(partial(self.ty, row.len(), "activations", block));
+        }
+        match self.ty {
+            TensorType::Q8_0 => self.encode_tiles::<Q8_0, 8>(row),
+            TensorType::Q8_1 => self.encode_tiles::<Q8_1, 8>(row),
+            TensorType::Q8_K => self.encode_tiles::<Q8_K, 1>(row),
+            TensorType::F16 => self.set_floats(row.iter().map(|&float| Half::from_f32(float).to_f32())),
+            TensorType::BF16 => self.set_floats(row.iter().map(|&float| BF16::from_f32(float).to_f32())),
+            _ => self.set_floats(row.iter().copied()),
+        }
+        Ok(())
+    }
+
+    /// Takes over blocks of `ty` that something else has encoded. Sums that Q8_K states are not looked at: the kernels
+    /// take those of the quants.
+    ///
+    /// # Errors
+    /// When `ty` is not a type of activations, or the bytes are not whole blocks of it.
+    pub fn from_blocks(ty: TensorType, bytes: &[u8]) -> Result<Self, Error> {
+        let mut activations = Self::empty(ty)?;
+        match ty {
+            TensorType::Q8_0 => activations.set_tiles::<Q8_0>(whole(bytes)?, 8),
+            TensorType::Q8_1 => activations.set_tiles::<Q8_1>(whole(bytes)?, 8),
+            TensorType::Q8_K => activations.set_tiles::<Q8_K>(whole(bytes)?, 1),
+            TensorType::F16 => {
+                activations.set_floats(whole::<F16>(bytes)?.iter().map(|float| float.to_f32()))
+            }
+            TensorType::BF16 => {
+                activations.set_floats(whole::<BF16>(bytes)?.iter().map(|float| float.to_f32()))
+            }
+            _ => activations.set_floats(whole::<F32>(bytes)?.iter().map(|float| float.get())),
+        }
+        Ok(activations)
+    }
+
+    /// The blocks, as other programs know them.
+    pub fn blocks(&self) -> Vec<u8> {
+        let each_32 = || {
+            let tiles = self.tiles.iter().flat_map(|tile| {
+                let scales = tile.scales.iter().zip(&tile.stated_sums);
+                tile.quants_32().iter().zip(scales)
+            });
+            tiles.take(self.elements / 32)
+        };
+        match self.ty {
+            TensorType::Q8_0 => each_32()
+                .flat_map(|(&quants, (&scale, _))| {
+                    Q8_0 { scale: Half::from_f32(scale), quants }.as_bytes().to_vec()
+                })
+                .collect(),
+            TensorType::Q8_1 => each_32()
+                .flat_map(|(&quants, (&scale, &sum))| {
+                    let (scale, scaled_sum) = (Half::from_f32(scale), Half::from_f32(sum));
+                    Q8_1 { scale, scaled_sum, quants }.as_bytes().to_vec()
+                })
+                .collect(),
+            TensorType::Q8_K => {
+                let blocks = self.tiles.iter().map(|tile| Q8_K {
+                    scale: tile.scales[0].into(),
+                    quants: tile.quants,
+                    sums: tile.negative_sums_16.map(|sum| (-sum).into()),
+                });
+                blocks.flat_map(|block| block.as_bytes().to_vec()).collect()
+            }
+            TensorType::F16 => {
+                self.floats.iter().flat_map(|&float| Half::from_f32(float).to_bits().to_le_bytes()).collect()
+            }
+            TensorType::BF16 => {
+                self.floats.iter().flat_map(|&float| BF16::from_f32(float).to_bits().to_le_bytes()).collect()
+            }
+            _ => self.floats.iter().flat_map(|float| float.to_le_bytes()).collect(),
+        }
+    }
+
+    /// The type they are encoded in.
+    pub fn ty(&self) -> TensorType {
+        self.ty
+    }
+
+    /// How many there are.
+    pub fn elements(&self) -> usize {
+        self.elements
+    }
+
+    /// Their values: quant times scale, exact in double precision.
+    pub fn decode(&self) -> Vec<f64> {
+        if !self.ty.is_quantized() {
+            return self.floats.iter().map(|&float| float.into()).collect();
+        }
+        let groups = self.tiles.iter().flat_map(|tile| tile.quants_32().iter().zip(&tile.scales));
+        let values = groups.flat_map(|(quants, &scale)| {
+            quants.iter().map(move |&quant| f64::from(scale) * f64::from(quant))
+        });
+        values.take(self.elements).collect()
+    }
+
+    /// What kernels of quantized weights read.
+    pub(crate) fn tiles(&self) -> &[Tile] {
+        &self.tiles
+    }
+
+    /// What kernels of floats read.
+    pub(crate) fn floats(&self) -> &[f32] {
+        &self.floats
+    }
+
+    /// Whether a quant is -128: its sign cannot be turned in a byte, and the kernels without vectors take over.
+    pub(crate) fn has_lowest(&self) -> bool {
+        self.lowest
+    }
+
+    /// What the blocks state as the sum of each 32 activations, in the type whose kernels take it.
+    pub(crate) fn stated_sums(&self) -> Option<Vec<f64>> {
+        let sums = || self.tiles.iter().flat_map(|tile| tile.stated_sums);
+        (self.ty == TensorType::Q8_1).then(|| sums().map(f64::from).take(self.elements / 32).collect())
+    }
+
+    fn empty(ty: TensorType) -> Result<Self, Error> {
+        use TensorType::{BF16, F16, F32, Q8_0, Q8_1, Q8_K};
+        match ty {
+            F32 | F16 | BF16 | Q8_0 | Q8_1 | Q8_K => {
+                Ok(Self { ty, elements: 0, tiles: Vec::new(), floats: Vec::new(), lowest: false })
+            }
+            _ => Err(Error::NoActivations { ty }),
+        }
+    }
+
+    /// Encodes tile by tile; `PER_TILE` blocks fit one.
+    fn encode_tiles<B: Encode + Tiled + FromZeros, const PER_TILE: usize>(&mut self, row: &[f32]) {
+        self.elements = row.len();
+        self.lowest = false;
+        self.tiles.resize(row.len().div_ceil(256), Tile::ZERO);
+        let mut blocks = [B::new_zeroed(); PER_TILE];
+        for (tile, row) in self.tiles.iter_mut().zip(row.chunks(256)) {
+            let blocks = &mut blocks[..row.len() / B::ELEMENTS];
+            B::encode_row(row, None, blocks);
+            B::fill(blocks, tile);
+            self.lowest |= tile.quants.contains(&i8::MIN);
+        }
+    }
+
+    fn set_tiles<B: Block + Tiled>(&mut self, blocks: &[B], per_tile: usize) {
+        self.elements = blocks.len() * B::ELEMENTS;
+        self.tiles.resize(blocks.len().div_ceil(per_tile), Tile::ZERO);
+        for (tile, blocks) in self.tiles.iter_mut().zip(blocks.chunks(per_tile)) {
+            B::fill(blocks, tile);
+        }
+        self.lowest = self.tiles.iter().any(|tile| tile.quants.contains(&i8::MIN));
+    }
+
+    fn set_floats(&mut self, floats: impl ExactSizeIterator<Item = f32>) {
+        self.elements = floats.len();
+        self.floats.clear();
+        self.floats.extend(floats);
+    }
+}
+
+fn whole<B: Block>(bytes: &[u8]) -> Result<&[B], Error> {
+    <[B]>::ref_from_bytes(bytes).map_err(|_| partial(B::TYPE, bytes.len(), "bytes", size_of::<B>()))
+}
+
+fn partial(ty: TensorType, length: usize, unit: &'static str, block: usize) -> Error {
+    briq_codec::Error::PartialBlock { length, unit, ty, block }.into()
+}

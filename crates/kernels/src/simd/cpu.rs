@@ -1,0 +1,83 @@
+//! Which instruction set kernels use, decided at run time.
+#![allow(unsafe_code)]
+
+use briq_codec::Isa;
+
+use super::Simd;
+
+/// An instruction set that this processor has, with all that the kernels need of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cpu(Kind);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Scalar,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Cpu {
+    /// One number at a time.
+    pub(crate) const SCALAR: Self = Self(Kind::Scalar);
+
+    /// What kernels use under `isa`. AVX2 comes with FMA and F16C, AVX-512 also with VNNI; a processor without these
+    /// takes the next narrower instruction set.
+    pub(crate) fn new(isa: Isa) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let narrow = is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("fma")
+                && is_x86_feature_detected!("f16c");
+            let wide = narrow
+                && is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512vnni");
+            return Self(match isa.name() {
+                "avx512" if wide => Kind::Avx512,
+                "avx512" | "avx2" if narrow => Kind::Avx2,
+                _ => Kind::Scalar,
+            });
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            let _ = isa;
+            Self(Kind::Scalar)
+        }
+    }
+
+    /// The one that is used: see [`Isa::best`].
+    pub(crate) fn best() -> Self {
+        static BEST: std::sync::OnceLock<Cpu> = std::sync::OnceLock::new();
+        *BEST.get_or_init(|| Self::new(Isa::best()))
+    }
+}
+
+/// Work that is written for one number at a time, and once more for any instruction set.
+pub(crate) trait Work {
+    /// What comes of it.
+    type Output;
+
+    /// Does the work without vectors.
+    fn scalar(self) -> Self::Output;
+
+    /// Does the work with vectors. Mark it, and all it calls, `#[inline(always)]`: only what is inlined into the
+    /// function that enables an instruction set uses it.
+    fn vector<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// Does the work with the instruction set of `cpu`.
+#[inline]
+pub(crate) fn run<W: Work>(cpu: Cpu, work: W) -> W::Output {
+    match cpu.0 {
+        Kind::Scalar => work.scalar(),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a `Cpu` exists only for what was detected.
+        Kind::Avx2 => unsafe { super::x86::run_avx2(work) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a `Cpu` exists only for what was detected.
+        Kind::Avx512 => unsafe { super::x86::run_avx512(work) },
+    }
+}

@@ -1,0 +1,342 @@
+//! What AVX2 and AVX-512 do alike.
+//!
+//! # Safety
+//! Every block is one intrinsic. A token such as `Avx2` is made only inside a function that enables its features, and
+//! that function is called only where they were detected; what an intrinsic needs of memory is the size of the array
+//! that it is given, at any address.
+
+/// The operations of [`Simd`](crate::simd::Simd) that need AVX2, FMA and F16C alone.
+macro_rules! common {
+    () => {
+        type Ints = __m256i;
+        type Floats = __m256;
+
+        #[inline(always)]
+        fn load(self, bytes: &[u8; 32]) -> __m256i {
+            // SAFETY: 32 readable bytes; see the module.
+            unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+        }
+        #[inline(always)]
+        fn load_signed(self, bytes: &[i8; 32]) -> __m256i {
+            // SAFETY: 32 readable bytes; see the module.
+            unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+        }
+        #[inline(always)]
+        fn load_words(self, words: &[i16; 16]) -> __m256i {
+            // SAFETY: 32 readable bytes; see the module.
+            unsafe { _mm256_loadu_si256(words.as_ptr().cast()) }
+        }
+        #[inline(always)]
+        fn load_ints(self, ints: &[i32; 8]) -> __m256i {
+            // SAFETY: 32 readable bytes; see the module.
+            unsafe { _mm256_loadu_si256(ints.as_ptr().cast()) }
+        }
+        #[inline(always)]
+        fn load_twice(self, bytes: &[u8; 16]) -> __m256i {
+            let once = load_16(bytes);
+            // SAFETY: see the module.
+            unsafe { _mm256_broadcastsi128_si256(once) }
+        }
+        #[inline(always)]
+        fn load_nibbles(self, bytes: &[u8; 16]) -> __m256i {
+            let twice = self.load_twice(bytes);
+            // SAFETY: see the module.
+            let counts = unsafe { _mm256_setr_epi64x(0, 0, 4, 4) };
+            // SAFETY: see the module.
+            let shifted = unsafe { _mm256_srlv_epi64(twice, counts) };
+            self.and(shifted, self.splat(15))
+        }
+        #[inline(always)]
+        fn load_nibbles_by_eight(self, bytes: &[u8; 16]) -> __m256i {
+            let twice = self.load_twice(bytes);
+            // SAFETY: see the module.
+            let eights = unsafe { _mm256_permute4x64_epi64::<0b01_01_00_00>(twice) };
+            // SAFETY: see the module.
+            let counts = unsafe { _mm256_setr_epi64x(0, 4, 0, 4) };
+            // SAFETY: see the module.
+            let shifted = unsafe { _mm256_srlv_epi64(eights, counts) };
+            self.and(shifted, self.splat(15))
+        }
+        #[inline(always)]
+        fn join_four(self, [a, b, c, d]: [u64; 4]) -> __m256i {
+            // SAFETY: see the module.
+            unsafe { _mm256_setr_epi64x(a.cast_signed(), b.cast_signed(), c.cast_signed(), d.cast_signed()) }
+        }
+        #[inline(always)]
+        fn join_eight(self, fours: [u32; 8]) -> __m256i {
+            let [a, b, c, d, e, f, g, h] = fours;
+            // SAFETY: see the module.
+            unsafe {
+                _mm256_setr_epi32(
+                    a.cast_signed(),
+                    b.cast_signed(),
+                    c.cast_signed(),
+                    d.cast_signed(),
+                    e.cast_signed(),
+                    f.cast_signed(),
+                    g.cast_signed(),
+                    h.cast_signed(),
+                )
+            }
+        }
+        #[inline(always)]
+        fn words(self, bytes: &[i8; 16]) -> __m256i {
+            let bytes = load_16(&bytes.map(i8::cast_unsigned));
+            // SAFETY: see the module.
+            unsafe { _mm256_cvtepi8_epi16(bytes) }
+        }
+        #[inline(always)]
+        fn ints(self, bytes: [u8; 8]) -> __m256i {
+            // SAFETY: see the module.
+            let bytes = unsafe { _mm_cvtsi64_si128(i64::from_le_bytes(bytes)) };
+            // SAFETY: see the module.
+            unsafe { _mm256_cvtepu8_epi32(bytes) }
+        }
+
+        #[inline(always)]
+        fn zero(self) -> __m256i {
+            // SAFETY: see the module.
+            unsafe { _mm256_setzero_si256() }
+        }
+        #[inline(always)]
+        fn splat(self, byte: u8) -> __m256i {
+            // SAFETY: see the module.
+            unsafe { _mm256_set1_epi8(byte.cast_signed()) }
+        }
+        #[inline(always)]
+        fn splat_word(self, word: i16) -> __m256i {
+            // SAFETY: see the module.
+            unsafe { _mm256_set1_epi16(word) }
+        }
+        #[inline(always)]
+        fn first(self, int: i32) -> __m256i {
+            // SAFETY: see the module.
+            let int = unsafe { _mm_cvtsi32_si128(int) };
+            // SAFETY: see the module.
+            unsafe { _mm256_zextsi128_si256(int) }
+        }
+        #[inline(always)]
+        fn and(self, a: __m256i, b: __m256i) -> __m256i {
+            // SAFETY: see the module.
+            unsafe { _mm256_and_si256(a, b) }
+        }
+        #[inline(always)]
+        fn or(self, a: __m256i, b: __m256i) -> __m256i {
+            // SAFETY: see the module.
+            unsafe { _mm256_or_si256(a, b) }
+        }
+        #[inline(always)]
+        fn add_bytes(self, a: __m256i, b: __m256i) -> __m256i {
+            // SAFETY: see the module.
+            unsafe { _mm256_add_epi8(a, b) }
+        }
+        #[inline(always)]
+        fn add(self, a: __m256i, b: __m256i) -> __m256i {
+            // SAFETY: see the module.
+            unsafe { _mm256_add_epi32(a, b) }
+        }
+        #[inline(always)]
+        fn shift_right<const BITS: i32>(self, words: __m256i) -> __m256i {
+            // SAFETY: see the module.
+            unsafe { _mm256_srli_epi16::<BITS>(words) }
+        }
+        #[inline(always)]
+        fn shift_left<const BITS: i32>(self, words: __m256i) -> __m256i {
+            // SAFETY: see the module.
+            unsafe { _mm256_slli_epi16::<BITS>(words) }
+        }
+        #[inline(always)]
+        fn shift_left_ints<const BITS: i32>(self, ints: __m256i) -> __m256i {
+            // SAFETY: see the module.
+            unsafe { _mm256_slli_epi32::<BITS>(ints) }
+        }
+        #[inline(always)]
+        fn halves(self, a: __m256i, b: __m256i) -> __m256i {
+            // SAFETY: see the module.
+            unsafe { _mm256_blend_epi32::<0xF0>(a, b) }
+        }
+        #[inline(always)]
+        fn greater(self, bytes: __m256i, limit: u8) -> __m256i {
+            // The comparison is of signed bytes: turning the highest bit keeps the order of unsigned ones.
+            // SAFETY: see the module.
+            let bytes = unsafe { _mm256_xor_si256(bytes, _mm256_set1_epi8(i8::MIN)) };
+            // SAFETY: see the module.
+            unsafe { _mm256_cmpgt_epi8(bytes, _mm256_set1_epi8((limit ^ 0x80).cast_signed())) }
+        }
+
+        #[inline(always)]
+        fn table(self, levels: &[i8; 16]) -> __m256i {
+            self.load_twice(&levels.map(i8::cast_unsigned))
+        }
+        #[inline(always)]
+        fn look_up(self, table: __m256i, indices: __m256i) -> __m256i {
+            // SAFETY: see the module.
+            unsafe { _mm256_shuffle_epi8(table, indices) }
+        }
+        #[inline(always)]
+        fn by_sixteen(self, words: __m256i) -> [__m256i; 8] {
+            // SAFETY: see the module.
+            let halves = unsafe {
+                [
+                    _mm256_permute2x128_si256::<0x00>(words, words),
+                    _mm256_permute2x128_si256::<0x11>(words, words),
+                ]
+            };
+            let mut spread = [words; 8];
+            let mut j = 0;
+            while j < 8 {
+                spread[j] = self.look_up(halves[j / 4], self.load(&PAIRS[j % 4]));
+                j += 1;
+            }
+            spread
+        }
+        #[inline(always)]
+        fn by_thirty_two(self, bytes: [i8; 8]) -> [__m256i; 8] {
+            let bytes = u64::from_le_bytes(bytes.map(i8::cast_unsigned));
+            // SAFETY: see the module.
+            let words = unsafe { _mm_cvtepi8_epi16(_mm_cvtsi64_si128(bytes.cast_signed())) };
+            // SAFETY: see the module.
+            let words = unsafe { _mm256_broadcastsi128_si256(words) };
+            let mut spread = [words; 8];
+            let mut j = 0;
+            while j < 8 {
+                spread[j] = self.look_up(words, self.load(&SINGLES[j]));
+                j += 1;
+            }
+            spread
+        }
+
+        #[inline(always)]
+        fn products(self, codes: __m256i, signed: __m256i) -> __m256i {
+            // SAFETY: see the module.
+            unsafe { _mm256_maddubs_epi16(codes, signed) }
+        }
+        #[inline(always)]
+        fn signed_products(self, a: __m256i, b: __m256i) -> __m256i {
+            // The sign goes over to the other factor. A magnitude of 128 is a byte without sign, and two products
+            // with -127 stay above -2^15.
+            // SAFETY: see the module.
+            let (magnitude, b) = unsafe { (_mm256_abs_epi8(a), _mm256_sign_epi8(b, a)) };
+            self.products(magnitude, b)
+        }
+        #[inline(always)]
+        fn multiply_ints(self, a: __m256i, b: __m256i) -> __m256i {
+            // SAFETY: see the module.
+            unsafe { _mm256_mullo_epi32(a, b) }
+        }
+
+        #[inline(always)]
+        fn to_floats(self, ints: __m256i) -> __m256 {
+            // SAFETY: see the module.
+            unsafe { _mm256_cvtepi32_ps(ints) }
+        }
+        #[inline(always)]
+        fn zeros(self) -> __m256 {
+            // SAFETY: see the module.
+            unsafe { _mm256_setzero_ps() }
+        }
+        #[inline(always)]
+        fn splat_float(self, float: f32) -> __m256 {
+            // SAFETY: see the module.
+            unsafe { _mm256_set1_ps(float) }
+        }
+        #[inline(always)]
+        fn two_floats(self, [a, b]: [f32; 2]) -> __m256 {
+            // SAFETY: see the module.
+            unsafe { _mm256_setr_ps(a, a, a, a, b, b, b, b) }
+        }
+        #[inline(always)]
+        fn load_floats(self, floats: &[f32; 8]) -> __m256 {
+            // SAFETY: 32 readable bytes; see the module.
+            unsafe { _mm256_loadu_ps(floats.as_ptr()) }
+        }
+        #[inline(always)]
+        fn store_floats(self, floats: __m256, to: &mut [f32; 8]) {
+            // SAFETY: 32 writable bytes; see the module.
+            unsafe { _mm256_storeu_ps(to.as_mut_ptr(), floats) }
+        }
+        #[inline(always)]
+        fn load_halves(self, halves: &[u16; 8]) -> __m256 {
+            // SAFETY: 16 readable bytes; see the module.
+            let halves = unsafe { _mm_loadu_si128(halves.as_ptr().cast()) };
+            // SAFETY: see the module.
+            unsafe { _mm256_cvtph_ps(halves) }
+        }
+        #[inline(always)]
+        fn load_brains(self, brains: &[u16; 8]) -> __m256 {
+            // SAFETY: 16 readable bytes; see the module.
+            let brains = unsafe { _mm_loadu_si128(brains.as_ptr().cast()) };
+            // SAFETY: see the module.
+            let ints = unsafe { _mm256_cvtepu16_epi32(brains) };
+            self.from_bits(self.shift_left_ints::<16>(ints))
+        }
+        #[inline(always)]
+        fn half(self, bits: u16) -> f32 {
+            // SAFETY: see the module.
+            let bits = unsafe { _mm_cvtsi32_si128(i32::from(bits)) };
+            // SAFETY: see the module.
+            unsafe { _mm_cvtss_f32(_mm_cvtph_ps(bits)) }
+        }
+        #[inline(always)]
+        fn from_bits(self, ints: __m256i) -> __m256 {
+            // SAFETY: see the module.
+            unsafe { _mm256_castsi256_ps(ints) }
+        }
+        #[inline(always)]
+        fn multiply(self, a: __m256, b: __m256) -> __m256 {
+            // SAFETY: see the module.
+            unsafe { _mm256_mul_ps(a, b) }
+        }
+        #[inline(always)]
+        fn multiply_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
+            // SAFETY: see the module.
+            unsafe { _mm256_fmadd_ps(a, b, c) }
+        }
+        #[inline(always)]
+        fn add_floats(self, a: __m256, b: __m256) -> __m256 {
+            // SAFETY: see the module.
+            unsafe { _mm256_add_ps(a, b) }
+        }
+        #[inline(always)]
+        fn sum(self, floats: __m256) -> f32 {
+            let mut eight = [0.0; 8];
+            self.store_floats(floats, &mut eight);
+            let [a, b, c, d, e, f, g, h] = eight;
+            ((a + e) + (c + g)) + ((b + f) + (d + h))
+        }
+    };
+}
+pub(super) use common;
+
+use std::arch::x86_64::{__m128i, _mm_loadu_si128};
+
+/// 16 bytes, at any address. The instruction is in every x86-64.
+#[inline(always)]
+pub(super) fn load_16(bytes: &[u8; 16]) -> __m128i {
+    // SAFETY: the reference covers 16 readable bytes.
+    unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
+}
+
+/// Where the bytes of word `2 j` are, eight times, then those of word `2 j + 1`, for four pairs.
+pub(super) static PAIRS: [[u8; 32]; 4] = {
+    let mut pairs = [[0; 32]; 4];
+    let mut i = 0;
+    while i < 4 * 32 {
+        let (pair, byte) = (i / 32, i % 32);
+        pairs[pair][byte] = (4 * pair + 2 * (byte / 16) + byte % 2) as u8;
+        i += 1;
+    }
+    pairs
+};
+
+/// Where the bytes of word `j` are, sixteen times, for eight words.
+pub(super) static SINGLES: [[u8; 32]; 8] = {
+    let mut singles = [[0; 32]; 8];
+    let mut i = 0;
+    while i < 8 * 32 {
+        let (single, byte) = (i / 32, i % 32);
+        singles[single][byte] = (2 * single + byte % 2) as u8;
+        i += 1;
+    }
+    singles
+};

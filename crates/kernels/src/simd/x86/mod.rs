@@ -1,0 +1,28 @@
+//! Registers of 32 bytes on x86-64.
+//!
+//! Most operations are the same with AVX2 and AVX-512; a macro writes those down once for both.
+#![allow(unsafe_code)]
+
+mod avx2;
+mod avx512;
+mod common;
+
+use super::cpu::Work;
+
+/// Does the work with AVX2.
+///
+/// # Safety
+/// The processor has AVX2, FMA and F16C.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) unsafe fn run_avx2<W: Work>(work: W) -> W::Output {
+    work.vector(avx2::Avx2::new())
+}
+
+/// Does the work with AVX-512.
+///
+/// # Safety
+/// The processor has AVX2, FMA, F16C, and AVX-512 with F, BW, VL and VNNI.
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512vnni")]
+pub(super) unsafe fn run_avx512<W: Work>(work: W) -> W::Output {
+    work.vector(avx512::Avx512::new())
+}

@@ -1,0 +1,165 @@
+//! `briq hash` prints hashes in the forms of other tools, and `briq verify --against` holds a file against any of them.
+
+#![allow(clippy::unwrap_used)]
+
+use std::process::Command;
+
+use briq_format::Gguf;
+use briq_tests::{Folder, safetensors};
+
+const DAMAGED: i32 = 1;
+const BAD_INPUT: i32 = 3;
+
+/// A file of the tensors "a", whose bytes are four zeros, four ones and so on up to 63, and "b:1", "abc" and a zero.
+fn two_tensors() -> Folder {
+    let folder = Folder::new();
+    let header = r#"{"a":{"dtype":"F32","shape":[64],"data_offsets":[0,256]},"b:1":{"dtype":"F32","shape":[1],"data_offsets":[256,260]}}"#;
+    let data: Vec<u8> = (0..=255).map(|byte| byte / 4).chain(*b"abc\0").collect();
+    folder.write("w.safetensors", safetensors(header, &data));
+    let convert = ["convert", "w.safetensors", "--arch", "x", "--type", "F32", "--out", "m.gguf"];
+    folder.succeeds(&convert);
+    folder
+}
+
+/// What Python's hashlib and its xxhash, blake3 and uuid packages say of the same bytes.
+const HASHES: &str = "\
+xxh64     5c6c4aa0b2a83627  m.gguf:a
+sha1      16a68b785e8f34d71070c5d7f8f601b80df72b58  m.gguf:a
+sha256    13dee16eae256ce008e94a40640bbbd013ddb5e17233f3a3e38b6c61566246da  m.gguf:a
+blake3    382742a2fc9d52924bd653f1968cb064c2c67c08eace2ce74177127365640ad4  m.gguf:a
+xxh64     fa5741489fa85bff  m.gguf:b:1
+sha1      686483805ac47ca14e03514f7481a7973b401762  m.gguf:b:1
+sha256    dc1114cd074914bd872cc1f9a23ec910ea2203bc79779ab2e17da25782a624fc  m.gguf:b:1
+blake3    960c08df92e4b6652918bbc41593191cc313c212ffa49cd9acad649af3c2e45b  m.gguf:b:1
+xxh64     9bb7c7a544dade53  m.gguf
+sha1      789b8c0cd996e0854a2c82f97494586d8cf8066a  m.gguf
+sha256    959570e5cb7f39e9c0c07d4f68e1a47707fb1e86563a6c933f4bd2d86238c8a9  m.gguf
+blake3    b1dbed9b4daad382070b39357658f54d8ab262b6bbd8c800d15d3ff8ac639acb  m.gguf
+uuid      0d39f654-6b6f-5d1b-9258-643b9cf15e8b  m.gguf
+";
+
+#[test]
+fn tensors_are_hashed_as_the_tool_of_llama_cpp_hashes_them() {
+    let folder = two_tensors();
+    let algorithms = ["--xxh64", "--sha1", "--sha256", "--blake3", "--uuid"];
+    assert_eq!(folder.succeeds(&[&["hash", "m.gguf"], &algorithms[..]].concat()), HASHES);
+    let whole: String =
+        HASHES.lines().filter(|line| line.ends_with(".gguf")).map(|line| format!("{line}\n")).collect();
+    assert_eq!(folder.succeeds(&[&["hash", "m.gguf", "--no-layer"], &algorithms[..]].concat()), whole);
+    let all: String = HASHES
+        .lines()
+        .filter(|line| ["xxh64", "sha1", "sha256"].contains(&line.split(' ').next().unwrap()))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert_eq!(folder.succeeds(&["hash", "m.gguf", "--all"]), all);
+}
+
+#[test]
+fn without_an_option_the_file_is_hashed_as_sha256sum_does() {
+    let folder = two_tensors();
+    let printed = folder.succeeds(&["hash", "m.gguf"]);
+    let Ok(sum) = Command::new("sha256sum").arg("m.gguf").current_dir(folder.path("")).output() else {
+        eprintln!("not tested: there is no sha256sum here");
+        return;
+    };
+    assert_eq!(printed.as_bytes(), sum.stdout);
+}
+
+#[test]
+fn what_hash_prints_verify_accepts_for_the_same_file_alone() {
+    let folder = two_tensors();
+    let forms: [&[&str]; 5] =
+        [&[], &["--all", "--uuid", "--blake3"], &["--no-layer"], &["--sha256"], &["--manifest"]];
+    let model = Gguf::open(folder.path("m.gguf")).unwrap();
+    let at = model.tensor("b:1").unwrap().info.offset_in_file;
+    let file = folder.read("m.gguf");
+    let mut changed = file.clone();
+    changed[at as usize] ^= 1;
+    for form in forms {
+        folder.write("m.gguf", &file);
+        folder.write("list", folder.succeeds(&[&["hash", "m.gguf"], form].concat()));
+        let printed = folder.succeeds(&["verify", "m.gguf", "--against", "list"]);
+        assert!(printed.contains("list: everything that it lists is so\n"), "{form:?}: {printed}");
+        folder.write("m.gguf", &changed);
+        let run = folder.briq(&["verify", "m.gguf", "--against", "list"]);
+        assert_eq!(run.code, Some(DAMAGED), "{form:?}");
+        let failed = run.stdout.lines().filter(|line| line.starts_with("FAILED: ")).count();
+        assert!(failed >= 2, "{form:?}: the record and the list both say so: {}", run.stdout);
+    }
+}
+
+#[test]
+fn a_manifest_names_the_tensor_and_its_bytes_and_what_was_edited() {
+    let folder = two_tensors();
+    folder.write("list", folder.succeeds(&["hash", "m.gguf", "--manifest"]));
+    let range = |name: &str| {
+        let model = Gguf::open(folder.path("m.gguf")).unwrap();
+        let info = model.tensor(name).unwrap().info;
+        (info.offset_in_file, info.offset_in_file + info.bytes)
+    };
+    let (start, end) = range("a");
+    folder.succeeds(&["convert", "m.gguf", "--type", "auto", "--no-record", "--out", "plain.gguf"]);
+    folder.succeeds(&["verify", "plain.gguf", "--against", "list"]);
+    let mut file = folder.read("m.gguf");
+    file[start as usize + 9] ^= 1;
+    folder.write("m.gguf", file);
+    let run = folder.briq(&["verify", "m.gguf", "--against", "list"]);
+    let line = format!("FAILED: m.gguf: tensor \"a\" is damaged, in bytes {start} to {}", end - 1);
+    assert_eq!(run.stdout.lines().filter(|printed| *printed == line).count(), 2, "{}", run.stdout);
+    folder.succeeds(&["convert", "plain.gguf", "--type", "F16", "--out", "half.gguf"]);
+    let run = folder.briq(&["verify", "half.gguf", "--against", "list"]);
+    assert_eq!(run.code, Some(DAMAGED));
+    assert!(run.stdout.contains("FAILED: key \"general.file_type\" "), "{}", run.stdout);
+}
+
+#[test]
+fn a_manifest_is_reproducible_and_its_whole_is_that_of_the_record() {
+    let folder = two_tensors();
+    let manifest = folder.succeeds(&["hash", "m.gguf", "--manifest"]);
+    let model = Gguf::open(folder.path("m.gguf")).unwrap();
+    let whole = model.metadata().str("briq.integrity.whole").unwrap();
+    assert_eq!(manifest.lines().last(), Some(format!("whole {whole}").as_str()));
+    let lines = model.metadata().get("briq.integrity.tensors").unwrap().as_array().unwrap();
+    let lines = lines.iter().map(|line| format!("tensor {}", line.as_str().unwrap()));
+    assert!(lines.eq(manifest.lines().filter(|line| line.starts_with("tensor ")).map(str::to_owned)));
+}
+
+#[test]
+fn a_list_that_does_not_speak_of_the_file_is_refused() {
+    let folder = two_tensors();
+    let manifest = folder.succeeds(&["hash", "m.gguf", "--manifest"]);
+    let cases = [
+        ("", "list: it has no line for a file called m.gguf"),
+        ("sha1      12  other.gguf\n", "list: it has no line for a file called m.gguf"),
+        (
+            "hello world\n",
+            "list: line 1: expected a line of `briq hash`, of sha256sum, or of llama.cpp's hash tool",
+        ),
+        (&manifest[..manifest.len() / 2], ""),
+        (&manifest.replace("tensor ", "tensors "), ""),
+    ];
+    for (text, message) in cases {
+        folder.write("list", text);
+        let run = folder.briq(&["verify", "m.gguf", "--against", "list"]);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(BAD_INPUT), ""), "{text}");
+        assert!(run.stderr.contains(message), "{text}: {}", run.stderr);
+    }
+    // The digests of lines are held against the last line, so that none can be left out.
+    let cut: Vec<&str> = manifest.lines().filter(|line| !line.ends_with(" b:1")).collect();
+    folder.write("list", cut.join("\n"));
+    let message = "list: the digest over the whole is not that of its lines";
+    folder.refuses(&["verify", "m.gguf", "--against", "list"], BAD_INPUT, message);
+}
+
+#[test]
+fn json_holds_the_same_hashes() {
+    let folder = two_tensors();
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&folder.succeeds(&[&["hash", "m.gguf", "--json"], arguments].concat())).unwrap()
+    };
+    assert_eq!(json(&[])["sha256"], folder.succeeds(&["hash", "m.gguf"])[..64]);
+    let hashes = json(&["--sha1"]);
+    assert_eq!(hashes["hashes"].as_array().unwrap().len(), 3);
+    assert_eq!(hashes["hashes"][1]["tensor"], "b:1");
+    assert_eq!(json(&["--manifest"])["tensors"][0]["shape"], serde_json::json!([64]));
+}
