@@ -18,7 +18,6 @@ const INDEX: &str = "model/model.safetensors.index.json";
 const SHARD: &str = "model/model-00002-of-00003.safetensors";
 const WRONG_USAGE: i32 = 2;
 const BAD_INPUT: i32 = 3;
-const SYSTEM_FAILED: i32 = 4;
 
 const CONVERT: [&str; 6] = ["convert", "model", "--type", "Q8_0", "--out", "out.gguf"];
 
@@ -236,41 +235,6 @@ fn a_file_past_four_gibibytes_opens_and_one_byte_less_is_refused() {
     let message =
         format!("briq: large.gguf: byte 32: tensor \"w\" ends at {end}, but the file ends at {}\n", end - 1);
     assert_eq!((run.code, run.stderr), (Some(BAD_INPUT), message));
-}
-
-#[test]
-fn a_full_disk_behind_standard_output_is_an_error() {
-    let folder = Folder::new();
-    let full = File::options().write(true).open("/dev/full").unwrap();
-    let run: Run = folder.command(&["types"]).stdout(full).output().unwrap().into();
-    let message = "briq: cannot write to standard output: No space left on device (os error 28)\n";
-    assert_eq!((run.code, run.stderr.as_str()), (Some(SYSTEM_FAILED), message));
-}
-
-#[test]
-fn a_closed_standard_output_is_an_error_of_every_command_that_prints() {
-    let folder = Folder::with("container/one-tensor.gguf", "file.gguf");
-    for arguments in [
-        "inspect file.gguf",
-        "inspect file.gguf --json",
-        "verify file.gguf",
-        "snapshot file.gguf",
-        "convert file.gguf --type F16 --out out.gguf",
-        "types",
-    ] {
-        let run = |redirection: &str| -> Run {
-            let mut shell = Command::new("sh");
-            shell.args(["-c", &format!("exec \"$0\" {arguments} {redirection}")]).arg(briq_tests::briq());
-            shell.current_dir(folder.path("")).output().unwrap().into()
-        };
-        let closed = run(">&-");
-        let message = "briq: cannot write to standard output: it is closed\n";
-        assert_eq!((closed.code, closed.stderr.as_str()), (Some(SYSTEM_FAILED), message), "{arguments}");
-        let _ = fs::remove_file(folder.path("out.gguf"));
-        let nowhere = run(">/dev/null");
-        assert_eq!((nowhere.code, nowhere.stderr.as_str()), (Some(0), ""), "{arguments}");
-        let _ = fs::remove_file(folder.path("out.gguf"));
-    }
 }
 
 #[test]
