@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `points`, `signs` | what decoders need: points from their packed form, signs from a byte |
 //! | `neighbours`, `nearest` | the points near any place, collected once, and the nearest of them |
-//! | `snap` | the nearest for many scales |
+//! | `lines`, `snap` | the nearest for many scales |
 //! | `search` | the trials of the IQ2 and IQ3 types for a sub-block |
 //! | `blocks` | what these types do around it |
 //! | `cut`, `sums` | the best cut of sorted weights in three, for the IQ1 types |
@@ -16,6 +16,7 @@
 
 mod blocks;
 pub(crate) mod cut;
+mod lines;
 mod nearest;
 mod neighbours;
 mod points;
