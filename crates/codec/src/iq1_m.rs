@@ -6,7 +6,9 @@ use zerocopy::little_endian::U16;
 
 use crate::decoder::DecodeLanes;
 use crate::error::Error;
-use crate::grid::split::{Best, Sorted};
+use crate::grid::cut::{Best, Cuts};
+use crate::grid::split::Sorted;
+use crate::grid::sums::Halves;
 use crate::grid::ternary::{Fitted, POINTS, TernaryBlock, digit, encode_rows, index, levels, ternary};
 use crate::lanes::Lanes;
 use crate::placement::pack_nibbles;
@@ -39,13 +41,13 @@ impl TryEncode for IQ1_M {
     }
 }
 
-impl TernaryBlock<16> for IQ1_M {
+impl TernaryBlock<16, 2> for IQ1_M {
     const LAST_COMBINATION: u8 = 3;
     const NEGLIGIBLE: f32 = 1e-7;
 
     #[inline(always)]
-    fn cut<L: Lanes>(sorted: &Sorted<16>) -> Best<L> {
-        sorted.cut_in_halves()
+    fn cut<L: Lanes>(sorted: &Sorted<16, 2>) -> Best<L> {
+        Halves::<L>::new(sorted).best()
     }
 
     #[inline(always)]

@@ -6,7 +6,9 @@ use zerocopy::little_endian::U16;
 
 use crate::decoder::DecodeLanes;
 use crate::error::Error;
-use crate::grid::split::{Best, Sorted};
+use crate::grid::cut::{Best, Cuts};
+use crate::grid::split::Sorted;
+use crate::grid::sums::Together;
 use crate::grid::ternary::{Fitted, POINTS, TernaryBlock, encode_rows, index, ternary};
 use crate::lanes::Lanes;
 use crate::primitives::{largest_since_nan, round_even};
@@ -41,13 +43,13 @@ impl TryEncode for IQ1_S {
     }
 }
 
-impl TernaryBlock<32> for IQ1_S {
+impl TernaryBlock<32, 1> for IQ1_S {
     const LAST_COMBINATION: u8 = 1;
     const NEGLIGIBLE: f32 = 1e-12;
 
     #[inline(always)]
-    fn cut<L: Lanes>(sorted: &Sorted<32>) -> Best<L> {
-        sorted.cut_together()
+    fn cut<L: Lanes>(sorted: &Sorted<32, 1>) -> Best<L> {
+        Together::<L, 33>::new(sorted).best()
     }
 
     #[inline(always)]

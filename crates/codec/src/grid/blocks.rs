@@ -3,10 +3,10 @@
 use briq_format::block::Block;
 use zerocopy::little_endian::U32;
 
+use super::lines::Row;
 use super::neighbours::Grid;
 use super::search::{Found, SearchRoom, SubBlocks, Trials, largest_level, search};
 use super::signs::split_signs;
-use super::snap::Row;
 use crate::error::Error;
 use crate::fit::{largest_since_nan, nonnegative, weigh};
 use crate::lanes::{Blocks, Isa, Kernel, Lanes, MAX_WIDTH, dispatch, numbers};

@@ -4,16 +4,19 @@
 //! |---|---|
 //! | `points`, `signs` | what decoders need: points from their packed form, signs from a byte |
 //! | `neighbours`, `nearest` | the points near any place, collected once, and the nearest of them |
-//! | `snap` | the nearest for many scales |
+//! | `lines`, `snap` | the nearest for many scales |
 //! | `search` | the trials of the IQ2 and IQ3 types for a sub-block |
 //! | `blocks` | what these types do around it |
-//! | `split` | the best cut of sorted weights in three, for the IQ1 types |
+//! | `cut`, `sums` | the best cut of sorted weights in three, for the IQ1 types |
+//! | `split` | sub-blocks sorted for it, and what comes of it |
 //! | `ternary` | what these types do around it |
 //!
 //! Where the reference ends the process, because distances to all neighbours overflow or are not numbers, a search here
 //! has no result, and the caller is told which weights it was about.
 
 mod blocks;
+pub(crate) mod cut;
+mod lines;
 mod nearest;
 mod neighbours;
 mod points;
@@ -21,6 +24,7 @@ mod search;
 mod signs;
 mod snap;
 pub(crate) mod split;
+pub(crate) mod sums;
 pub(crate) mod ternary;
 
 pub(crate) use blocks::{Fitted, GridBlock, Model, Start, encode_rows};

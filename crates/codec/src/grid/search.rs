@@ -3,9 +3,10 @@
 //!
 //! Points stand for odd numbers here, 1, 3, 5 and so on, not yet for the magnitudes that they decode to.
 
+use super::lines::{Row, tolerances};
 use super::neighbours::Grid;
 use super::points::{base, bits_per_digit};
-use super::snap::{Groups, MAX_TRIALS, Points, Room, Row, margins};
+use super::snap::{Groups, MAX_TRIALS, Points, Room, SPELLED};
 use crate::lanes::{Lanes, MAX_WIDTH, numbers};
 use crate::tables::Packed;
 
@@ -131,13 +132,14 @@ impl<L: Lanes> Sums<L> {
     ) {
         let (mut levels_per_weight, mut scales) =
             ([L::zero(); MAX_TRIALS], [[0.0; MAX_TRIALS + MAX_WIDTH]; MAX_WIDTH]);
-        let mut largest = L::zero();
+        let (mut smallest, mut largest) = (L::splat(f32::MAX), L::zero());
         for (trial, levels_per_weight) in levels_per_weight[..trials.total()].iter_mut().enumerate() {
             let offset = trial as f32 - f32::from(trials.count);
             let reached = largest_level::<N>() + offset * trials.step;
             *levels_per_weight = L::splat(reached) / range;
             let scale = L::splat(1.0) / *levels_per_weight;
             largest = largest.if_greater(scale * L::splat(largest_level::<N>()));
+            smallest = smallest.if_less(scale);
             for (scales, scale) in scales.iter_mut().zip(numbers(scale)).take(L::WIDTH) {
                 scales[trial] = scale;
             }
@@ -150,7 +152,8 @@ impl<L: Lanes> Sums<L> {
             {
                 spell(levels_per_weight, x).store(spelled);
             }
-            let groups = Groups { grid, levels: &odd_levels::<N>(), x, v, margins: margins(largest, x, v) };
+            let tolerances = tolerances([smallest, largest], x, v);
+            let groups = Groups { grid, levels: &odd_levels::<N>(), x, v, tolerances };
             groups.snap::<L>(&spelled[..trials.total()], &scales, sub_blocks.lanes, room, points);
             let sums = self.products.iter_mut().zip(&mut self.squares);
             for (points, (product, square)) in points.points[..trials.total()].iter().zip(sums) {
@@ -216,7 +219,7 @@ fn refine<L: Lanes, const SUB: usize, const N: usize>(
         let mut spelled = [0.0; MAX_WIDTH];
         spell(levels_per_weight, x).store(&mut spelled);
         // There is one scale in each lane, and nothing to agree with.
-        let groups = Groups { grid, levels: &odd_levels::<N>(), x, v, margins: [0.0; MAX_WIDTH] };
+        let groups = Groups { grid, levels: &odd_levels::<N>(), x, v, tolerances: [0.0; MAX_WIDTH] };
         found.failed |= groups.snap_once::<L>(&spelled, &found.scales, refined, room, points);
         add_sums(L::load_codes(points), x, w, &mut product, &mut square);
     }
@@ -242,11 +245,11 @@ pub(crate) const fn largest_level<const N: usize>() -> f32 {
     if N == 8 { 5.0 } else { 15.0 }
 }
 
-/// Rounds weights to digits, and gives the number that they spell.
+/// Rounds weights to digits, and gives the number that they spell, plus [`SPELLED`].
 #[inline(always)]
 fn spell<L: Lanes, const N: usize>(levels_per_weight: L, y: &[Row; N]) -> L {
     let (base, mut unit) = (base::<N>() as f32, 1.0);
-    let mut number = L::zero();
+    let mut number = L::splat(SPELLED);
     for y in y {
         let level = levels_per_weight * L::load(y);
         let digit = (L::splat(0.5) * (level - L::splat(1.0))).round_even_within(0.0, base - 1.0);

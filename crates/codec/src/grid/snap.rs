@@ -1,20 +1,16 @@
 //! From digits to points, for many scales at once.
 //!
-//! How far a point is, `sum of v (scale * level - x)^2`, is the scale times `scale * a - b`, where a is the sum of
-//! `v level^2` and b that of `2 v level x`, and a sum of squares that all points share. So a and b of the neighbours
-//! serve for every scale, and a scale costs each of them two operations. Where the nearest leads by a margin that no
-//! rounding explains, it is the one that the sums proper have; elsewhere these are computed.
+//! The nearest of the neighbours is the one whose line is lowest. Where none leads by the tolerance, those within it are
+//! compared by the sums proper.
 
 use std::ops::Index;
 
+use super::lines::{Lines, Row, Terms, set_terms};
 use super::nearest::{Distances, Errors, nearest};
 use super::neighbours::{Grid, LONGEST, NONE, Near};
-use super::points::bits_per_digit;
+use super::points::digit;
 use crate::lanes::{Lanes, MAX_WIDTH};
 use crate::tables::Packed;
-
-/// A number per lane.
-pub(crate) type Row = [f32; MAX_WIDTH];
 
 /// Trials at most, filled up to whole vectors.
 pub(crate) const MAX_TRIALS: usize = 32;
@@ -30,8 +26,8 @@ pub(crate) struct Groups<'a, const N: usize> {
     pub(crate) x: &'a [Row; N],
     /// How much distances from `x` count.
     pub(crate) v: &'a [Row; N],
-    /// See [`margins`].
-    pub(crate) margins: Row,
+    /// See [`tolerances`](super::lines::tolerances).
+    pub(crate) tolerances: Row,
 }
 
 /// The points of groups, trial by trial.
@@ -52,126 +48,163 @@ impl Points {
 /// Room for a search.
 pub(crate) struct Room {
     distances: Distances,
-    /// By lane, what digits add to a and b.
-    terms: [[[[f32; 8]; 8]; 2]; MAX_WIDTH],
-    /// Of every neighbour a and b, and itself as a number.
-    lines: [[f32; LONGEST]; 3],
-    /// By lane the points as numbers, trial by trial. A run writes whole vectors, and the next one the rest.
-    codes: [PerTrial; MAX_WIDTH],
+    /// By lane.
+    terms: [Terms; MAX_WIDTH],
+    lines: Lines,
 }
 
 impl Room {
-    pub(crate) const NEW: Self = Self {
-        distances: Distances::new(),
-        terms: [[[[0.0; 8]; 8]; 2]; MAX_WIDTH],
-        lines: [[0.0; LONGEST]; 3],
-        codes: [[0.0; MAX_TRIALS + MAX_WIDTH]; MAX_WIDTH],
-    };
+    pub(crate) const NEW: Self =
+        Self { distances: Distances::new(), terms: [[[[0.0; 8]; 2]; 8]; MAX_WIDTH], lines: Lines::NONE };
 }
 
 /// Trials in a row whose digits in a lane are the same.
 struct Run {
     lane: usize,
     first: usize,
-    /// The first that is no longer of them.
-    end: usize,
+    last: usize,
 }
 
 impl<const N: usize> Groups<'_, N> {
-    /// Finds the points for the digits that `numbers` spell, trial by trial, in the lanes that `lanes` has a bit for.
+    /// Finds the points for the digits that `spelled` are, trial by trial, in the lanes that `lanes` has a bit for.
     /// `scales` are by lane.
     #[inline(always)]
     pub(crate) fn snap<L: Lanes>(
         &self,
-        numbers: &[Row],
+        spelled: &[Row],
         scales: &[PerTrial; MAX_WIDTH],
         lanes: u32,
         room: &mut Room,
         found: &mut Points,
     ) {
         (found.off_grid, found.failed) = ([0; MAX_WIDTH], 0);
-        for (lane, terms) in room.terms.iter_mut().enumerate().take(L::WIDTH) {
-            self.set_terms(lane, terms);
+        // First by how many bits the point differs from that of the trial before.
+        let points = &mut found.points[..spelled.len()];
+        points.fill([0; MAX_WIDTH]);
+        for lane in (0..L::WIDTH).filter(|lane| lanes >> lane & 1 == 1) {
+            for (i, (x, v)) in self.x.iter().zip(self.v).enumerate() {
+                set_terms::<L>(&mut room.terms[lane], i, self.levels, x[lane], v[lane]);
+            }
         }
-        let mut starts = [0; MAX_WIDTH];
-        for trial in 1..=numbers.len() {
+        let (mut starts, mut last) = ([0; MAX_WIDTH], [0; MAX_WIDTH]);
+        for trial in 1..=spelled.len() {
             let mut ends = lanes;
-            if trial < numbers.len() {
-                let same = L::load(&numbers[trial]).eq(L::load(&numbers[trial - 1]));
+            if trial < spelled.len() {
+                let same = L::load(&spelled[trial]).eq(L::load(&spelled[trial - 1]));
                 ends &= L::bits(!same);
             }
             while ends != 0 {
                 let lane = ends.trailing_zeros() as usize % MAX_WIDTH;
                 ends &= ends - 1;
                 let first = std::mem::replace(&mut starts[lane], trial);
-                let run = Run { lane, first, end: trial };
-                let near = self.grid.at(numbers[first][lane] as usize);
+                let mut place = |first: usize, point: Packed| {
+                    points[first][lane] = point ^ std::mem::replace(&mut last[lane], point);
+                };
+                let near = self.grid.at(spelled_number(spelled[first][lane]));
                 if near.is_point {
-                    let code = L::splat(f32::from(near.entries[0]));
-                    for start in (first..trial).step_by(L::WIDTH) {
-                        code.store(&mut room.codes[lane][start..]);
-                    }
+                    place(first, near.entries[0]);
                 } else {
                     found.off_grid[lane] |= (1 << trial) - (1 << first);
-                    let placed = self.snap_run::<L>(&near, &run, &scales[lane], room);
+                    let run = Run { lane, first, last: trial - 1 };
+                    let placed = self.snap_run::<L>(&near, &run, &scales[lane], room, place);
                     found.failed |= u32::from(!placed) << lane;
                 }
             }
         }
-        for (lane, codes) in room.codes.iter().enumerate().take(L::WIDTH) {
-            let mut whole = [0; MAX_TRIALS];
-            for (whole, code) in whole.iter_mut().zip(codes) {
-                *whole = *code as Packed;
-            }
-            for (points, whole) in found.points[..numbers.len()].iter_mut().zip(whole) {
-                points[lane] = whole;
+        for trial in 1..points.len() {
+            let before = points[trial - 1];
+            for (point, before) in points[trial].iter_mut().zip(before) {
+                *point ^= before;
             }
         }
     }
 
-    /// What digits add to a and b.
+    /// Finds the points of a run whose digits are no point, and has each placed at the first trial it is nearest for.
+    /// Returns whether there are any.
     #[inline(always)]
-    fn set_terms(&self, lane: usize, [a, b]: &mut [[[f32; 8]; 8]; 2]) {
-        for (i, (a, b)) in a.iter_mut().zip(b).enumerate().take(N) {
-            let (x, v) = (self.x[i][lane], self.v[i][lane]);
-            for ((a, b), level) in a.iter_mut().zip(b).zip(self.levels) {
-                *a = v * (level * level);
-                *b = v * x * (2.0 * level);
-            }
-        }
-    }
-
-    /// Finds the points of a run whose digits are no point. Returns whether there are any.
-    #[inline(always)]
-    fn snap_run<L: Lanes>(&self, near: &Near<'_>, run: &Run, scales: &PerTrial, room: &mut Room) -> bool {
-        let Room { distances, terms, lines, codes } = room;
-        draw_lines::<L, N>(near, &terms[run.lane], lines);
-        let margin = L::splat(self.margins[run.lane]);
-        let [a, b, candidates] = lines.each_ref().map(|line| &line[..near.entries.len()]);
-        let codes = &mut codes[run.lane];
-        let mut placed = true;
-        for start in (run.first..run.end).step_by(L::WIDTH) {
-            let scale = L::load(&scales[start..]);
-            let (mut least, mut second, mut code) = (L::splat(f32::MAX), L::splat(f32::MAX), L::zero());
-            for ((&a, &b), &candidate) in a.iter().zip(b).zip(candidates) {
-                let height = scale * L::splat(a) - L::splat(b);
-                code = L::select(height.lt(least), L::splat(candidate), code);
-                second = height.if_greater(least).if_less(second);
-                least = height.if_less(least);
-            }
-            code.store(&mut codes[start..]);
-            let clear = ((second - least) * scale).gt(margin);
-            let trials = (run.end - start).min(L::WIDTH);
-            let mut unclear = L::bits(!clear) & ((1 << trials) - 1);
-            while unclear != 0 {
-                let trial = start + unclear.trailing_zeros() as usize;
-                unclear &= unclear - 1;
-                let point = self.nearest::<L>(near, scales[trial], run.lane, distances);
-                codes[trial] = f32::from(point);
+    fn snap_run<L: Lanes>(
+        &self,
+        near: &Near<'_>,
+        run: &Run,
+        scales: &PerTrial,
+        room: &mut Room,
+        mut place: impl FnMut(usize, Packed),
+    ) -> bool {
+        let (lane, tolerance) = (run.lane, self.tolerances[run.lane]);
+        if tolerance == f32::INFINITY {
+            let mut placed = true;
+            for (trial, &scale) in scales.iter().enumerate().take(run.last + 1).skip(run.first) {
+                let point = self.nearest::<L>(near, scale, lane, &mut room.distances);
+                place(trial, point);
                 placed &= point != NONE;
             }
+            return placed;
         }
-        placed
+        room.lines.draw::<L, N>(near, &room.terms[lane]);
+        let length = near.entries.len();
+        if length > LONG {
+            let ends = [scales[run.first], scales[run.last]];
+            if let Some(leader) = room.lines.leader::<L>(length, ends, tolerance) {
+                place(run.first, near.entries[leader % length]);
+                return true;
+            }
+        }
+        if run.last - run.first < L::Short::WIDTH {
+            self.snap_trials::<L::Short>(near, run, run.first, scales, &room.lines, &mut place);
+        } else {
+            for start in (run.first..=run.last).step_by(L::WIDTH) {
+                self.snap_trials::<L>(near, run, start, scales, &room.lines, &mut place);
+            }
+        }
+        true
+    }
+
+    /// The same for as many trials of a run, from `start` on, as there are lanes.
+    #[inline(always)]
+    fn snap_trials<L: Lanes>(
+        &self,
+        near: &Near<'_>,
+        run: &Run,
+        start: usize,
+        scales: &PerTrial,
+        lines: &Lines,
+        place: &mut impl FnMut(usize, Packed),
+    ) {
+        let length = near.entries.len();
+        let lowest = lines.lowest::<L>(length, &scales[start..], self.tolerances[run.lane]);
+        // A point that is placed again does no harm. After one that is chosen otherwise the next is placed in any case.
+        let trials = u32::MAX >> (31 - (run.last - start).min(L::WIDTH - 1));
+        let mut changes = (lowest.changes | lowest.unclear | lowest.unclear << 1) & trials;
+        while changes != 0 {
+            let i = changes.trailing_zeros() as usize % MAX_WIDTH;
+            changes &= changes - 1;
+            let index = if lowest.unclear >> i & 1 == 1 {
+                self.nearest_below(lowest.limits[i], near, scales[start + i], run.lane, lines)
+            } else {
+                lowest.indices[1 + i].to_bits() as usize
+            };
+            place(start + i, near.entries[index % LONGEST]);
+        }
+    }
+
+    /// Of the neighbours whose lines are below `limit`, the first with the least sum proper.
+    #[inline(always)]
+    fn nearest_below(&self, limit: f32, near: &Near<'_>, scale: f32, lane: usize, lines: &Lines) -> usize {
+        let (mut least, mut nearest) = (f32::MAX, 0);
+        for (i, ((a, b), entry)) in lines.a.iter().zip(&lines.b).zip(near.entries).enumerate() {
+            if scale * a - b < limit {
+                let mut distance = 0.0;
+                for digit_index in 0..N {
+                    let level = self.levels[digit::<N>(*entry, digit_index)];
+                    let difference = scale * level - self.x[digit_index][lane];
+                    distance += self.v[digit_index][lane] * difference * difference;
+                }
+                if distance < least {
+                    (least, nearest) = (distance, i);
+                }
+            }
+        }
+        nearest
     }
 
     /// The nearest for one scale, or [`NONE`].
@@ -201,7 +234,7 @@ impl<const N: usize> Groups<'_, N> {
         while lanes != 0 {
             let lane = lanes.trailing_zeros() as usize % MAX_WIDTH;
             lanes &= lanes - 1;
-            let near = self.grid.at(numbers[lane] as usize);
+            let near = self.grid.at(spelled_number(numbers[lane]));
             points[lane] = near.entries[0];
             if !near.is_point {
                 points[lane] = self.nearest::<L>(&near, scales[lane], lane, &mut room.distances);
@@ -212,27 +245,16 @@ impl<const N: usize> Groups<'_, N> {
     }
 }
 
-/// Computes a and b of neighbours.
-#[inline(always)]
-fn draw_lines<L: Lanes, const N: usize>(
-    near: &Near<'_>,
-    [a, b]: &[[[f32; 8]; 8]; 2],
-    [a_sums, b_sums, numbers]: &mut [[f32; LONGEST]; 3],
-) {
-    for (number, code) in numbers.iter_mut().zip(near.padded) {
-        *number = f32::from(*code);
-    }
-    let sums = a_sums.chunks_exact_mut(L::WIDTH).zip(b_sums.chunks_exact_mut(L::WIDTH));
-    for (codes, (a_sum, b_sum)) in near.padded.chunks_exact(L::WIDTH).zip(sums) {
-        let codes = L::load_codes(codes);
-        let (mut a_here, mut b_here) = (L::look_up(&a[0], codes, 0), L::look_up(&b[0], codes, 0));
-        for i in 1..N {
-            a_here = a_here + L::look_up(&a[i], codes, i * bits_per_digit::<N>());
-            b_here = b_here + L::look_up(&b[i], codes, i * bits_per_digit::<N>());
-        }
-        a_here.store(a_sum);
-        b_here.store(b_sum);
-    }
+/// Of more neighbours than this, the leaders at the ends of a run are found before those at each trial: mostly one leads
+/// at both, but for few neighbours that takes as long.
+const LONG: usize = 16;
+
+/// What is added to the number that digits spell, so that the low bits of the float are those of the number.
+pub(crate) const SPELLED: f32 = 8_388_608.0;
+
+/// The number that digits spell.
+fn spelled_number(spelled: f32) -> usize {
+    usize::from(spelled.to_bits() as u16)
 }
 
 /// What is in one lane.
@@ -250,34 +272,13 @@ impl<const N: usize> Index<usize> for Lane<'_, N> {
     }
 }
 
-/// By how much one distance must be below another, both computed from a and b, to be below it in the sums proper.
-/// `largest` is the largest level times the highest scale.
-///
-/// With u = 2^-24, half a unit in the last place, m = largest + |x| and S the sum of v m^2: `scale * level - x` is off
-/// by 2 u m at most, what a digit adds by 6.1 u v m^2, and the sum by 7.1 u of itself more, together 13.2 u S. Sums of
-/// up to eight times the terms of a and b are off by 10 u of the terms' magnitudes, which with their factors are
-/// together no more than S; what is done with the sums adds 3 u. Two of each make 53 u S, and the margin is 256 u S.
-/// Numbers so small that they round worse than by u, or so large that they overflow, have no margin.
-#[inline(always)]
-pub(crate) fn margins<L: Lanes, const N: usize>(largest: L, x: &[Row; N], v: &[Row; N]) -> Row {
-    let (mut sum, mut reach) = (L::zero(), L::zero());
-    for (x, v) in x.iter().zip(v) {
-        let farthest = largest + L::load(x).abs();
-        reach = reach + farthest;
-        sum = sum + L::load(v) * farthest * farthest;
-    }
-    let ordinary = sum.gt(L::splat(1e-25)) & reach.lt(L::splat(1e9));
-    let mut margins = [0.0; MAX_WIDTH];
-    L::select(ordinary, sum * L::splat(1.0 / 65_536.0), L::splat(f32::INFINITY)).store(&mut margins);
-    margins
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::LazyLock;
 
     use proptest::prelude::*;
 
+    use super::super::lines::tolerances;
     use super::*;
     use crate::lanes::{Isa, Kernel, dispatch};
     use crate::tables;
@@ -301,8 +302,9 @@ mod tests {
             let mut scales = [[0.0; MAX_TRIALS + MAX_WIDTH]; MAX_WIDTH];
             scales.iter_mut().for_each(|scales| scales[..TRIALS].copy_from_slice(self.scales));
             let largest = L::splat(15.0 * self.scales[0]);
-            let margins = margins(largest, self.x, self.v);
-            let groups = Groups { grid: self.grid, levels: &LEVELS, x: self.x, v: self.v, margins };
+            let smallest = L::splat(self.scales[TRIALS - 1]);
+            let tolerances = tolerances([smallest, largest], self.x, self.v);
+            let groups = Groups { grid: self.grid, levels: &LEVELS, x: self.x, v: self.v, tolerances };
             let (mut room, mut found) = (Room::NEW, Points::NONE);
             groups.snap::<L>(self.digits, &scales, !0 >> (32 - L::WIDTH), &mut room, &mut found);
             for lane in 0..L::WIDTH {
@@ -344,14 +346,14 @@ mod tests {
             let digits: Vec<Row> = scales.iter().map(|scale| std::array::from_fn(|lane| {
                 let digit = |i: usize| (0.5 * (x[i][lane] / scale - 1.0)).round_ties_even().clamp(0.0, 7.0);
                 let digits = (0..4).map(|i| if x[i][lane].is_nan() { 0.0 } else { digit(i) * 8.0_f32.powi(i as i32) });
-                digits.sum()
+                digits.sum::<f32>() + SPELLED
             })).collect();
             for isa in Isa::available() {
                 let mut found = Vec::new();
                 dispatch(isa, Snap { grid, x: &x, v: &v, digits: &digits, scales: &scales, found: &mut found });
                 for (lane, found) in found.iter().enumerate() {
                     for (trial, &found) in found.iter().enumerate() {
-                        let near = grid.at(digits[trial][lane] as usize);
+                        let near = grid.at(spelled_number(digits[trial][lane]));
                         let slow = slowly(&near, scales[trial], x.map(|x| x[lane]), v.map(|v| v[lane]));
                         prop_assert_eq!(found, slow, "{}, lane {}, trial {}", isa, lane, trial);
                     }

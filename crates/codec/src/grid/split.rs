@@ -1,11 +1,7 @@
-//! Cuts sorted weights in three: the lowest get digit 0, the highest digit 2. Source: ggml's search for IQ1_S and
-//! IQ1_M.
-//!
-//! For given scale and levels some such cut is the best choice of digits without a grid. Trying every cut with its
-//! best scale finds it; sums up to each place make that cheap.
+//! Sub-blocks sorted for the search for a cut, and its result taken apart, for the IQ1 types.
 
-use super::ternary::levels;
-use crate::lanes::{CodeTile, LANE_NUMBERS, Lanes, Tile, numbers};
+use super::cut::Best;
+use crate::lanes::{Blocks, CodeTile, LANE_NUMBERS, Lanes, numbers};
 
 /// The most lanes there are.
 const LANES: usize = LANE_NUMBERS.len();
@@ -19,33 +15,31 @@ pub(crate) struct Split<const SUB: usize> {
     pub(crate) digits: [u8; SUB],
 }
 
-/// Sub-blocks side by side with their weights in ascending order; equal ones stay in their order.
-pub(crate) struct Sorted<const SUB: usize> {
-    /// The index of each weight.
-    order: [[f32; LANES]; SUB],
+/// Sub-blocks side by side with their weights in ascending order; equal ones stay in their order. Those of a part of a
+/// sub-block are zero in the other parts.
+pub(crate) struct Sorted<const SUB: usize, const PARTS: usize> {
+    /// By lane, how many weights come before each.
+    ranks: [[u8; SUB]; LANES],
     /// The weights times their importance.
-    products: [[f32; LANES]; SUB],
+    pub(crate) products: [[[f32; LANES]; SUB]; PARTS],
     /// The importance.
-    importance: [[f32; LANES]; SUB],
+    pub(crate) importance: [[[f32; LANES]; SUB]; PARTS],
 }
 
-impl<const SUB: usize> Sorted<SUB> {
+impl<const SUB: usize, const PARTS: usize> Sorted<SUB, PARTS> {
     /// Sorts the sub-blocks that start at `starts`.
     #[inline(always)]
     pub(crate) fn new<L: Lanes>(x: &[f32], w: &[f32], starts: impl Iterator<Item = usize> + Clone) -> Self {
-        let ranks = ranks(Tile::<SUB>::gather(x, starts.clone()).load::<L, SUB>(0));
-        let mut sorted = Self {
-            order: [[0.0; LANES]; SUB],
-            products: [[0.0; LANES]; SUB],
-            importance: [[0.0; LANES]; SUB],
-        };
-        for (lane, start) in starts.enumerate() {
+        let mut lanes = [L::zero(); SUB];
+        Blocks::<SUB>::new(x, starts.clone()).load(0, &mut lanes);
+        let none = [[[0.0; LANES]; SUB]; PARTS];
+        let mut sorted = Self { ranks: ranks(lanes).blocks(), products: none, importance: none };
+        for (lane, (start, ranks)) in starts.zip(&sorted.ranks).enumerate() {
             let (x, w) = (&x[start..][..SUB], &w[start..][..SUB]);
-            for (i, rank) in ranks.block(lane).into_iter().enumerate() {
-                let rank = usize::from(rank);
-                sorted.order[rank][lane] = i as f32;
-                sorted.products[rank][lane] = w[i] * x[i];
-                sorted.importance[rank][lane] = w[i];
+            for (i, rank) in ranks.iter().enumerate() {
+                let (part, rank) = (i / (SUB / PARTS), usize::from(*rank) % SUB);
+                sorted.products[part][rank][lane] = w[i] * x[i];
+                sorted.importance[part][rank][lane] = w[i];
             }
         }
         sorted
@@ -73,59 +67,13 @@ fn ranks<L: Lanes, const SUB: usize>(mut x: [L; SUB]) -> CodeTile<SUB> {
     tile
 }
 
-/// The best cut so far.
-pub(crate) struct Best<L> {
-    scale: L,
-    score: L,
-    /// Of sorted weights the first with digit 1 and the first with digit 2.
-    cut: [L; 2],
-    /// Below zero: none.
-    combination: L,
-}
-
-impl<L: Lanes> Best<L> {
-    #[inline(always)]
-    fn new() -> Self {
-        let none = L::splat(-1.0);
-        Self { scale: L::zero(), score: L::splat(-f32::MAX), cut: [none; 2], combination: none }
-    }
-
-    /// Takes the cut where it is better, with the best of its combinations: `sums` holds for each the weighted sums of
-    /// levels times weights, and of levels squared.
-    #[inline(always)]
-    fn consider<const COMBINATIONS: usize>(&mut self, sums: &[(L, L); COMBINATIONS], cut: [usize; 2]) {
-        let mut improves = self.is_better(sums[0]);
-        for &sums in &sums[1..] {
-            improves = improves | self.is_better(sums);
-        }
-        // Seldom after the first few cuts.
-        if !L::any(improves) {
-            return;
-        }
-        for (combination, &(product, square)) in sums.iter().enumerate() {
-            let better = self.is_better((product, square));
-            self.scale = L::select(better, product / square, self.scale);
-            self.score = L::select(better, self.scale * product, self.score);
-            for (best, cut) in self.cut.iter_mut().zip(cut) {
-                *best = L::select(better, L::splat(cut as f32), *best);
-            }
-            self.combination = L::select(better, L::splat(combination as f32), self.combination);
-        }
-    }
-
-    #[inline(always)]
-    fn is_better(&self, (product, square): (L, L)) -> L::Mask {
-        square.gt(L::zero()) & (product * product).gt(self.score * square)
-    }
-}
-
 impl<L: Lanes> Best<L> {
     /// The cuts of the sub-blocks in the first `lanes` lanes; `None` where no cut is better than nothing. `last` is
     /// the highest combination.
     #[inline(always)]
-    pub(crate) fn splits<const SUB: usize>(
+    pub(crate) fn splits<const SUB: usize, const PARTS: usize>(
         &self,
-        sorted: &Sorted<SUB>,
+        sorted: &Sorted<SUB, PARTS>,
         lanes: usize,
         last: u8,
         splits: &mut Vec<Option<Split<SUB>>>,
@@ -139,10 +87,9 @@ impl<L: Lanes> Best<L> {
             }
             let mut split =
                 Split { scale: scales[lane], combination: combinations[lane] as u8, digits: [0; SUB] };
-            for (rank, order) in sorted.order.iter().enumerate() {
-                let rank = rank as f32;
-                let digit = u8::from(rank >= first[lane]) + u8::from(rank >= second[lane]);
-                split.digits[order[lane] as usize] = digit;
+            let (first, second) = (first[lane] as u8, second[lane] as u8);
+            for (digit, &rank) in split.digits.iter_mut().zip(&sorted.ranks[lane]) {
+                *digit = u8::from(rank >= first) + u8::from(rank >= second);
             }
             if split.scale < 0.0 {
                 split.scale = -split.scale;
@@ -154,108 +101,13 @@ impl<L: Lanes> Best<L> {
     }
 }
 
-impl<const SUB: usize> Sorted<SUB> {
-    /// The best cut when all levels are shifted up (combination 0) or all down (1).
-    #[inline(always)]
-    pub(crate) fn cut_together<L: Lanes>(&self) -> Best<L> {
-        const MAX: usize = 33;
-        let (mut products, mut squares) = ([L::zero(); MAX], [L::zero(); MAX]);
-        for i in 0..SUB {
-            products[i + 1] = products[i] + L::load(&self.products[i]);
-            squares[i + 1] = squares[i] + L::load(&self.importance[i]);
-        }
-        let mut high_sums = [[(L::zero(), L::zero()); MAX]; 2];
-        for (sums, down) in high_sums.iter_mut().zip([false, true]) {
-            let high = L::splat(levels(down)[2]);
-            for (second, sums) in sums.iter_mut().enumerate().take(SUB + 1) {
-                *sums = (
-                    (products[SUB] - products[second]) * high,
-                    (squares[SUB] - squares[second]) * high * high,
-                );
-            }
-        }
-        let mut best = Best::new();
-        for first in 0..=SUB {
-            for second in first..=SUB {
-                let middle_product = products[second] - products[first];
-                let middle_square = squares[second] - squares[first];
-                let mut sums = [(L::zero(), L::zero()); 2];
-                for (combination, sums) in sums.iter_mut().enumerate() {
-                    let [low, middle, _] = levels(combination == 1);
-                    let (low, middle) = (L::splat(low), L::splat(middle));
-                    let (high_product, high_square) = high_sums[combination][second];
-                    let product =
-                        (products[first] - products[0]) * low + middle_product * middle + high_product;
-                    let square = (squares[first] - squares[0]) * low * low
-                        + middle_square * middle * middle
-                        + high_square;
-                    *sums = (product, square);
-                }
-                best.consider(&sums, [first, second]);
-            }
-        }
-        best
-    }
-
-    /// The best cut when the levels of each half are shifted on their own: combination 2 if those of the first half
-    /// are shifted down, plus 1 if those of the second are.
-    #[inline(always)]
-    pub(crate) fn cut_in_halves<L: Lanes>(&self) -> Best<L> {
-        const MAX: usize = 17;
-        let (mut products, mut squares) = ([[L::zero(); MAX]; 2], [[L::zero(); MAX]; 2]);
-        for i in 0..SUB {
-            let in_first = L::load(&self.order[i]).lt(L::splat((SUB / 2) as f32));
-            for (half, here) in [in_first, !in_first].into_iter().enumerate() {
-                // Adding zero leaves a sum as it is: none is -0.
-                let product = L::select(here, L::load(&self.products[i]), L::zero());
-                let square = L::select(here, L::load(&self.importance[i]), L::zero());
-                products[half][i + 1] = products[half][i] + product;
-                squares[half][i + 1] = squares[half][i] + square;
-            }
-        }
-        let mut best = Best::new();
-        for first in 0..=SUB {
-            for second in first..=SUB {
-                let mut halves = [[(L::zero(), L::zero()); 2]; 2];
-                for half in 0..2 {
-                    for (sums, down) in halves[half].iter_mut().zip([false, true]) {
-                        *sums = half_sums(&products[half], &squares[half], [first, second, SUB], down);
-                    }
-                }
-                let mut sums = [(L::zero(), L::zero()); 4];
-                for (combination, sums) in sums.iter_mut().enumerate() {
-                    let (first_half, second_half) = (halves[0][combination / 2], halves[1][combination % 2]);
-                    *sums = (first_half.0 + second_half.0, first_half.1 + second_half.1);
-                }
-                best.consider(&sums, [first, second]);
-            }
-        }
-        best
-    }
-}
-
-/// The weighted sums of levels times weights and of levels squared. Neighbouring levels differ by 1, and their squares
-/// by fixed numbers.
-#[inline(always)]
-fn half_sums<L: Lanes>(
-    products: &[L],
-    squares: &[L],
-    [first, second, end]: [usize; 3],
-    down: bool,
-) -> (L, L) {
-    let [low, middle, high] = levels(down);
-    let (low_step, high_step) = (low * low - middle * middle, middle * middle - high * high);
-    let product = products[end] * L::splat(high) - (products[first] + products[second]);
-    let square = squares[end] * L::splat(high) * L::splat(high)
-        + squares[first] * L::splat(low_step)
-        + squares[second] * L::splat(high_step);
-    (product, square)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::cut::Cuts;
+    use super::super::sums::{Halves, Together};
+    use super::super::ternary::levels;
     use super::*;
 
     /// How good digits are with their best scale, by definition: the larger, the smaller the error.
@@ -286,8 +138,14 @@ mod tests {
         best
     }
 
-    fn check(x: &[f32; 16], w: &[f32; 16], best: &Best<f32>, combinations: &[[bool; 2]]) {
-        let sorted = Sorted::<16>::new::<f32>(x, w, std::iter::once(0));
+    fn check<const PARTS: usize>(
+        x: &[f32; 16],
+        w: &[f32; 16],
+        find: impl Fn(&Sorted<16, PARTS>) -> Best<f32>,
+        combinations: &[[bool; 2]],
+    ) {
+        let sorted = Sorted::new::<f32>(x, w, std::iter::once(0));
+        let best = find(&sorted);
         let mut splits = Vec::new();
         best.splits(&sorted, 1, combinations.len() as u8 - 1, &mut splits);
         let Some(Some(split)) = splits.pop() else { panic!("nothing found") };
@@ -299,19 +157,21 @@ mod tests {
     proptest! {
         #[test]
         fn no_cut_is_better_than_the_one_found(x in proptest::array::uniform16(-1.0_f32..1.0), w in proptest::array::uniform16(0.1_f32..1.0)) {
-            let sorted = Sorted::<16>::new::<f32>(&x, &w, std::iter::once(0));
-            check(&x, &w, &sorted.cut_together(), &[[false; 2], [true; 2]]);
+            check(&x, &w, |sorted| Together::<f32, 17>::new(sorted).best(), &[[false; 2], [true; 2]]);
             let halves = [[false, false], [false, true], [true, false], [true, true]];
-            check(&x, &w, &sorted.cut_in_halves(), &halves);
+            check(&x, &w, |sorted| Halves::<f32>::new(sorted).best(), &halves);
         }
 
         #[test]
         fn weights_are_sorted_and_equal_ones_keep_their_order(x in any::<[i8; 32]>()) {
             let x = x.map(|x| f32::from(x / 16));
-            let sorted = Sorted::<32>::new::<f32>(&x, &[1.0; 32], std::iter::once(0));
-            let mut expected: Vec<u8> = (0..32).collect();
-            expected.sort_by_key(|&i| x[usize::from(i)] as i32);
-            prop_assert_eq!(sorted.order.map(|order| order[0] as u8).to_vec(), expected);
+            let sorted = Sorted::<32, 1>::new::<f32>(&x, &[1.0; 32], std::iter::once(0));
+            let mut expected: Vec<usize> = (0..32).collect();
+            expected.sort_by_key(|&i| x[i] as i32);
+            for (rank, i) in expected.into_iter().enumerate() {
+                prop_assert_eq!(usize::from(sorted.ranks[0][i]), rank);
+                prop_assert_eq!(sorted.products[0][rank][0], x[i]);
+            }
         }
     }
 }

@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 
 use briq_format::block::Block;
 
+use super::cut::Best;
 use super::nearest::{Distances, Errors, nearest};
 use super::neighbours::{Grid, NONE};
-use super::split::{Best, Sorted, Split};
+use super::split::{Sorted, Split};
 use crate::error::Error;
 use crate::fit::importance_weights;
 use crate::lanes::{Isa, Kernel, Lanes, dispatch, squares};
@@ -38,14 +39,14 @@ pub(crate) const fn levels(down: bool) -> [f32; 3] {
 }
 
 /// A type with sub-blocks of `SUB` weights.
-pub(crate) trait TernaryBlock<const SUB: usize>: Block {
+pub(crate) trait TernaryBlock<const SUB: usize, const PARTS: usize>: Block {
     /// The highest of its combinations of shifts.
     const LAST_COMBINATION: u8;
     /// Sub-blocks whose largest weight is below this are left out.
     const NEGLIGIBLE: f32;
 
     /// Finds the best cuts.
-    fn cut<L: Lanes>(sorted: &Sorted<SUB>) -> Best<L>;
+    fn cut<L: Lanes>(sorted: &Sorted<SUB, PARTS>) -> Best<L>;
 
     /// Which way a combination shifts the levels of group `group` of a sub-block.
     fn is_down(combination: u8, group: usize) -> bool;
@@ -66,23 +67,25 @@ pub(crate) struct Fitted {
 ///
 /// # Errors
 /// When weights have no nearest point.
-pub(crate) fn encode_rows<B: TernaryBlock<SUB>, const SUB: usize>(
+pub(crate) fn encode_rows<B: TernaryBlock<SUB, PARTS>, const SUB: usize, const PARTS: usize>(
     rows: &Rows<'_>,
     blocks: &mut [B],
 ) -> Result<(), Error> {
     let mut failed = None;
-    dispatch(Isa::best(), EncodeRows { rows, blocks, failed: &mut failed });
+    dispatch(Isa::best(), EncodeRows::<B, SUB, PARTS> { rows, blocks, failed: &mut failed });
     failed.map_or(Ok(()), |weight| Err(Error::NoNearestPoint { ty: B::TYPE, weight }))
 }
 
-struct EncodeRows<'a, B, const SUB: usize> {
+struct EncodeRows<'a, B, const SUB: usize, const PARTS: usize> {
     rows: &'a Rows<'a>,
     blocks: &'a mut [B],
     /// The first weight of the first sub-block that could not be encoded.
     failed: &'a mut Option<usize>,
 }
 
-impl<B: TernaryBlock<SUB>, const SUB: usize> Kernel for EncodeRows<'_, B, SUB> {
+impl<B: TernaryBlock<SUB, PARTS>, const SUB: usize, const PARTS: usize> Kernel
+    for EncodeRows<'_, B, SUB, PARTS>
+{
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Self { rows, blocks, failed } = self;
@@ -100,12 +103,13 @@ impl<B: TernaryBlock<SUB>, const SUB: usize> Kernel for EncodeRows<'_, B, SUB> {
             splits.clear();
             for first in (0..x.len() / SUB).step_by(L::WIDTH) {
                 let starts = (first..x.len() / SUB).take(L::WIDTH).map(|number| number * SUB);
-                let sorted = Sorted::<SUB>::new::<L>(x, w.as_flattened(), starts.clone());
-                B::cut::<L>(&sorted).splits(&sorted, starts.count(), B::LAST_COMBINATION, &mut splits);
+                let sorted = Sorted::<SUB, PARTS>::new::<L>(x, w.as_flattened(), starts.clone());
+                let best = B::cut::<L>(&sorted);
+                best.splits(&sorted, starts.count(), B::LAST_COMBINATION, &mut splits);
             }
             let each = blocks.iter_mut().zip(x.as_chunks::<256>().0).zip(&w).zip(splits.chunks(256 / SUB));
             for (number, (((block, x), w), splits)) in each.enumerate() {
-                match fit::<L, B, SUB>(x, w, splits, &mut distances) {
+                match fit::<L, B, SUB, PARTS>(x, w, splits, &mut distances) {
                     Ok(fitted) => *block = B::pack(x, w, &fitted),
                     Err(weight) => {
                         *failed = Some(start + number * 256 + weight);
@@ -125,7 +129,7 @@ fn weigh(x: &[f32; 256], importance: Option<&[f32; 256]>) -> [f32; 256] {
 
 /// Chooses points for the digits of every sub-block. Where these are no points, the scale is fitted again.
 #[inline(always)]
-fn fit<L: Lanes, B: TernaryBlock<SUB>, const SUB: usize>(
+fn fit<L: Lanes, B: TernaryBlock<SUB, PARTS>, const SUB: usize, const PARTS: usize>(
     x: &[f32; 256],
     w: &[f32; 256],
     splits: &[Option<Split<SUB>>],

@@ -63,6 +63,7 @@ impl Neon {
 
 impl Lanes for Neon {
     const WIDTH: usize = 4;
+    type Short = Self;
     type Mask = NeonMask;
 
     #[inline(always)]

@@ -32,15 +32,18 @@ impl Isa {
         let mut found = vec![Self(Kind::Scalar)];
         #[cfg(target_arch = "x86_64")]
         {
-            let f16c = is_x86_feature_detected!("f16c");
-            if f16c && is_x86_feature_detected!("avx2") {
+            let small = is_x86_feature_detected!("f16c")
+                && is_x86_feature_detected!("popcnt")
+                && is_x86_feature_detected!("bmi1")
+                && is_x86_feature_detected!("bmi2");
+            if small && is_x86_feature_detected!("avx2") {
                 found.push(Self(Kind::Avx2));
             }
             let wide = is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx512dq")
                 && is_x86_feature_detected!("avx512vl");
-            if f16c && wide {
+            if small && wide {
                 found.push(Self(Kind::Avx512));
             }
         }

@@ -62,6 +62,8 @@ pub(crate) trait Lanes:
 {
     /// The number of lanes.
     const WIDTH: usize;
+    /// The lanes for rows that are often too short for all: half as many, if that halves the work.
+    type Short: Lanes;
     /// A yes or no per lane.
     type Mask: Copy + BitAnd<Output = Self::Mask> + BitOr<Output = Self::Mask> + Not<Output = Self::Mask>;
 

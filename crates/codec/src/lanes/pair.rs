@@ -62,6 +62,7 @@ impl<T: Not<Output = T>> Not for Pair<T> {
 
 impl<L: Lanes> Lanes for Pair<L> {
     const WIDTH: usize = 2 * L::WIDTH;
+    type Short = L::Short;
     type Mask = Pair<L::Mask>;
 
     #[inline(always)]

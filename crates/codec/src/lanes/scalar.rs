@@ -7,6 +7,7 @@ use crate::primitives::{round_even, truncate};
 
 impl Lanes for f32 {
     const WIDTH: usize = 1;
+    type Short = Self;
     type Mask = bool;
 
     #[inline(always)]

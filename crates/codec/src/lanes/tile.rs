@@ -14,19 +14,8 @@ impl<const N: usize> Tile<N> {
         Self([[0.0; MAX_WIDTH]; N])
     }
 
-    /// Takes the blocks that start at `starts` in `numbers`, a lane each.
-    #[inline(always)]
-    pub(crate) fn gather(numbers: &[f32], starts: impl Iterator<Item = usize>) -> Self {
-        let mut tile = Self::new();
-        for (lane, start) in starts.enumerate().take(MAX_WIDTH) {
-            for (row, number) in tile.0.iter_mut().zip(&numbers[start..start + N]) {
-                row[lane] = *number;
-            }
-        }
-        tile
-    }
-
-    /// The same in place, for `N` that is a multiple of four. Lanes without a block hold zeros.
+    /// Takes the blocks that start at `starts` in `numbers`, a lane each, for `N` that is a multiple of four. Lanes
+    /// without a block hold zeros.
     #[inline(always)]
     pub(crate) fn fill<L: Lanes>(&mut self, numbers: &[f32], starts: impl Iterator<Item = usize>) {
         let mut blocks = [&[0.0; N]; MAX_WIDTH];

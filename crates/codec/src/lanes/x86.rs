@@ -36,13 +36,13 @@ fn drop_payloads(halves: &mut [u16]) {
 }
 
 /// Runs a kernel with eight lanes.
-#[target_feature(enable = "avx2,f16c")]
+#[target_feature(enable = "avx2,f16c,popcnt,bmi1,bmi2")]
 pub(super) fn run_avx2<K: super::Kernel>(kernel: K) {
     kernel.run::<Avx2>();
 }
 
 /// Runs a kernel with sixteen lanes.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,f16c")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,f16c,popcnt,bmi1,bmi2")]
 pub(super) fn run_avx512<K: super::Kernel>(kernel: K) {
     kernel.run::<Avx512>();
 }

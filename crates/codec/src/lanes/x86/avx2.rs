@@ -42,6 +42,7 @@ impl Avx2 {
 
 impl Lanes for Avx2 {
     const WIDTH: usize = 8;
+    type Short = Self;
     type Mask = Avx2Mask;
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use super::{FRACTION, ONES, SHIFT, drop_payloads, operators};
+use super::{Avx2, FRACTION, ONES, SHIFT, drop_payloads, operators};
 use crate::lanes::Lanes;
 
 /// Sixteen lanes.
@@ -43,6 +43,8 @@ impl Avx512 {
 
 impl Lanes for Avx512 {
     const WIDTH: usize = 16;
+    // AVX-512 implies AVX2, and many a processor splits its registers in two.
+    type Short = Avx2;
     type Mask = __mmask16;
 
     #[inline(always)]
