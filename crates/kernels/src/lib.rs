@@ -27,6 +27,7 @@ mod activations;
 mod bound;
 mod dot;
 mod error;
+mod matrix;
 pub mod reference;
 mod simd;
 
@@ -34,6 +35,7 @@ pub use activations::Activations;
 pub use bound::bound;
 pub use dot::{can_dot, dot, partner};
 pub use error::Error;
+pub use matrix::{Matrix, matmul, matmul_here, matvec, matvec_here};
 
 #[cfg(test)]
 mod tests;

@@ -8,8 +8,7 @@ use briq_format::TensorType;
 use briq_format::block::{IQ1_M, IQ1_S, IQ2_S, IQ2_XS, IQ2_XXS, IQ3_S, IQ3_XXS};
 use briq_format::scalar::F16;
 
-use super::k::{quants, sums};
-use super::{Dot, tiles_at};
+use super::{Dot, quants, sums, tiles_at};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -17,13 +16,14 @@ use crate::simd::Simd;
 trait Signed: Copy {
     /// What a unit of the integer sums is worth, beside the block's scale.
     const UNIT: f32;
-    /// Whether there is a scale per 16, and not per 32.
-    const BY_SIXTEEN: bool;
 
     fn scale(&self) -> F16;
 
     /// The scale of each 16 weights, twice of what is stored and one more.
     fn scales(&self) -> [i8; 16];
+
+    /// Half of these, rounded down, as words.
+    fn halved_scales<S: Simd>(&self, simd: S) -> S::Ints;
 
     /// The magnitudes of a run of 32 weights.
     fn magnitudes<S: Simd>(&self, simd: S, run: usize) -> S::Ints;
@@ -62,27 +62,19 @@ fn vector<B: Signed, S: Simd, const C: usize>(simd: S, row: &[B], columns: [&[Ti
     let mut totals = [simd.zeros(); C];
     for (place, block) in row.iter().enumerate() {
         let tiles = tiles_at(columns, place);
-        let scales = block.scales();
-        let scales = match B::BY_SIXTEEN {
-            true => simd.by_sixteen(simd.words(&scales)),
-            false => {
-                let mut by_32 = [0; 8];
-                for run in 0..8 {
-                    by_32[run] = scales[2 * run];
-                }
-                simd.by_thirty_two(by_32)
-            }
-        };
+        let halved = block.halved_scales(simd);
+        let scales = simd.add_words(simd.add_words(halved, halved), simd.splat_word(1));
+        let scales = simd.by_sixteen(scales);
         let scale = simd.half(block.scale().to_bits()) * B::UNIT;
         let mut products = [[simd.zero(); 2]; C];
-        for run in 0..8 {
+        unrolled!(run in 0 1 2 3 4 5 6 7 => {
             let (magnitudes, signs) = (block.magnitudes(simd, run), block.signs(run));
             for c in 0..C {
                 let quants = simd.negate_where(quants(simd, tiles[c], run), signs);
                 let pairs = simd.products(magnitudes, quants);
                 products[c][run % 2] = simd.add_scaled(products[c][run % 2], pairs, scales[run]);
             }
-        }
+        });
         for c in 0..C {
             let products = simd.to_floats(simd.add(products[c][0], products[c][1]));
             totals[c] = simd.multiply_add(products, simd.splat_float(scale * tiles[c].scales[0]), totals[c]);
@@ -123,9 +115,9 @@ macro_rules! eights {
         fn magnitudes<S: Simd>(&self, simd: S, run: usize) -> S::Ints {
             let index: fn(&Self, usize) -> usize = $index;
             let mut eights = [0; 4];
-            for i in 0..4 {
+            unrolled!(i in 0 1 2 3 => {
                 eights[i] = u64::from_le_bytes($table[index(self, 4 * run + i)]);
-            }
+            });
             simd.join_four(eights)
         }
 
@@ -143,9 +135,9 @@ macro_rules! fours {
         fn magnitudes<S: Simd>(&self, simd: S, run: usize) -> S::Ints {
             let index: fn(&Self, usize) -> usize = $index;
             let mut fours = [0; 8];
-            for i in 0..8 {
+            unrolled!(i in 0 1 2 3 4 5 6 7 => {
                 fours[i] = u32::from_le_bytes($table[index(self, 8 * run + i)]);
-            }
+            });
             simd.join_eight(fours)
         }
 
@@ -168,7 +160,6 @@ fn twice(scale: impl Fn(usize) -> i8) -> [i8; 16] {
 
 impl Signed for IQ2_XXS {
     const UNIT: f32 = 0.125;
-    const BY_SIXTEEN: bool = false;
 
     fn scale(&self) -> F16 {
         self.scale
@@ -176,6 +167,15 @@ impl Signed for IQ2_XXS {
     #[inline(always)]
     fn scales(&self) -> [i8; 16] {
         twice(|run| (self.records[run].signs_and_scale.get() >> 28) as i8 * 2 + 1)
+    }
+    #[inline(always)]
+    fn halved_scales<S: Simd>(&self, simd: S) -> S::Ints {
+        let mut codes = [0_u64; 2];
+        unrolled!(run in 0 1 2 3 4 5 6 7 => {
+            let code = self.records[run].signs_and_scale.get() >> 28;
+            codes[run / 4] |= u64::from(code) * 0x0101 << (16 * (run % 4));
+        });
+        simd.byte_words(codes)
     }
     #[inline(always)]
     fn signs(&self, run: usize) -> u32 {
@@ -186,7 +186,6 @@ impl Signed for IQ2_XXS {
 
 impl Signed for IQ2_XS {
     const UNIT: f32 = 0.125;
-    const BY_SIXTEEN: bool = true;
 
     fn scale(&self) -> F16 {
         self.scale
@@ -198,6 +197,10 @@ impl Signed for IQ2_XS {
             scales[i] = odd(&self.scales, i);
         }
         scales
+    }
+    #[inline(always)]
+    fn halved_scales<S: Simd>(&self, simd: S) -> S::Ints {
+        simd.nibble_words(self.scales)
     }
     #[inline(always)]
     fn signs(&self, run: usize) -> u32 {
@@ -209,7 +212,6 @@ impl Signed for IQ2_XS {
 
 impl Signed for IQ2_S {
     const UNIT: f32 = 0.125;
-    const BY_SIXTEEN: bool = true;
 
     fn scale(&self) -> F16 {
         self.scale
@@ -221,6 +223,10 @@ impl Signed for IQ2_S {
             scales[i] = odd(&self.scales, i);
         }
         scales
+    }
+    #[inline(always)]
+    fn halved_scales<S: Simd>(&self, simd: S) -> S::Ints {
+        simd.nibble_words(self.scales)
     }
     #[inline(always)]
     fn signs(&self, run: usize) -> u32 {
@@ -234,7 +240,6 @@ impl Signed for IQ2_S {
 
 impl Signed for IQ3_XXS {
     const UNIT: f32 = 0.25;
-    const BY_SIXTEEN: bool = false;
 
     fn scale(&self) -> F16 {
         self.scale
@@ -242,6 +247,15 @@ impl Signed for IQ3_XXS {
     #[inline(always)]
     fn scales(&self) -> [i8; 16] {
         twice(|run| (self.signs_and_scales[run].get() >> 28) as i8 * 2 + 1)
+    }
+    #[inline(always)]
+    fn halved_scales<S: Simd>(&self, simd: S) -> S::Ints {
+        let mut codes = [0_u64; 2];
+        unrolled!(run in 0 1 2 3 4 5 6 7 => {
+            let code = self.signs_and_scales[run].get() >> 28;
+            codes[run / 4] |= u64::from(code) * 0x0101 << (16 * (run % 4));
+        });
+        simd.byte_words(codes)
     }
     #[inline(always)]
     fn signs(&self, run: usize) -> u32 {
@@ -252,7 +266,6 @@ impl Signed for IQ3_XXS {
 
 impl Signed for IQ3_S {
     const UNIT: f32 = 1.0;
-    const BY_SIXTEEN: bool = false;
 
     fn scale(&self) -> F16 {
         self.scale
@@ -260,6 +273,15 @@ impl Signed for IQ3_S {
     #[inline(always)]
     fn scales(&self) -> [i8; 16] {
         twice(|run| odd(&self.scales, run))
+    }
+    #[inline(always)]
+    fn halved_scales<S: Simd>(&self, simd: S) -> S::Ints {
+        let mut codes = [0_u64; 2];
+        unrolled!(run in 0 1 2 3 4 5 6 7 => {
+            let code = self.scales[run / 2] >> (4 * (run % 2)) & 15;
+            codes[run / 4] |= u64::from(code) * 0x0101 << (16 * (run % 4));
+        });
+        simd.byte_words(codes)
     }
     #[inline(always)]
     fn signs(&self, run: usize) -> u32 {
@@ -279,6 +301,9 @@ trait Shifted: Copy {
 
     /// The scale of each 16 weights, twice of what is stored and one more.
     fn scales(&self) -> [i8; 16];
+
+    /// Half of these, rounded down, as words.
+    fn halved_scales<S: Simd>(&self, simd: S) -> S::Ints;
 
     /// Index of the point of each 8 weights, and whether it is shifted down.
     fn point(&self, k: usize) -> (usize, bool);
@@ -329,7 +354,8 @@ fn shifted_vector<B: Shifted, S: Simd, const C: usize>(
     let mut totals = [simd.zeros(); C];
     for (place, block) in row.iter().enumerate() {
         let tiles = tiles_at(columns, place);
-        let words = simd.words(&block.scales());
+        let halved = block.halved_scales(simd);
+        let words = simd.add_words(simd.add_words(halved, halved), simd.splat_word(1));
         let scales = simd.by_sixteen(words);
         let scale = simd.half(block.scale().to_bits()) * 0.125;
         let mut products = [[simd.zero(); 2]; C];
@@ -337,17 +363,17 @@ fn shifted_vector<B: Shifted, S: Simd, const C: usize>(
             let excess = simd.add_scaled(simd.zero(), words, simd.load_words(&tiles[c].negative_sums_16));
             products[c] = [simd.shift_left_ints::<3>(excess), excess];
         }
-        for run in 0..8 {
+        unrolled!(run in 0 1 2 3 4 5 6 7 => {
             let mut codes = [0; 4];
-            for i in 0..4 {
+            unrolled!(i in 0 1 2 3 => {
                 codes[i] = code(block, 4 * run + i);
-            }
+            });
             let codes = simd.join_four(codes);
             for c in 0..C {
                 let pairs = simd.products(codes, quants(simd, tiles[c], run));
                 products[c][run % 2] = simd.add_scaled(products[c][run % 2], pairs, scales[run]);
             }
-        }
+        });
         for c in 0..C {
             let products = simd.to_floats(simd.add(products[c][0], products[c][1]));
             totals[c] = simd.multiply_add(products, simd.splat_float(scale * tiles[c].scales[0]), totals[c]);
@@ -384,6 +410,15 @@ impl Shifted for IQ1_S {
         twice(|run| (self.grid_indices_high_and_scales[run].get() >> 12 & 7) as i8 * 2 + 1)
     }
     #[inline(always)]
+    fn halved_scales<S: Simd>(&self, simd: S) -> S::Ints {
+        let mut codes = [0_u64; 2];
+        unrolled!(run in 0 1 2 3 4 5 6 7 => {
+            let code = self.grid_indices_high_and_scales[run].get() >> 12 & 7;
+            codes[run / 4] |= u64::from(code) * 0x0101 << (16 * (run % 4));
+        });
+        simd.byte_words(codes)
+    }
+    #[inline(always)]
     fn point(&self, k: usize) -> (usize, bool) {
         let high = self.grid_indices_high_and_scales[k / 4].get();
         let index = usize::from(self.grid_indices_low[k]) | usize::from(high >> (3 * (k % 4)) & 7) << 8;
@@ -402,6 +437,11 @@ impl Shifted for IQ1_M {
             scales[i] = (self.scales[i / 4].get() >> (3 * (i % 4)) & 7) as i8 * 2 + 1;
         }
         scales
+    }
+    #[inline(always)]
+    fn halved_scales<S: Simd>(&self, simd: S) -> S::Ints {
+        let [a, b, c, d] = &self.scales;
+        simd.triple_words([a.get(), b.get(), c.get(), d.get()])
     }
     #[inline(always)]
     fn point(&self, k: usize) -> (usize, bool) {

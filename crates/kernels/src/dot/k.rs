@@ -8,7 +8,7 @@ use briq_format::TensorType;
 use briq_format::block::{IQ4_XS, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K};
 use briq_format::scalar::F16;
 
-use super::{Dot, integer_dot, tiles_at};
+use super::{Dot, integer_dot, quants, sums, tiles_at};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -27,22 +27,6 @@ fn add_lanes(sums: &mut [f32; 8], scale: f32, products: [i32; 8]) {
     for (sum, products) in sums.iter_mut().zip(products) {
         *sum += scale * products as f32;
     }
-}
-
-/// The quants of part of a tile.
-#[inline(always)]
-pub(super) fn quants<S: Simd>(simd: S, tile: &Tile, run: usize) -> S::Ints {
-    simd.load_signed(&tile.quants_32()[run])
-}
-
-/// The sums of all columns.
-#[inline(always)]
-pub(super) fn sums<S: Simd, const C: usize>(simd: S, sums: [S::Floats; C]) -> [f32; C] {
-    let mut products = [0.0; C];
-    for c in 0..C {
-        products[c] = simd.sum(sums[c]);
-    }
-    products
 }
 
 /// Q4_K and Q5_K one number at a time: the minimums times the sums of activations are taken off block by block.
@@ -75,12 +59,12 @@ fn add_affine<S: Simd, const C: usize>(
     let minimums = simd.ints(unpacked.minimums);
     let (scale, minimum) = (simd.half(scale.to_bits()), simd.half(minimum.to_bits()));
     let mut products = [[simd.zero(); 2]; C];
-    for run in 0..8 {
+    unrolled!(run in 0 1 2 3 4 5 6 7 => {
         for c in 0..C {
             let pairs = simd.products(codes[run], quants(simd, tiles[c], run));
             products[c][run % 2] = simd.add_scaled(products[c][run % 2], pairs, scales[run]);
         }
-    }
+    });
     for c in 0..C {
         let tile = tiles[c];
         let products = simd.to_floats(simd.add(products[c][0], products[c][1]));
@@ -95,8 +79,7 @@ fn add_affine<S: Simd, const C: usize>(
 #[inline(always)]
 fn nibbles<S: Simd>(simd: S, bytes: &[u8; 32]) -> [S::Ints; 2] {
     let bytes = simd.load(bytes);
-    let low = simd.splat(15);
-    [simd.and(bytes, low), simd.and(simd.shift_right::<4>(bytes), low)]
+    [simd.bits::<0, 4, 0>(bytes), simd.bits::<4, 4, 0>(bytes)]
 }
 
 /// The runs of 32 bytes of a field.
@@ -118,9 +101,10 @@ impl Dot for Q4_K {
         let mut sums = [[simd.zeros(); 2]; C];
         for (place, block) in row.iter().enumerate() {
             let mut codes = [simd.zero(); 8];
-            for (i, bytes) in runs(&block.quants).iter().enumerate() {
-                [codes[2 * i], codes[2 * i + 1]] = nibbles(simd, bytes);
-            }
+            let bytes = runs(&block.quants);
+            unrolled!(i in 0 1 2 3 => {
+                [codes[2 * i], codes[2 * i + 1]] = nibbles(simd, &bytes[i]);
+            });
             let header = (block.scale, block.minimum, &block.scales_and_minimums);
             add_affine(simd, header, codes, tiles_at(columns, place), &mut sums);
         }
@@ -149,26 +133,26 @@ impl Dot for Q5_K {
     #[inline(always)]
     fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
         let mut sums = [[simd.zeros(); 2]; C];
-        let fifth = simd.splat(16);
         for (place, block) in row.iter().enumerate() {
             let high = simd.load(&block.high_bits);
             // Bit `run` of a byte, moved to where the fifth bit of a code is.
             let high = [
-                simd.shift_left::<4>(high),
-                simd.shift_left::<3>(high),
-                simd.shift_left::<2>(high),
-                simd.shift_left::<1>(high),
-                high,
-                simd.shift_right::<1>(high),
-                simd.shift_right::<2>(high),
-                simd.shift_right::<3>(high),
+                simd.bits::<0, 1, 4>(high),
+                simd.bits::<1, 1, 4>(high),
+                simd.bits::<2, 1, 4>(high),
+                simd.bits::<3, 1, 4>(high),
+                simd.bits::<4, 1, 4>(high),
+                simd.bits::<5, 1, 4>(high),
+                simd.bits::<6, 1, 4>(high),
+                simd.bits::<7, 1, 4>(high),
             ];
             let mut codes = [simd.zero(); 8];
-            for (i, bytes) in runs(&block.low_bits).iter().enumerate() {
-                let [low, upper] = nibbles(simd, bytes);
-                codes[2 * i] = simd.or(low, simd.and(high[2 * i], fifth));
-                codes[2 * i + 1] = simd.or(upper, simd.and(high[2 * i + 1], fifth));
-            }
+            let bytes = runs(&block.low_bits);
+            unrolled!(i in 0 1 2 3 => {
+                let [low, upper] = nibbles(simd, &bytes[i]);
+                codes[2 * i] = simd.or(low, high[2 * i]);
+                codes[2 * i + 1] = simd.or(upper, high[2 * i + 1]);
+            });
             let header = (block.scale, block.minimum, &block.scales_and_minimums);
             add_affine(simd, header, codes, tiles_at(columns, place), &mut sums);
         }
@@ -194,12 +178,12 @@ fn add_sixteens<S: Simd, const C: usize, const ZERO: i32>(
         let excess = simd.add_scaled(simd.zero(), scales, negative_sums);
         products[c][0] = simd.shift_left_ints::<ZERO>(excess);
     }
-    for run in 0..8 {
+    unrolled!(run in 0 1 2 3 4 5 6 7 => {
         for c in 0..C {
             let pairs = simd.products(codes[run], quants(simd, tiles[c], run));
             products[c][run % 2] = simd.add_scaled(products[c][run % 2], pairs, spread[run]);
         }
-    }
+    });
     for c in 0..C {
         let products = simd.to_floats(simd.add(products[c][0], products[c][1]));
         sums[c] = simd.multiply_add(products, simd.splat_float(scale * tiles[c].scales[0]), sums[c]);
@@ -222,19 +206,18 @@ impl Dot for Q6_K {
     #[inline(always)]
     fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
         let mut totals = [simd.zeros(); C];
-        let high_bits = simd.splat(0x30);
         for (place, block) in row.iter().enumerate() {
             let (low, high) = (runs(&block.low_bits), runs(&block.high_bits));
             let mut codes = [simd.zero(); 8];
-            for half in 0..2 {
+            unrolled!(half in 0 1 => {
                 let high = simd.load(&high[half]);
                 let [a, c] = nibbles(simd, &low[2 * half]);
                 let [b, d] = nibbles(simd, &low[2 * half + 1]);
-                codes[4 * half] = simd.or(a, simd.and(simd.shift_left::<4>(high), high_bits));
-                codes[4 * half + 1] = simd.or(b, simd.and(simd.shift_left::<2>(high), high_bits));
-                codes[4 * half + 2] = simd.or(c, simd.and(high, high_bits));
-                codes[4 * half + 3] = simd.or(d, simd.and(simd.shift_right::<2>(high), high_bits));
-            }
+                codes[4 * half] = simd.or(a, simd.bits::<0, 2, 4>(high));
+                codes[4 * half + 1] = simd.or(b, simd.bits::<2, 2, 4>(high));
+                codes[4 * half + 2] = simd.or(c, simd.bits::<4, 2, 4>(high));
+                codes[4 * half + 3] = simd.or(d, simd.bits::<6, 2, 4>(high));
+            });
             let scales = (block.scale, simd.words(&block.scales));
             add_sixteens::<S, C, 5>(simd, scales, codes, tiles_at(columns, place), &mut totals);
         }
@@ -246,12 +229,11 @@ impl Dot for Q6_K {
 #[inline(always)]
 pub(super) fn planes<S: Simd>(simd: S, bytes: &[u8; 32]) -> [S::Ints; 4] {
     let bytes = simd.load(bytes);
-    let low = simd.splat(3);
     [
-        simd.and(bytes, low),
-        simd.and(simd.shift_right::<2>(bytes), low),
-        simd.and(simd.shift_right::<4>(bytes), low),
-        simd.and(simd.shift_right::<6>(bytes), low),
+        simd.bits::<0, 2, 0>(bytes),
+        simd.bits::<2, 2, 0>(bytes),
+        simd.bits::<4, 2, 0>(bytes),
+        simd.bits::<6, 2, 0>(bytes),
     ]
 }
 
@@ -272,37 +254,42 @@ impl Dot for Q3_K {
     #[inline(always)]
     fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
         let mut totals = [simd.zeros(); C];
-        let third = simd.splat(4);
         for (place, block) in row.iter().enumerate() {
             let high = simd.load(&block.high_bits);
             let high = [
-                simd.shift_left::<2>(high),
-                simd.shift_left::<1>(high),
-                high,
-                simd.shift_right::<1>(high),
-                simd.shift_right::<2>(high),
-                simd.shift_right::<3>(high),
-                simd.shift_right::<4>(high),
-                simd.shift_right::<5>(high),
+                simd.bits::<0, 1, 2>(high),
+                simd.bits::<1, 1, 2>(high),
+                simd.bits::<2, 1, 2>(high),
+                simd.bits::<3, 1, 2>(high),
+                simd.bits::<4, 1, 2>(high),
+                simd.bits::<5, 1, 2>(high),
+                simd.bits::<6, 1, 2>(high),
+                simd.bits::<7, 1, 2>(high),
             ];
             let mut codes = [simd.zero(); 8];
-            for (half, bytes) in runs(&block.low_bits).iter().enumerate() {
-                let planes = planes(simd, bytes);
-                for plane in 0..4 {
-                    let run = 4 * half + plane;
-                    codes[run] = simd.or(planes[plane], simd.and(high[run], third));
-                }
-            }
-            let mut scales = [0; 16];
-            let packed = q3_k_scales(&block.scales);
-            for i in 0..16 {
-                scales[i] = packed[i].wrapping_sub(32).cast_signed();
-            }
-            let scales = (block.scale, simd.words(&scales));
+            let bytes = runs(&block.low_bits);
+            let planes = [planes(simd, &bytes[0]), planes(simd, &bytes[1])];
+            unrolled!(run in 0 1 2 3 4 5 6 7 => {
+                codes[run] = simd.or(planes[run / 4][run % 4], high[run]);
+            });
+            let scales = simd.add_words(q3_k_words(simd, &block.scales), simd.splat_word(-32));
+            let scales = (block.scale, scales);
             add_sixteens::<S, C, 2>(simd, scales, codes, tiles_at(columns, place), &mut totals);
         }
         sums(simd, totals)
     }
+}
+
+/// The scales of Q3_K, 32 added, as words.
+#[inline(always)]
+fn q3_k_words<S: Simd>(simd: S, packed: &[u8; 12]) -> S::Ints {
+    let [a, b, c, d, e, f, g, h, high @ ..] = *packed;
+    let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    let high = u64::from(u32::from_le_bytes(high));
+    let (first, last) = (low & 0x0F0F_0F0F_0F0F_0F0F, low >> 4 & 0x0F0F_0F0F_0F0F_0F0F);
+    // Bits 0 and 1, then 2 and 3 of the four bytes go to the first eight scales, the others to the last.
+    let pair = |high: u64| (high & 0x0303_0303 | (high >> 2 & 0x0303_0303) << 32) << 4;
+    simd.byte_words([first | pair(high), last | pair(high >> 4)])
 }
 
 impl Dot for Q2_K {
@@ -340,16 +327,14 @@ impl Dot for Q2_K {
             let (spread, minimums) = (simd.by_sixteen(simd.words(&scales)), simd.words(&minimums));
             let (scale, minimum) = (simd.half(block.scale.to_bits()), simd.half(block.minimum.to_bits()));
             let mut products = [[simd.zero(); 2]; C];
-            for (half, bytes) in runs(&block.quants).iter().enumerate() {
-                let planes = planes(simd, bytes);
-                for plane in 0..4 {
-                    let run = 4 * half + plane;
-                    for c in 0..C {
-                        let pairs = simd.products(planes[plane], quants(simd, tiles[c], run));
-                        products[c][run % 2] = simd.add_scaled(products[c][run % 2], pairs, spread[run]);
-                    }
+            let bytes = runs(&block.quants);
+            let planes = [planes(simd, &bytes[0]), planes(simd, &bytes[1])];
+            unrolled!(run in 0 1 2 3 4 5 6 7 => {
+                for c in 0..C {
+                    let pairs = simd.products(planes[run / 4][run % 4], quants(simd, tiles[c], run));
+                    products[c][run % 2] = simd.add_scaled(products[c][run % 2], pairs, spread[run]);
                 }
-            }
+            });
             for c in 0..C {
                 let tile = tiles[c];
                 let rise = simd.add_scaled(simd.zero(), minimums, simd.load_words(&tile.negative_sums_16));
@@ -363,16 +348,16 @@ impl Dot for Q2_K {
     }
 }
 
-/// The eight scales of IQ4_XS, less their zero point.
+/// The eight scales of IQ4_XS, 32 added.
 #[inline(always)]
-fn iq4_xs_scales(block: &IQ4_XS) -> [i8; 8] {
-    let high = block.scales_high.get();
-    let mut scales = [0; 8];
-    for b in 0..8 {
-        let low = block.scales_low[b / 2] >> (4 * (b % 2)) & 15;
-        scales[b] = (low | ((high >> (2 * b)) as u8 & 3) << 4).cast_signed() - 32;
-    }
-    scales
+fn iq4_xs_codes(block: &IQ4_XS) -> [u8; 8] {
+    let low = u64::from(u32::from_le_bytes(block.scales_low));
+    let high = u64::from(block.scales_high.get());
+    let mut codes = 0;
+    unrolled!(b in 0 1 2 3 4 5 6 7 => {
+        codes |= ((low >> (4 * b) & 15) | (high >> (2 * b) & 3) << 4) << (8 * b);
+    });
+    codes.to_le_bytes()
 }
 
 impl Dot for IQ4_XS {
@@ -385,8 +370,8 @@ impl Dot for IQ4_XS {
             let scale = weights.scale.to_f32() * tile.scales[0];
             let levels = weights.quants();
             let groups = levels.as_chunks::<32>().0.iter().zip(tile.quants_32());
-            for ((levels, quants), group_scale) in groups.zip(iq4_xs_scales(weights)) {
-                sum += scale * f32::from(group_scale) * integer_dot(levels, quants) as f32;
+            for ((levels, quants), code) in groups.zip(iq4_xs_codes(weights)) {
+                sum += scale * (f32::from(code) - 32.0) * integer_dot(levels, quants) as f32;
             }
         }
         sum
@@ -395,23 +380,25 @@ impl Dot for IQ4_XS {
     #[inline(always)]
     fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
         let mut totals = [simd.zeros(); C];
-        let table = simd.table(&IQ4_LEVELS);
+        let table = simd.bias(simd.table(&IQ4_LEVELS));
         for (place, block) in row.iter().enumerate() {
             let tiles = tiles_at(columns, place);
-            let scales = simd.by_thirty_two(iq4_xs_scales(block));
+            let scales = simd.subtract(simd.ints(iq4_xs_codes(block)), simd.splat_int(32));
             let scale = simd.half(block.scale.to_bits());
-            let mut products = [[simd.zero(); 2]; C];
-            for (run, bytes) in block.quants.as_chunks::<16>().0.iter().enumerate() {
-                let levels = simd.look_up(table, simd.load_nibbles(bytes));
-                for c in 0..C {
-                    let pairs = simd.signed_products(levels, quants(simd, tiles[c], run));
-                    products[c][run % 2] = simd.add_scaled(products[c][run % 2], pairs, scales[run]);
-                }
-            }
+            let bytes = block.quants.as_chunks::<16>().0;
+            let mut levels = [simd.zero(); 8];
+            unrolled!(run in 0 1 2 3 4 5 6 7 => {
+                levels[run] = simd.look_up(table, simd.load_nibbles(&bytes[run]));
+            });
             for c in 0..C {
-                let products = simd.to_floats(simd.add(products[c][0], products[c][1]));
-                totals[c] =
-                    simd.multiply_add(products, simd.splat_float(scale * tiles[c].scales[0]), totals[c]);
+                let mut products = [simd.zero(); 8];
+                unrolled!(run in 0 1 2 3 4 5 6 7 => {
+                    products[run] = simd.biased_dot(levels[run], quants(simd, tiles[c], run));
+                });
+                let negative_sums = simd.load_ints(&tiles[c].negative_sums);
+                let products = simd.unbias(simd.sum_eight(products), negative_sums);
+                let products = simd.to_floats(simd.multiply_ints(products, scales));
+                totals[c] = simd.multiply_add(products, simd.splat_float(scale * tiles[c].scales[0]), totals[c]);
             }
         }
         sums(simd, totals)

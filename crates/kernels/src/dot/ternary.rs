@@ -5,8 +5,8 @@ use briq_format::TensorType;
 use briq_format::block::{TQ1_0, TQ2_0};
 use briq_format::scalar::F16;
 
-use super::k::{planes, quants, runs, sums};
-use super::{Dot, integer_dot, tiles_at};
+use super::k::{planes, runs};
+use super::{Dot, integer_dot, quants, sums, tiles_at};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -31,9 +31,9 @@ fn add<S: Simd, const C: usize>(
     for c in 0..C {
         // A digit is the weight over its scale plus 1.
         let mut products = [simd.load_ints(&tiles[c].negative_sums), simd.zero()];
-        for run in 0..8 {
+        unrolled!(run in 0 1 2 3 4 5 6 7 => {
             products[run % 2] = simd.add_dot(products[run % 2], digits[run], quants(simd, tiles[c], run));
-        }
+        });
         let products = simd.to_floats(simd.add(products[0], products[1]));
         sums[c] = simd.multiply_add(products, simd.splat_float(scale * tiles[c].scales[0]), sums[c]);
     }
@@ -88,10 +88,11 @@ fn five_digits<S: Simd>(simd: S, bytes: &[u8; 48]) -> ([S::Ints; 5], S::Ints) {
     let (first, rest) = bytes.split_at(32);
     let mut fraction = simd.load(first.first_chunk().unwrap_or(&[0; 32]));
     let mut digits = [fraction; 5];
-    for n in 0..5 {
-        digits[n] = digit(simd, fraction);
+    digits[0] = digit(simd, fraction);
+    unrolled!(n in 1 2 3 4 => {
         fraction = three_times(simd, fraction);
-    }
+        digits[n] = digit(simd, fraction);
+    });
     (digits, simd.load_twice(rest.first_chunk().unwrap_or(&[0; 16])))
 }
 

@@ -21,8 +21,8 @@ pub(super) unsafe fn run_avx2<W: Work>(work: W) -> W::Output {
 /// Does the work with AVX-512.
 ///
 /// # Safety
-/// The processor has AVX2, FMA, F16C, and AVX-512 with F, BW, VL and VNNI.
-#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512vnni")]
+/// The processor has AVX2, FMA, F16C, and AVX-512 with F, BW, VL and VNNI, and GFNI.
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512vnni,gfni")]
 pub(super) unsafe fn run_avx512<W: Work>(work: W) -> W::Output {
     work.vector(avx512::Avx512::new())
 }
