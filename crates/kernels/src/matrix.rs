@@ -297,8 +297,8 @@ mod tests {
             "the row has 32 weights, but there are 64 activations"
         );
         assert_eq!(
-            Matrix::new(TensorType::Q4_0, &bytes, 64).map(drop).unwrap_err().to_string(),
-            "36 bytes are no whole number of rows of 64 weights of Q4_0"
+            Matrix::new(TensorType::Q4_0, &bytes, 96).map(drop).unwrap_err().to_string(),
+            "36 bytes are no whole number of rows of 96 weights of Q4_0"
         );
     }
 }

@@ -55,9 +55,8 @@ pub(super) trait Eighth: Block + FromZeros + Quants<32> {
 
 /// The product of a row, block by block.
 pub(super) fn scalar<B: Eighth>(row: &[B], column: &[Tile]) -> f32 {
-    let tiles = column
-        .iter()
-        .flat_map(|tile| tile.quants_32().iter().zip(tile.scales.iter().zip(&tile.stated_sums)));
+    let tiles =
+        column.iter().flat_map(|tile| tile.quants_32().iter().zip(tile.scales.iter().zip(&tile.stated_sums)));
     let terms = row.iter().zip(tiles).map(|(block, (quants, (&scale, &stated_sum)))| {
         block.term(integer_dot(&block.quants(), quants) as f32, scale, stated_sum)
     });
@@ -66,11 +65,7 @@ pub(super) fn scalar<B: Eighth>(row: &[B], column: &[Tile]) -> f32 {
 
 /// The products of a row with `C` columns.
 #[inline(always)]
-pub(super) fn dot<B: Eighth, S: Simd, const C: usize>(
-    simd: S,
-    row: &[B],
-    columns: [&[Tile]; C],
-) -> [f32; C] {
+pub(super) fn dot<B: Eighth, S: Simd, const C: usize>(simd: S, row: &[B], columns: [&[Tile]; C]) -> [f32; C] {
     let shared = B::shared(simd);
     let mut sums = [simd.zeros(); C];
     let (eights, rest) = row.as_chunks::<8>();

@@ -8,7 +8,7 @@ use briq_format::TensorType;
 use briq_format::block::{IQ1_M, IQ1_S, IQ2_S, IQ2_XS, IQ2_XXS, IQ3_S, IQ3_XXS};
 use briq_format::scalar::F16;
 
-use super::{Dot, quants, sums, tiles_at};
+use super::{Dot, chains, joined, quants, sums, tiles_at};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -66,17 +66,17 @@ fn vector<B: Signed, S: Simd, const C: usize>(simd: S, row: &[B], columns: [&[Ti
         let scales = simd.add_words(simd.add_words(halved, halved), simd.splat_word(1));
         let scales = simd.by_sixteen(scales);
         let scale = simd.half(block.scale().to_bits()) * B::UNIT;
-        let mut products = [[simd.zero(); 2]; C];
+        let mut products = [[simd.zero(); 4]; C];
         unrolled!(run in 0 1 2 3 4 5 6 7 => {
             let (magnitudes, signs) = (block.magnitudes(simd, run), block.signs(run));
             for c in 0..C {
                 let quants = simd.negate_where(quants(simd, tiles[c], run), signs);
                 let pairs = simd.products(magnitudes, quants);
-                products[c][run % 2] = simd.add_scaled(products[c][run % 2], pairs, scales[run]);
+                products[c][run % chains(C)] = simd.add_scaled(products[c][run % chains(C)], pairs, scales[run]);
             }
         });
         for c in 0..C {
-            let products = simd.to_floats(simd.add(products[c][0], products[c][1]));
+            let products = simd.to_floats(joined::<S, C>(simd, products[c]));
             totals[c] = simd.multiply_add(products, simd.splat_float(scale * tiles[c].scales[0]), totals[c]);
         }
     }
@@ -358,10 +358,10 @@ fn shifted_vector<B: Shifted, S: Simd, const C: usize>(
         let words = simd.add_words(simd.add_words(halved, halved), simd.splat_word(1));
         let scales = simd.by_sixteen(words);
         let scale = simd.half(block.scale().to_bits()) * 0.125;
-        let mut products = [[simd.zero(); 2]; C];
+        let mut products = [[simd.zero(); 4]; C];
         for c in 0..C {
             let excess = simd.add_scaled(simd.zero(), words, simd.load_words(&tiles[c].negative_sums_16));
-            products[c] = [simd.shift_left_ints::<3>(excess), excess];
+            products[c][0] = simd.add(simd.shift_left_ints::<3>(excess), excess);
         }
         unrolled!(run in 0 1 2 3 4 5 6 7 => {
             let mut codes = [0; 4];
@@ -371,11 +371,11 @@ fn shifted_vector<B: Shifted, S: Simd, const C: usize>(
             let codes = simd.join_four(codes);
             for c in 0..C {
                 let pairs = simd.products(codes, quants(simd, tiles[c], run));
-                products[c][run % 2] = simd.add_scaled(products[c][run % 2], pairs, scales[run]);
+                products[c][run % chains(C)] = simd.add_scaled(products[c][run % chains(C)], pairs, scales[run]);
             }
         });
         for c in 0..C {
-            let products = simd.to_floats(simd.add(products[c][0], products[c][1]));
+            let products = simd.to_floats(joined::<S, C>(simd, products[c]));
             totals[c] = simd.multiply_add(products, simd.splat_float(scale * tiles[c].scales[0]), totals[c]);
         }
     }

@@ -7,8 +7,9 @@ use briq_codec::{Quants, k_scales};
 use briq_format::TensorType;
 use briq_format::block::{IQ4_XS, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K};
 use briq_format::scalar::F16;
+use zerocopy::{Immutable, IntoBytes};
 
-use super::{Dot, integer_dot, quants, sums, tiles_at};
+use super::{Dot, chains, integer_dot, joined, quants, sums, tiles_at};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -45,34 +46,38 @@ fn affine<B: Quants<256>>(row: &[B], column: &[Tile], header: impl Fn(&B) -> (F1
     sums.iter().fold(sum, |sum, lane| sum + lane)
 }
 
-/// Q4_K and Q5_K: what both do with a super-block, whose codes are already there.
+/// Q4_K and Q5_K: what both do with a super-block, whose codes are already there. They begin with the same 16 bytes.
 #[inline(always)]
 fn add_affine<S: Simd, const C: usize>(
     simd: S,
-    (scale, minimum, packed): (F16, F16, &[u8; 12]),
+    header: &[u8; 16],
     codes: [S::Ints; 8],
     tiles: [&Tile; C],
     sums: &mut [[S::Floats; 2]; C],
 ) {
-    let unpacked = k_scales::unpack(packed);
-    let scales = simd.by_thirty_two(unpacked.scales.map(u8::cast_signed));
-    let minimums = simd.ints(unpacked.minimums);
-    let (scale, minimum) = (simd.half(scale.to_bits()), simd.half(minimum.to_bits()));
-    let mut products = [[simd.zero(); 2]; C];
+    let (units, scales, minimums) = simd.k_header(header);
+    let mut products = [[simd.zero(); 4]; C];
     unrolled!(run in 0 1 2 3 4 5 6 7 => {
         for c in 0..C {
             let pairs = simd.products(codes[run], quants(simd, tiles[c], run));
-            products[c][run % 2] = simd.add_scaled(products[c][run % 2], pairs, scales[run]);
+            products[c][run % chains(C)] = simd.add_scaled(products[c][run % chains(C)], pairs, scales[run]);
         }
     });
     for c in 0..C {
         let tile = tiles[c];
-        let products = simd.to_floats(simd.add(products[c][0], products[c][1]));
+        let products = simd.to_floats(joined::<S, C>(simd, products[c]));
         let rise = simd.to_floats(simd.multiply_ints(minimums, simd.load_ints(&tile.negative_sums)));
-        let (scale, minimum) = (scale * tile.scales[0], minimum * tile.scales[0]);
-        sums[c][0] = simd.multiply_add(products, simd.splat_float(scale), sums[c][0]);
-        sums[c][1] = simd.multiply_add(rise, simd.splat_float(minimum), sums[c][1]);
+        let [scale, minimum] = simd.scaled_pair(units, tile.scales[0]);
+        sums[c][0] = simd.multiply_add(products, scale, sums[c][0]);
+        sums[c][1] = simd.multiply_add(rise, minimum, sums[c][1]);
     }
+}
+
+/// Scale, minimum, and the scales and minimums of sub-blocks: the first 16 bytes of a block.
+#[inline(always)]
+fn header<B: IntoBytes + Immutable>(block: &B) -> &[u8; 16] {
+    // Both blocks are longer: the fallback is never taken.
+    block.as_bytes().first_chunk().unwrap_or(&[0; 16])
 }
 
 /// The low and the high nibbles of 32 bytes.
@@ -105,8 +110,7 @@ impl Dot for Q4_K {
             unrolled!(i in 0 1 2 3 => {
                 [codes[2 * i], codes[2 * i + 1]] = nibbles(simd, &bytes[i]);
             });
-            let header = (block.scale, block.minimum, &block.scales_and_minimums);
-            add_affine(simd, header, codes, tiles_at(columns, place), &mut sums);
+            add_affine(simd, header(block), codes, tiles_at(columns, place), &mut sums);
         }
         both(simd, sums)
     }
@@ -153,8 +157,7 @@ impl Dot for Q5_K {
                 codes[2 * i] = simd.or(low, high[2 * i]);
                 codes[2 * i + 1] = simd.or(upper, high[2 * i + 1]);
             });
-            let header = (block.scale, block.minimum, &block.scales_and_minimums);
-            add_affine(simd, header, codes, tiles_at(columns, place), &mut sums);
+            add_affine(simd, header(block), codes, tiles_at(columns, place), &mut sums);
         }
         both(simd, sums)
     }
@@ -171,7 +174,7 @@ fn add_sixteens<S: Simd, const C: usize, const ZERO: i32>(
 ) {
     let spread = simd.by_sixteen(scales);
     let scale = simd.half(scale.to_bits());
-    let mut products = [[simd.zero(); 2]; C];
+    let mut products = [[simd.zero(); 4]; C];
     for c in 0..C {
         // What the zero point adds is taken off for all at once.
         let negative_sums = simd.load_words(&tiles[c].negative_sums_16);
@@ -181,11 +184,11 @@ fn add_sixteens<S: Simd, const C: usize, const ZERO: i32>(
     unrolled!(run in 0 1 2 3 4 5 6 7 => {
         for c in 0..C {
             let pairs = simd.products(codes[run], quants(simd, tiles[c], run));
-            products[c][run % 2] = simd.add_scaled(products[c][run % 2], pairs, spread[run]);
+            products[c][run % chains(C)] = simd.add_scaled(products[c][run % chains(C)], pairs, spread[run]);
         }
     });
     for c in 0..C {
-        let products = simd.to_floats(simd.add(products[c][0], products[c][1]));
+        let products = simd.to_floats(joined::<S, C>(simd, products[c]));
         sums[c] = simd.multiply_add(products, simd.splat_float(scale * tiles[c].scales[0]), sums[c]);
     }
 }
@@ -326,19 +329,19 @@ impl Dot for Q2_K {
             }
             let (spread, minimums) = (simd.by_sixteen(simd.words(&scales)), simd.words(&minimums));
             let (scale, minimum) = (simd.half(block.scale.to_bits()), simd.half(block.minimum.to_bits()));
-            let mut products = [[simd.zero(); 2]; C];
+            let mut products = [[simd.zero(); 4]; C];
             let bytes = runs(&block.quants);
             let planes = [planes(simd, &bytes[0]), planes(simd, &bytes[1])];
             unrolled!(run in 0 1 2 3 4 5 6 7 => {
                 for c in 0..C {
                     let pairs = simd.products(planes[run / 4][run % 4], quants(simd, tiles[c], run));
-                    products[c][run % 2] = simd.add_scaled(products[c][run % 2], pairs, spread[run]);
+                    products[c][run % chains(C)] = simd.add_scaled(products[c][run % chains(C)], pairs, spread[run]);
                 }
             });
             for c in 0..C {
                 let tile = tiles[c];
                 let rise = simd.add_scaled(simd.zero(), minimums, simd.load_words(&tile.negative_sums_16));
-                let products = simd.to_floats(simd.add(products[c][0], products[c][1]));
+                let products = simd.to_floats(joined::<S, C>(simd, products[c]));
                 let (scale, minimum) = (scale * tile.scales[0], minimum * tile.scales[0]);
                 sums[c][0] = simd.multiply_add(products, simd.splat_float(scale), sums[c][0]);
                 sums[c][1] = simd.multiply_add(simd.to_floats(rise), simd.splat_float(minimum), sums[c][1]);
@@ -351,13 +354,15 @@ impl Dot for Q2_K {
 /// The eight scales of IQ4_XS, 32 added.
 #[inline(always)]
 fn iq4_xs_codes(block: &IQ4_XS) -> [u8; 8] {
-    let low = u64::from(u32::from_le_bytes(block.scales_low));
-    let high = u64::from(block.scales_high.get());
-    let mut codes = 0;
-    unrolled!(b in 0 1 2 3 4 5 6 7 => {
-        codes |= ((low >> (4 * b) & 15) | (high >> (2 * b) & 3) << 4) << (8 * b);
-    });
-    codes.to_le_bytes()
+    // Fields are moved apart by halves: to every second byte pair, byte, nibble, where each then has a byte.
+    let spread = |bits: u64, width: u32| {
+        let wide = (bits | bits << (32 - 4 * width)) & !(u64::MAX << (4 * width)) * 0x0000_0001_0000_0001;
+        let mid = (wide | wide << (16 - 2 * width)) & !(u64::MAX << (2 * width)) * 0x0001_0001_0001_0001;
+        (mid | mid << (8 - width)) & !(u64::MAX << width) * 0x0101_0101_0101_0101
+    };
+    let low = spread(u32::from_le_bytes(block.scales_low).into(), 4);
+    let high = spread(block.scales_high.get().into(), 2);
+    (low | high << 4).to_le_bytes()
 }
 
 impl Dot for IQ4_XS {
@@ -398,7 +403,8 @@ impl Dot for IQ4_XS {
                 let negative_sums = simd.load_ints(&tiles[c].negative_sums);
                 let products = simd.unbias(simd.sum_eight(products), negative_sums);
                 let products = simd.to_floats(simd.multiply_ints(products, scales));
-                totals[c] = simd.multiply_add(products, simd.splat_float(scale * tiles[c].scales[0]), totals[c]);
+                totals[c] =
+                    simd.multiply_add(products, simd.splat_float(scale * tiles[c].scales[0]), totals[c]);
             }
         }
         sums(simd, totals)

@@ -185,6 +185,18 @@ fn quants<S: Simd>(simd: S, tile: &Tile, run: usize) -> S::Ints {
     simd.load_signed(&tile.quants_32()[run])
 }
 
+/// How many sums of integers a super-block is spread over. One column alone waits for itself: in four sums, additions
+/// wait half as long as in two, and a processor holds only so many that wait.
+const fn chains(columns: usize) -> usize {
+    if columns == 1 { 4 } else { 1 }
+}
+
+/// The sum of as many as are in use.
+#[inline(always)]
+fn joined<S: Simd, const C: usize>(simd: S, [a, b, c, d]: [S::Ints; 4]) -> S::Ints {
+    if chains(C) == 1 { a } else { simd.add(simd.add(a, b), simd.add(c, d)) }
+}
+
 /// The sums of all columns.
 #[inline(always)]
 fn sums<S: Simd, const C: usize>(simd: S, sums: [S::Floats; C]) -> [f32; C] {

@@ -47,7 +47,8 @@ impl Eighth for Q4_0 {
     fn shared<S: Simd>(_: S) {}
     #[inline(always)]
     fn header(&self) -> u32 {
-        u32::from(self.scale.to_bits()) | u32::from(u16::from_le_bytes([self.quants[0], self.quants[1]])) << 16
+        u32::from(self.scale.to_bits())
+            | u32::from(u16::from_le_bytes([self.quants[0], self.quants[1]])) << 16
     }
     #[inline(always)]
     fn codes<S: Simd>(&self, simd: S, (): ()) -> S::Ints {
@@ -146,7 +147,9 @@ impl Eighth for Q8_0 {
     fn shared<S: Simd>(_: S) {}
     #[inline(always)]
     fn header(&self) -> u32 {
-        u32::from(self.scale.to_bits()) | u32::from(u16::from_le_bytes([self.quants[0].cast_unsigned(), self.quants[1].cast_unsigned()])) << 16
+        u32::from(self.scale.to_bits())
+            | u32::from(u16::from_le_bytes([self.quants[0].cast_unsigned(), self.quants[1].cast_unsigned()]))
+                << 16
     }
     #[inline(always)]
     fn codes<S: Simd>(&self, simd: S, (): ()) -> S::Ints {

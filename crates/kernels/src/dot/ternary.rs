@@ -6,7 +6,7 @@ use briq_format::block::{TQ1_0, TQ2_0};
 use briq_format::scalar::F16;
 
 use super::k::{planes, runs};
-use super::{Dot, integer_dot, quants, sums, tiles_at};
+use super::{Dot, chains, integer_dot, joined, quants, sums, tiles_at};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -30,11 +30,12 @@ fn add<S: Simd, const C: usize>(
     let scale = simd.half(scale.to_bits());
     for c in 0..C {
         // A digit is the weight over its scale plus 1.
-        let mut products = [simd.load_ints(&tiles[c].negative_sums), simd.zero()];
+        let mut products = [simd.zero(); 4];
+        products[0] = simd.load_ints(&tiles[c].negative_sums);
         unrolled!(run in 0 1 2 3 4 5 6 7 => {
-            products[run % 2] = simd.add_dot(products[run % 2], digits[run], quants(simd, tiles[c], run));
+            products[run % chains(C)] = simd.add_dot(products[run % chains(C)], digits[run], quants(simd, tiles[c], run));
         });
-        let products = simd.to_floats(simd.add(products[0], products[1]));
+        let products = simd.to_floats(joined::<S, C>(simd, products));
         sums[c] = simd.multiply_add(products, simd.splat_float(scale * tiles[c].scales[0]), sums[c]);
     }
 }

@@ -78,8 +78,12 @@ pub(crate) trait Simd: Copy {
     fn look_up(self, table: Self::Ints, indices: Self::Ints) -> Self::Ints;
     /// Register `j` holds word `2 j` eight times, then word `2 j + 1`.
     fn by_sixteen(self, words: Self::Ints) -> [Self::Ints; 8];
-    /// Register `j` holds word `j`, a byte with its sign, sixteen times.
-    fn by_thirty_two(self, bytes: [i8; 8]) -> [Self::Ints; 8];
+    /// Takes apart the first 16 bytes of a Q4_K or Q5_K block: scale and minimum for
+    /// [`scaled_pair`](Self::scaled_pair), the scale of each 32 weights in all words of a register, and the minimums of
+    /// each 32 as ints.
+    fn k_header(self, header: &[u8; 16]) -> (Self::Ints, [Self::Ints; 8], Self::Ints);
+    /// The first two half-precision numbers times a number, each in all places of a register.
+    fn scaled_pair(self, halves: Self::Ints, by: f32) -> [Self::Floats; 2];
 
     /// The bytes with the sign turned where a bit is set. None of these is -128.
     fn negate_where(self, bytes: Self::Ints, bits: u32) -> Self::Ints;

@@ -4,16 +4,16 @@
 
 use std::arch::x86_64::*;
 
-use super::common::{FOUR_TIMES, NIBBLES, PAIRS, SINGLES, common, load_16, sum_in_halves};
+use super::common::{FOUR_TIMES, NIBBLES, PAIRS, SINGLES, common, load_16, shuffled, sum_in_halves};
 use crate::simd::Simd;
 
-/// Proof that the processor has AVX2, FMA and F16C.
+/// Proof that the processor has AVX2, FMA, F16C, BMI1, BMI2 and POPCNT.
 #[derive(Clone, Copy)]
 pub(super) struct Avx2(());
 
 impl Avx2 {
     /// Called only where these features are enabled.
-    #[target_feature(enable = "avx2,fma,f16c")]
+    #[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,popcnt")]
     pub(super) fn new() -> Self {
         Self(())
     }

@@ -5,16 +5,16 @@
 use std::arch::asm;
 use std::arch::x86_64::*;
 
-use super::common::{FOUR_TIMES, NIBBLES, PAIRS, SINGLES, common, load_16, sum_in_halves};
+use super::common::{FOUR_TIMES, NIBBLES, PAIRS, SINGLES, common, load_16, shuffled, sum_in_halves};
 use crate::simd::Simd;
 
-/// Proof that the processor has AVX2, FMA, F16C, and AVX-512 with F, BW, VL and VNNI, and GFNI.
+/// Proof that the processor has AVX2, FMA, F16C, BMI1, BMI2, POPCNT, and AVX-512 with F, BW, VL and VNNI, and GFNI.
 #[derive(Clone, Copy)]
 pub(super) struct Avx512(());
 
 impl Avx512 {
     /// Called only where these features are enabled.
-    #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512vnni,gfni")]
+    #[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,popcnt,avx512f,avx512bw,avx512vl,avx512vnni,gfni")]
     pub(super) fn new() -> Self {
         Self(())
     }
