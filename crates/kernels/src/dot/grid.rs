@@ -102,6 +102,23 @@ macro_rules! signed {
 }
 signed!(IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S);
 
+/// The sign bytes of four indices of 7 bits, from the low end on.
+#[inline(always)]
+fn four_with_parity(indices: u32) -> u32 {
+    let field = |i: u32| (indices & 0x7F << (7 * i)) << i;
+    even(field(0) | field(1) | field(2) | field(3))
+}
+
+/// Sets the highest bit of the bytes in which the number of bits is odd; in none is it set.
+#[inline(always)]
+fn even(bytes: u32) -> u32 {
+    // Halves are folded over each other; what comes over from the next byte does not reach the lowest bit.
+    let fold = bytes ^ bytes >> 4;
+    let fold = fold ^ fold >> 2;
+    let fold = fold ^ fold >> 1;
+    bytes | (fold & 0x0101_0101) << 7
+}
+
 /// Nibble `i` of some bytes, doubled and with 1 added.
 #[inline(always)]
 fn odd(bytes: &[u8], i: usize) -> i8 {
@@ -179,7 +196,7 @@ impl Signed for IQ2_XXS {
     }
     #[inline(always)]
     fn signs(&self, run: usize) -> u32 {
-        points::four_with_parity(self.records[run].signs_and_scale.get())
+        four_with_parity(self.records[run].signs_and_scale.get())
     }
     eights!(points::IQ2_XXS, |block, k| usize::from(block.records[k / 4].grid_indices[k % 4]));
 }
@@ -205,7 +222,7 @@ impl Signed for IQ2_XS {
     #[inline(always)]
     fn signs(&self, run: usize) -> u32 {
         let index = |i: usize| u32::from(self.grid_indices_and_signs[4 * run + i].get() >> 9);
-        points::four_with_parity(index(0) | index(1) << 7 | index(2) << 14 | index(3) << 21)
+        even(index(0) | index(1) << 8 | index(2) << 16 | index(3) << 24)
     }
     eights!(points::IQ2_XS, |block, k| usize::from(block.grid_indices_and_signs[k].get() & 511));
 }
@@ -259,7 +276,7 @@ impl Signed for IQ3_XXS {
     }
     #[inline(always)]
     fn signs(&self, run: usize) -> u32 {
-        points::four_with_parity(self.signs_and_scales[run].get())
+        four_with_parity(self.signs_and_scales[run].get())
     }
     fours!(points::IQ3_XXS, |block, j| usize::from(block.grid_indices[j]));
 }

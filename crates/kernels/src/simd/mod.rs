@@ -66,6 +66,8 @@ pub(crate) trait Simd: Copy {
     fn subtract(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
     /// Bits `FROM` to `FROM + COUNT` of each byte, moved to `TO` and what is above; the others are zero.
     fn bits<const FROM: u32, const COUNT: u32, const TO: u32>(self, bytes: Self::Ints) -> Self::Ints;
+    /// Rounds down.
+    fn shift_right_ints<const BITS: i32>(self, ints: Self::Ints) -> Self::Ints;
     fn shift_left_ints<const BITS: i32>(self, ints: Self::Ints) -> Self::Ints;
     /// The first 16 bytes of `a`, then the last 16 of `b`.
     fn halves(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;

@@ -64,7 +64,8 @@ fn list_isas(json: bool) -> Result<()> {
 /// The types that were asked for, or all that there are.
 fn types(work: Work, args: &Bench) -> Result<Vec<TensorType>> {
     if work != Work::Encode && args.imatrix {
-        return Err(Error::usage("--imatrix: only encoders make use of importance").into());
+        let who = if work == Work::Decode { "decoders" } else { "products" };
+        return Err(Error::usage(format!("--imatrix: {who} make no use of importance")).into());
     }
     let (can, verb): (fn(TensorType) -> bool, _) = match work {
         Work::Encode => (can_encode, "encoded"),

@@ -57,7 +57,8 @@ pub(super) fn run(work: Work, types: &[TensorType], args: &Bench) -> Result<()> 
     let mut out = stdout();
     if !args.json {
         let against = peer.as_ref().map(|peer| format!(", against {}", peer.name())).unwrap_or_default();
-        writeln!(out, "{}, {} threads{against}, best of the rounds", Isa::best(), args.threads)?;
+        let plural = if args.threads == 1 { "" } else { "s" };
+        writeln!(out, "{}, {} thread{plural}{against}, best of the rounds", Isa::best(), args.threads)?;
         writeln!(
             out,
             "{:8} {:>8} {:>9} {:>8} {:>8} {:>9} {:>6} {:>10}",
@@ -206,7 +207,9 @@ fn products(
         },
         &mut || {
             if batch == 1 {
-                black_box(pool.install(|| weights.par_chunks(PIECE).map(read).sum::<u64>()));
+                black_box(
+                    pool.install(|| weights.par_chunks(PIECE).map(read).reduce(|| 0, u64::wrapping_add)),
+                );
             }
             Ok(())
         },

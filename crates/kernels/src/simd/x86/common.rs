@@ -158,6 +158,11 @@ macro_rules! common {
             unsafe { _mm256_sub_epi32(a, b) }
         }
         #[inline(always)]
+        fn shift_right_ints<const BITS: i32>(self, ints: __m256i) -> __m256i {
+            // SAFETY: see the module.
+            unsafe { _mm256_srai_epi32::<BITS>(ints) }
+        }
+        #[inline(always)]
         fn shift_left_ints<const BITS: i32>(self, ints: __m256i) -> __m256i {
             // SAFETY: see the module.
             unsafe { _mm256_slli_epi32::<BITS>(ints) }
