@@ -29,8 +29,10 @@
 
 mod activations;
 mod bound;
+#[allow(clippy::needless_range_loop, reason = "what an iterator calls is compiled for no instruction set")]
 mod dot;
 mod error;
+#[allow(clippy::needless_range_loop, reason = "what an iterator calls is compiled for no instruction set")]
 mod matrix;
 pub mod reference;
 mod simd;

@@ -105,7 +105,7 @@ signed!(IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S);
 /// The sign bytes of four indices of 7 bits, from the low end on.
 #[inline(always)]
 fn four_with_parity(indices: u32) -> u32 {
-    let field = |i: u32| (indices & 0x7F << (7 * i)) << i;
+    let field = |i: u32| (indices & (0x7F << (7 * i))) << i;
     even(field(0) | field(1) | field(2) | field(3))
 }
 
@@ -190,7 +190,7 @@ impl Signed for IQ2_XXS {
         let mut codes = [0_u64; 2];
         unrolled!(run in 0 1 2 3 4 5 6 7 => {
             let code = self.records[run].signs_and_scale.get() >> 28;
-            codes[run / 4] |= u64::from(code) * 0x0101 << (16 * (run % 4));
+            codes[run / 4] |= (u64::from(code) * 0x0101) << (16 * (run % 4));
         });
         simd.byte_words(codes)
     }
@@ -270,7 +270,7 @@ impl Signed for IQ3_XXS {
         let mut codes = [0_u64; 2];
         unrolled!(run in 0 1 2 3 4 5 6 7 => {
             let code = self.signs_and_scales[run].get() >> 28;
-            codes[run / 4] |= u64::from(code) * 0x0101 << (16 * (run % 4));
+            codes[run / 4] |= (u64::from(code) * 0x0101) << (16 * (run % 4));
         });
         simd.byte_words(codes)
     }
@@ -296,7 +296,7 @@ impl Signed for IQ3_S {
         let mut codes = [0_u64; 2];
         unrolled!(run in 0 1 2 3 4 5 6 7 => {
             let code = self.scales[run / 2] >> (4 * (run % 2)) & 15;
-            codes[run / 4] |= u64::from(code) * 0x0101 << (16 * (run % 4));
+            codes[run / 4] |= (u64::from(code) * 0x0101) << (16 * (run % 4));
         });
         simd.byte_words(codes)
     }
@@ -431,7 +431,7 @@ impl Shifted for IQ1_S {
         let mut codes = [0_u64; 2];
         unrolled!(run in 0 1 2 3 4 5 6 7 => {
             let code = self.grid_indices_high_and_scales[run].get() >> 12 & 7;
-            codes[run / 4] |= u64::from(code) * 0x0101 << (16 * (run % 4));
+            codes[run / 4] |= (u64::from(code) * 0x0101) << (16 * (run % 4));
         });
         simd.byte_words(codes)
     }

@@ -370,9 +370,9 @@ impl Dot for Q2_K {
 fn iq4_xs_codes(block: &IQ4_XS) -> [u8; 8] {
     // Fields are moved apart by halves: to every second byte pair, byte, nibble, where each then has a byte.
     let spread = |bits: u64, width: u32| {
-        let wide = (bits | bits << (32 - 4 * width)) & !(u64::MAX << (4 * width)) * 0x0000_0001_0000_0001;
-        let mid = (wide | wide << (16 - 2 * width)) & !(u64::MAX << (2 * width)) * 0x0001_0001_0001_0001;
-        (mid | mid << (8 - width)) & !(u64::MAX << width) * 0x0101_0101_0101_0101
+        let wide = (bits | bits << (32 - 4 * width)) & (!(u64::MAX << (4 * width)) * 0x0000_0001_0000_0001);
+        let mid = (wide | wide << (16 - 2 * width)) & (!(u64::MAX << (2 * width)) * 0x0001_0001_0001_0001);
+        (mid | mid << (8 - width)) & (!(u64::MAX << width) * 0x0101_0101_0101_0101)
     };
     let low = spread(u32::from_le_bytes(block.scales_low).into(), 4);
     let high = spread(block.scales_high.get().into(), 2);
