@@ -165,8 +165,11 @@ fn what_cannot_be_measured_is_refused_in_a_line() {
     folder.refuses(&["bench", "encode", "--type", "Q8_K"], 2, message);
     folder.refuses(&["bench", "decode", "--imatrix"], 2, "--imatrix: decoders make no use of importance");
     for (wrong, message) in [
-        (&["bench"][..], "the following required arguments were not provided:\n  <CODEC>"),
-        (&["bench", "copy"], "invalid value 'copy' for '[CODEC]'\n  [possible values: encode, decode]"),
+        (&["bench"][..], "the following required arguments were not provided:\n  <WORK>"),
+        (
+            &["bench", "copy"],
+            "invalid value 'copy' for '[WORK]'\n  [possible values: encode, decode, dot, matvec, matmul]",
+        ),
         (&["bench", "encode", "--weights", "0"], "invalid value '0' for '--weights <N>': 0 is not in 1..="),
         (&["bench", "encode", "--weights", "1073741825"], "1073741825 is not in 1..=1073741824"),
         (
@@ -189,6 +192,19 @@ fn what_cannot_be_measured_is_refused_in_a_line() {
     let run = folder.briq(&["bench", "encode", "--peer", "."]);
     assert_eq!((run.code, run.stdout.as_str(), run.stderr.lines().count()), (Some(3), "", 1), "{run:?}");
     assert!(run.stderr.contains("cannot be loaded"), "{run:?}");
+}
+
+#[test]
+fn a_matrix_is_measured_beside_the_speed_of_reading_it() {
+    let (code, report) = measure(&Folder::new(), &["matvec", "--type", "Q4_0"]);
+    assert_eq!(code, Some(0), "{report}");
+    let lines = report["lines"].as_array().unwrap();
+    assert_eq!(lines.iter().map(|line| &line["place"]).collect::<Vec<_>>(), ["14336", "57344"]);
+    for line in lines {
+        assert!(line["bytes_per_second"].as_f64().unwrap() > 0.0, "{line}");
+        assert!(line["read_bytes_per_second"].as_f64().unwrap() > 0.0, "{line}");
+        assert_eq!(line["ratio"], Value::Null);
+    }
 }
 
 #[test]

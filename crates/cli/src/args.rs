@@ -299,16 +299,25 @@ pub(crate) struct ImatrixOutput {
   briq bench encode
   briq bench encode --type Q4_K --type IQ4_XS --imatrix --peer llama.cpp/build/bin
   BRIQ_ISA=avx2 briq bench decode --json
+  briq bench dot --type Q4_K --peer llama.cpp/build/bin
+  briq bench matvec --threads 2
+  briq bench matmul --batch 512 --threads 2
   briq bench --list-isa
 
 BRIQ_ISA forces an instruction set, one of those that --list-isa names. A type takes about a second.")]
 pub(crate) struct Bench {
     /// What to measure
     #[arg(required_unless_present = "list_isa")]
-    pub(crate) codec: Option<Codec>,
+    pub(crate) work: Option<Work>,
     /// Take turns with the ggml in this folder, whose code is run, and compare every byte
     #[arg(long, value_name = "DIR")]
     pub(crate) peer: Option<PathBuf>,
+    /// Take turns with its kernels for another processor, such as haswell [default: the best for this one]
+    #[arg(long, value_name = "NAME", requires = "peer")]
+    pub(crate) peer_cpu: Option<String>,
+    /// Vectors that `matmul` multiplies with
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) batch: u16,
     /// Measure this type; may be repeated [default: all]
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) types: Vec<TensorType>,
@@ -331,11 +340,17 @@ pub(crate) struct Bench {
 
 /// What `bench` measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Codec {
+pub(crate) enum Work {
     /// Weights to blocks
     Encode,
     /// Blocks to weights
     Decode,
+    /// A row times activations, for weights that fit each cache and none
+    Dot,
+    /// A matrix times a vector, beside the speed of reading it
+    Matvec,
+    /// A matrix times a batch of vectors
+    Matmul,
 }
 
 #[derive(Debug, clap::Args)]

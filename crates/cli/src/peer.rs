@@ -5,6 +5,8 @@
 //! it expects is therefore checked before it is called. Nothing here judges or measures.
 #![expect(unsafe_code, reason = "calls into a C library")]
 
+mod kernels;
+
 use std::ffi::{c_int, c_void};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +14,8 @@ use anyhow::{Context, Result, ensure};
 use briq_convert::Error;
 use briq_format::TensorType::{self, *};
 use libloading::Library;
+
+pub(crate) use kernels::Kernels;
 
 type Init = unsafe extern "C" fn(c_int);
 type RequiresImportance = unsafe extern "C" fn(c_int) -> bool;

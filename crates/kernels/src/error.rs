@@ -35,6 +35,24 @@ pub enum Error {
         /// Elements of the activations.
         activations: usize,
     },
+    /// Bytes that are not whole rows, or rows that are not whole blocks.
+    #[error("{bytes} bytes are no whole number of rows of {row_elements} weights of {ty}")]
+    Matrix {
+        /// The type of the weights.
+        ty: TensorType,
+        /// All that there are.
+        bytes: usize,
+        /// Weights of a row.
+        row_elements: usize,
+    },
+    /// A result that has not a place for each product.
+    #[error("the result has {given} places, but there are {needed} products")]
+    Output {
+        /// Places.
+        given: usize,
+        /// Products.
+        needed: usize,
+    },
     /// The row cannot be decoded.
     #[error(transparent)]
     Codec(#[from] briq_codec::Error),

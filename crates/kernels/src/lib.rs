@@ -1,11 +1,15 @@
-//! Dot products over block-quantized weights.
+//! Block-quantized weights times activations: a row, a matrix, a batch.
 //!
 //! Activations are quantized too, to the type that the weights' type is multiplied with ([`partner`]); what
 //! remains per block is a sum of products of small integers, and a few floats.
 //!
+//! * [`dot()`] multiplies a row; [`matvec`] and [`matmul`] a [`Matrix`], on a thread pool that the caller may share;
+//!   [`matvec_here`] and [`matmul_here`] on the calling thread. None of them allocates.
 //! * [`mod@reference`] is the definition: decode both sides, sum in double precision.
-//! * [`dot()`] computes the same with integers, in the order of ggml's portable kernels.
 //! * [`bound()`] says how far the two may be apart, and why.
+//!
+//! The processor's instruction set is chosen once, when the first product is made: AVX-512 with VNNI and GFNI, AVX2 with
+//! FMA, or none; `BRIQ_ISA` forces one ([`briq_codec::Isa`]).
 //!
 //! ```
 //! use briq_format::TensorType;
@@ -25,8 +29,11 @@
 
 mod activations;
 mod bound;
+#[allow(clippy::needless_range_loop, reason = "what an iterator calls is compiled for no instruction set")]
 mod dot;
 mod error;
+#[allow(clippy::needless_range_loop, reason = "what an iterator calls is compiled for no instruction set")]
+mod matrix;
 pub mod reference;
 mod simd;
 
@@ -34,6 +41,7 @@ pub use activations::Activations;
 pub use bound::bound;
 pub use dot::{can_dot, dot, partner};
 pub use error::Error;
+pub use matrix::{Matrix, matmul, matmul_here, matvec, matvec_here};
 
 #[cfg(test)]
 mod tests;

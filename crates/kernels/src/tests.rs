@@ -132,6 +132,39 @@ proptest! {
     }
 }
 
+/// One activation alone: its product is the weight. So every code is read from its place, every zero point and scale of a
+/// sub-block is the right one, and nothing is rounded on the way.
+#[test]
+fn one_activation_gives_its_weight() {
+    let mut bytes = (0_u32..).map(|i| (i.wrapping_mul(0x9E37_79B9) >> 23) as u8);
+    for ty in kernels() {
+        let mut row: Vec<u8> = bytes.by_ref().take(ty.row_bytes(512).unwrap() as usize).collect();
+        if !ty.is_quantized() || ty == MXFP4 {
+            clear_exponent_bit(&mut row);
+        }
+        let row = made_finite(ty, row);
+        let mut weights = vec![0.0; 512];
+        briq_codec::decode(ty, &row, &mut weights).unwrap();
+        for i in 0..512 {
+            let mut one = [0.0; 512];
+            one[i] = 127.0;
+            let activations = Activations::encode(partner(ty).unwrap(), &one).unwrap();
+            for isa in Isa::available() {
+                let product = dot_with(Cpu::new(isa), ty, &row, &activations).unwrap();
+                let exact = 127.0 * weights[i];
+                match ty {
+                    // The difference of two products is rounded elsewhere than in the decoder.
+                    Q4_1 | Q5_1 | Q2_K | Q4_K | Q5_K => {
+                        let bound = bound(ty, &row, &activations).unwrap();
+                        assert!(f64::from((product - exact).abs()) <= bound, "{ty} with {isa}: {i}");
+                    }
+                    _ => assert_eq!(product, exact, "{ty} with {isa}: {i}"),
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn the_definition_without_quantized_activations_is_the_plain_sum() {
     let (weights, values) = ([1.5_f32, -2.0, 0.25], [4.0_f32, 0.5, -8.0]);

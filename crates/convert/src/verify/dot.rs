@@ -55,7 +55,8 @@ mod tests {
         let weights = seeded(3 * 512);
         for &ty in TensorType::ALL.iter().filter(|&&ty| can_dot(ty)) {
             let mut bytes = vec![0; shape.bytes_as(ty).unwrap() as usize];
-            briq_codec::encode(ty, &weights, 512, None, &mut bytes).unwrap();
+            let importance = briq_codec::needs_importance(ty).then_some(&[1.0; 512][..]);
+            briq_codec::encode(ty, &weights, 512, importance, &mut bytes).unwrap();
             let check = check(ty, &bytes, shape).unwrap().unwrap();
             assert_eq!(check.rows, 3);
             assert!(check.worst <= 1.0, "{ty}: {}", check.worst);

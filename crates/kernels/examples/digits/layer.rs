@@ -3,7 +3,7 @@
 use std::fmt;
 
 use briq_format::TensorType;
-use briq_kernels::{Activations, Error, dot, partner};
+use briq_kernels::{Activations, Error, Matrix, matvec_here, partner};
 
 /// How the weights of a layer are kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,23 +62,21 @@ impl Layer {
 
     /// The sum of each row's products with `x`, plus the row's bias.
     pub(crate) fn forward(&self, x: &[f32]) -> Result<Vec<f32>, Error> {
-        let mut outputs = self.bias.clone();
+        let mut outputs = vec![0.0; self.bias.len()];
         match &self.weights {
             Weights::Rows { ty, bytes } => {
                 let x = Activations::encode(partner(*ty)?, x)?;
-                let row_bytes = bytes.len() / outputs.len();
-                for (output, row) in outputs.iter_mut().zip(bytes.chunks_exact(row_bytes)) {
-                    *output += dot(*ty, row, &x)?;
-                }
+                matvec_here(&Matrix::new(*ty, bytes, self.inputs)?, &x, &mut outputs)?;
             }
             Weights::PerTensor(weights) => {
                 let x = PerTensor::of(x);
                 for (output, row) in outputs.iter_mut().zip(weights.quants.chunks_exact(self.inputs)) {
                     let products = row.iter().zip(&x.quants).map(|(&w, &x)| i32::from(w) * i32::from(x));
-                    *output += weights.scale * x.scale * products.sum::<i32>() as f32;
+                    *output = weights.scale * x.scale * products.sum::<i32>() as f32;
                 }
             }
         }
+        outputs.iter_mut().zip(&self.bias).for_each(|(output, bias)| *output += bias);
         Ok(outputs)
     }
 }

@@ -1,9 +1,8 @@
 //! Types of 32 weights per block, eight blocks at a time: as many as a tile of activations holds.
 //!
-//! A processor widens and multiplies eight scales at once. What remains per block is a sum of products, a conversion,
-//! and a multiplication and addition.
-
-use std::hint::black_box;
+//! Each block gives eight partial sums. Those of eight blocks are summed across, into one register with a sum per block;
+//! zero points, scales and the conversion to floats then cost one operation for all eight. Measured on Zen 4, that takes
+//! 0.6 of the time of scaling every block on its own.
 
 use briq_codec::Quants;
 use briq_format::block::Block;
@@ -15,28 +14,43 @@ use crate::simd::Simd;
 
 /// Blocks of 32 weights: a scale times integers, and in some types a minimum.
 pub(super) trait Eighth: Block + FromZeros + Quants<32> {
-    /// What a block adds to a row's product: `products` are those of its quants, the rest is of the activations.
-    fn term(&self, products: f32, scale: f32, stated_sum: f32) -> f32;
-
     /// What is the same for all blocks, such as a table.
     type Shared<S: Simd>: Copy;
 
+    /// Whether [`Eighth::codes`] gives the second 16 codes as [`Simd::load_raised_nibbles`] does.
+    const RAISED: bool = false;
+
+    /// What a block adds to a row's product: `products` are those of its quants, the rest is of the activations.
+    fn term(&self, products: f32, scale: f32, stated_sum: f32) -> f32;
+
     fn shared<S: Simd>(simd: S) -> Self::Shared<S>;
 
-    /// The scales of eight blocks.
-    fn scales<S: Simd>(simd: S, blocks: &[Self; 8]) -> S::Floats;
+    /// The first four bytes of the block, in which its scale and minimum are.
+    fn header(&self) -> u32;
 
-    /// The minimums of eight blocks, in the types that have them.
+    /// The scales of eight blocks, from their headers.
     #[inline(always)]
-    fn minimums<S: Simd>(_: S, _: &[Self; 8]) -> Option<S::Floats> {
+    fn scales<S: Simd>(simd: S, headers: S::Ints) -> S::Floats {
+        simd.low_halves(headers)
+    }
+
+    /// The minimums of eight blocks, from their headers, in the types that have them.
+    #[inline(always)]
+    fn minimums<S: Simd>(_: S, _: S::Ints) -> Option<S::Floats> {
         None
     }
 
-    /// What is done once per block for all columns.
+    /// The codes of a block.
     fn codes<S: Simd>(&self, simd: S, shared: Self::Shared<S>) -> S::Ints;
 
-    /// Ints that sum to the product of the block's weights over its scale with 32 quants.
-    fn dot<S: Simd>(simd: S, codes: S::Ints, quants: S::Ints, negative_sum: i32) -> S::Ints;
+    /// Ints that sum to the product of a block's codes with 32 quants.
+    #[inline(always)]
+    fn dot<S: Simd>(simd: S, codes: S::Ints, quants: S::Ints) -> S::Ints {
+        simd.add_dot(simd.zero(), codes, quants)
+    }
+
+    /// What is added because codes are not centred, from the sums of quants with the sign turned.
+    fn zero_point<S: Simd>(simd: S, products: S::Ints, negative_sums: S::Ints) -> S::Ints;
 }
 
 /// The product of a row, block by block.
@@ -53,29 +67,21 @@ pub(super) fn scalar<B: Eighth>(row: &[B], column: &[Tile]) -> f32 {
 #[inline(always)]
 pub(super) fn dot<B: Eighth, S: Simd, const C: usize>(simd: S, row: &[B], columns: [&[Tile]; C]) -> [f32; C] {
     let shared = B::shared(simd);
-    let mut sums = [[simd.zeros(); CHAINS]; C];
+    let mut sums = [simd.zeros(); C];
     let (eights, rest) = row.as_chunks::<8>();
     for (place, blocks) in eights.iter().enumerate() {
         add(simd, shared, blocks, tiles_at(columns, place), &mut sums);
     }
     if !rest.is_empty() {
-        // Blocks of zeros have a scale of zero, and so have the tile's activations there.
+        // Blocks of zeros have a scale of zero or next to it, and the tile's activations there are zero.
         let mut blocks = [B::new_zeroed(); 8];
         for (block, rest) in blocks.iter_mut().zip(rest) {
             *block = *rest;
         }
         add(simd, shared, &blocks, tiles_at(columns, eights.len()), &mut sums);
     }
-    let mut products = [0.0; C];
-    for c in 0..C {
-        let [p, q, r, s] = sums[c];
-        products[c] = simd.sum(simd.add_floats(simd.add_floats(p, q), simd.add_floats(r, s)));
-    }
-    products
+    super::sums(simd, sums)
 }
-
-/// Sums that are carried on independently of each other: an addition takes as long as four can be begun.
-const CHAINS: usize = 4;
 
 #[inline(always)]
 fn add<B: Eighth, S: Simd, const C: usize>(
@@ -83,29 +89,32 @@ fn add<B: Eighth, S: Simd, const C: usize>(
     shared: B::Shared<S>,
     blocks: &[B; 8],
     tiles: [&Tile; C],
-    sums: &mut [[S::Floats; CHAINS]; C],
+    sums: &mut [S::Floats; C],
 ) {
-    let scales = B::scales(simd, blocks);
-    let minimums = B::minimums(simd, blocks);
-    let mut factors = [[0.0; 8]; C];
+    let mut headers = [0; 8];
+    let mut codes = [simd.zero(); 8];
+    unrolled!(k in 0 1 2 3 4 5 6 7 => {
+        headers[k] = blocks[k].header();
+        codes[k] = blocks[k].codes(simd, shared);
+    });
+    let headers = simd.gather(headers);
+    let scales = B::scales(simd, headers);
+    let minimums = B::minimums(simd, headers);
     for c in 0..C {
-        let scales = simd.multiply(scales, simd.load_floats(&tiles[c].scales));
-        simd.store_floats(scales, &mut factors[c]);
+        let tile = tiles[c];
+        let mut products = [simd.zero(); 8];
+        unrolled!(k in 0 1 2 3 4 5 6 7 => {
+            products[k] = B::dot(simd, codes[k], super::quants(simd, tile, k));
+        });
+        let products = match B::RAISED {
+            true => simd.sum_raised(products),
+            false => simd.sum_eight(products),
+        };
+        let products = B::zero_point(simd, products, simd.load_ints(&tile.negative_sums));
+        let scales = simd.multiply(scales, simd.load_floats(&tile.scales));
+        sums[c] = simd.multiply_add(simd.to_floats(products), scales, sums[c]);
         if let Some(minimums) = minimums {
-            let stated = simd.load_floats(&tiles[c].stated_sums);
-            sums[c][0] = simd.multiply_add(minimums, stated, sums[c][0]);
-        }
-    }
-    // Read back from memory, a factor is spread over a register on its way; kept in a register, it takes a shuffle.
-    let factors = black_box(&factors);
-    for k in 0..8 {
-        let codes = blocks[k].codes(simd, shared);
-        for c in 0..C {
-            let quants = simd.load_signed(&tiles[c].quants_32()[k]);
-            let products = B::dot(simd, codes, quants, tiles[c].negative_sums[k]);
-            let factor = simd.splat_float(factors[c][k]);
-            let chain = if C == 1 { k % CHAINS } else { 0 };
-            sums[c][chain] = simd.multiply_add(simd.to_floats(products), factor, sums[c][chain]);
+            sums[c] = simd.multiply_add(minimums, simd.load_floats(&tile.stated_sums), sums[c]);
         }
     }
 }

@@ -8,8 +8,7 @@ use briq_format::TensorType;
 use briq_format::block::{IQ1_M, IQ1_S, IQ2_S, IQ2_XS, IQ2_XXS, IQ3_S, IQ3_XXS};
 use briq_format::scalar::F16;
 
-use super::k::{quants, sums};
-use super::{Dot, tiles_at};
+use super::{Dot, chains, joined, quants, sums, tiles_at};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -17,13 +16,14 @@ use crate::simd::Simd;
 trait Signed: Copy {
     /// What a unit of the integer sums is worth, beside the block's scale.
     const UNIT: f32;
-    /// Whether there is a scale per 16, and not per 32.
-    const BY_SIXTEEN: bool;
 
     fn scale(&self) -> F16;
 
     /// The scale of each 16 weights, twice of what is stored and one more.
     fn scales(&self) -> [i8; 16];
+
+    /// Half of these, rounded down, as words.
+    fn halved_scales<S: Simd>(&self, simd: S) -> S::Ints;
 
     /// The magnitudes of a run of 32 weights.
     fn magnitudes<S: Simd>(&self, simd: S, run: usize) -> S::Ints;
@@ -62,29 +62,21 @@ fn vector<B: Signed, S: Simd, const C: usize>(simd: S, row: &[B], columns: [&[Ti
     let mut totals = [simd.zeros(); C];
     for (place, block) in row.iter().enumerate() {
         let tiles = tiles_at(columns, place);
-        let scales = block.scales();
-        let scales = match B::BY_SIXTEEN {
-            true => simd.by_sixteen(simd.words(&scales)),
-            false => {
-                let mut by_32 = [0; 8];
-                for run in 0..8 {
-                    by_32[run] = scales[2 * run];
-                }
-                simd.by_thirty_two(by_32)
-            }
-        };
+        let halved = block.halved_scales(simd);
+        let scales = simd.add_words(simd.add_words(halved, halved), simd.splat_word(1));
+        let scales = simd.by_sixteen(scales);
         let scale = simd.half(block.scale().to_bits()) * B::UNIT;
-        let mut products = [[simd.zero(); 2]; C];
-        for run in 0..8 {
+        let mut products = [[simd.zero(); 4]; C];
+        unrolled!(run in 0 1 2 3 4 5 6 7 => {
             let (magnitudes, signs) = (block.magnitudes(simd, run), block.signs(run));
             for c in 0..C {
                 let quants = simd.negate_where(quants(simd, tiles[c], run), signs);
                 let pairs = simd.products(magnitudes, quants);
-                products[c][run % 2] = simd.add_scaled(products[c][run % 2], pairs, scales[run]);
+                products[c][run % chains(C)] = simd.add_scaled(products[c][run % chains(C)], pairs, scales[run]);
             }
-        }
+        });
         for c in 0..C {
-            let products = simd.to_floats(simd.add(products[c][0], products[c][1]));
+            let products = simd.to_floats(joined::<S, C>(simd, products[c]));
             totals[c] = simd.multiply_add(products, simd.splat_float(scale * tiles[c].scales[0]), totals[c]);
         }
     }
@@ -110,6 +102,23 @@ macro_rules! signed {
 }
 signed!(IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S);
 
+/// The sign bytes of four indices of 7 bits, from the low end on.
+#[inline(always)]
+fn four_with_parity(indices: u32) -> u32 {
+    let field = |i: u32| (indices & (0x7F << (7 * i))) << i;
+    even(field(0) | field(1) | field(2) | field(3))
+}
+
+/// Sets the highest bit of the bytes in which the number of bits is odd; in none is it set.
+#[inline(always)]
+fn even(bytes: u32) -> u32 {
+    // Halves are folded over each other; what comes over from the next byte does not reach the lowest bit.
+    let fold = bytes ^ bytes >> 4;
+    let fold = fold ^ fold >> 2;
+    let fold = fold ^ fold >> 1;
+    bytes | (fold & 0x0101_0101) << 7
+}
+
 /// Nibble `i` of some bytes, doubled and with 1 added.
 #[inline(always)]
 fn odd(bytes: &[u8], i: usize) -> i8 {
@@ -123,9 +132,9 @@ macro_rules! eights {
         fn magnitudes<S: Simd>(&self, simd: S, run: usize) -> S::Ints {
             let index: fn(&Self, usize) -> usize = $index;
             let mut eights = [0; 4];
-            for i in 0..4 {
+            unrolled!(i in 0 1 2 3 => {
                 eights[i] = u64::from_le_bytes($table[index(self, 4 * run + i)]);
-            }
+            });
             simd.join_four(eights)
         }
 
@@ -143,9 +152,9 @@ macro_rules! fours {
         fn magnitudes<S: Simd>(&self, simd: S, run: usize) -> S::Ints {
             let index: fn(&Self, usize) -> usize = $index;
             let mut fours = [0; 8];
-            for i in 0..8 {
+            unrolled!(i in 0 1 2 3 4 5 6 7 => {
                 fours[i] = u32::from_le_bytes($table[index(self, 8 * run + i)]);
-            }
+            });
             simd.join_eight(fours)
         }
 
@@ -168,7 +177,6 @@ fn twice(scale: impl Fn(usize) -> i8) -> [i8; 16] {
 
 impl Signed for IQ2_XXS {
     const UNIT: f32 = 0.125;
-    const BY_SIXTEEN: bool = false;
 
     fn scale(&self) -> F16 {
         self.scale
@@ -178,15 +186,23 @@ impl Signed for IQ2_XXS {
         twice(|run| (self.records[run].signs_and_scale.get() >> 28) as i8 * 2 + 1)
     }
     #[inline(always)]
+    fn halved_scales<S: Simd>(&self, simd: S) -> S::Ints {
+        let mut codes = [0_u64; 2];
+        unrolled!(run in 0 1 2 3 4 5 6 7 => {
+            let code = self.records[run].signs_and_scale.get() >> 28;
+            codes[run / 4] |= (u64::from(code) * 0x0101) << (16 * (run % 4));
+        });
+        simd.byte_words(codes)
+    }
+    #[inline(always)]
     fn signs(&self, run: usize) -> u32 {
-        points::four_with_parity(self.records[run].signs_and_scale.get())
+        four_with_parity(self.records[run].signs_and_scale.get())
     }
     eights!(points::IQ2_XXS, |block, k| usize::from(block.records[k / 4].grid_indices[k % 4]));
 }
 
 impl Signed for IQ2_XS {
     const UNIT: f32 = 0.125;
-    const BY_SIXTEEN: bool = true;
 
     fn scale(&self) -> F16 {
         self.scale
@@ -200,16 +216,19 @@ impl Signed for IQ2_XS {
         scales
     }
     #[inline(always)]
+    fn halved_scales<S: Simd>(&self, simd: S) -> S::Ints {
+        simd.nibble_words(self.scales)
+    }
+    #[inline(always)]
     fn signs(&self, run: usize) -> u32 {
         let index = |i: usize| u32::from(self.grid_indices_and_signs[4 * run + i].get() >> 9);
-        points::four_with_parity(index(0) | index(1) << 7 | index(2) << 14 | index(3) << 21)
+        even(index(0) | index(1) << 8 | index(2) << 16 | index(3) << 24)
     }
     eights!(points::IQ2_XS, |block, k| usize::from(block.grid_indices_and_signs[k].get() & 511));
 }
 
 impl Signed for IQ2_S {
     const UNIT: f32 = 0.125;
-    const BY_SIXTEEN: bool = true;
 
     fn scale(&self) -> F16 {
         self.scale
@@ -221,6 +240,10 @@ impl Signed for IQ2_S {
             scales[i] = odd(&self.scales, i);
         }
         scales
+    }
+    #[inline(always)]
+    fn halved_scales<S: Simd>(&self, simd: S) -> S::Ints {
+        simd.nibble_words(self.scales)
     }
     #[inline(always)]
     fn signs(&self, run: usize) -> u32 {
@@ -234,7 +257,6 @@ impl Signed for IQ2_S {
 
 impl Signed for IQ3_XXS {
     const UNIT: f32 = 0.25;
-    const BY_SIXTEEN: bool = false;
 
     fn scale(&self) -> F16 {
         self.scale
@@ -244,15 +266,23 @@ impl Signed for IQ3_XXS {
         twice(|run| (self.signs_and_scales[run].get() >> 28) as i8 * 2 + 1)
     }
     #[inline(always)]
+    fn halved_scales<S: Simd>(&self, simd: S) -> S::Ints {
+        let mut codes = [0_u64; 2];
+        unrolled!(run in 0 1 2 3 4 5 6 7 => {
+            let code = self.signs_and_scales[run].get() >> 28;
+            codes[run / 4] |= (u64::from(code) * 0x0101) << (16 * (run % 4));
+        });
+        simd.byte_words(codes)
+    }
+    #[inline(always)]
     fn signs(&self, run: usize) -> u32 {
-        points::four_with_parity(self.signs_and_scales[run].get())
+        four_with_parity(self.signs_and_scales[run].get())
     }
     fours!(points::IQ3_XXS, |block, j| usize::from(block.grid_indices[j]));
 }
 
 impl Signed for IQ3_S {
     const UNIT: f32 = 1.0;
-    const BY_SIXTEEN: bool = false;
 
     fn scale(&self) -> F16 {
         self.scale
@@ -260,6 +290,15 @@ impl Signed for IQ3_S {
     #[inline(always)]
     fn scales(&self) -> [i8; 16] {
         twice(|run| odd(&self.scales, run))
+    }
+    #[inline(always)]
+    fn halved_scales<S: Simd>(&self, simd: S) -> S::Ints {
+        let mut codes = [0_u64; 2];
+        unrolled!(run in 0 1 2 3 4 5 6 7 => {
+            let code = self.scales[run / 2] >> (4 * (run % 2)) & 15;
+            codes[run / 4] |= (u64::from(code) * 0x0101) << (16 * (run % 4));
+        });
+        simd.byte_words(codes)
     }
     #[inline(always)]
     fn signs(&self, run: usize) -> u32 {
@@ -279,6 +318,9 @@ trait Shifted: Copy {
 
     /// The scale of each 16 weights, twice of what is stored and one more.
     fn scales(&self) -> [i8; 16];
+
+    /// Half of these, rounded down, as words.
+    fn halved_scales<S: Simd>(&self, simd: S) -> S::Ints;
 
     /// Index of the point of each 8 weights, and whether it is shifted down.
     fn point(&self, k: usize) -> (usize, bool);
@@ -329,27 +371,28 @@ fn shifted_vector<B: Shifted, S: Simd, const C: usize>(
     let mut totals = [simd.zeros(); C];
     for (place, block) in row.iter().enumerate() {
         let tiles = tiles_at(columns, place);
-        let words = simd.words(&block.scales());
+        let halved = block.halved_scales(simd);
+        let words = simd.add_words(simd.add_words(halved, halved), simd.splat_word(1));
         let scales = simd.by_sixteen(words);
         let scale = simd.half(block.scale().to_bits()) * 0.125;
-        let mut products = [[simd.zero(); 2]; C];
+        let mut products = [[simd.zero(); 4]; C];
         for c in 0..C {
             let excess = simd.add_scaled(simd.zero(), words, simd.load_words(&tiles[c].negative_sums_16));
-            products[c] = [simd.shift_left_ints::<3>(excess), excess];
+            products[c][0] = simd.add(simd.shift_left_ints::<3>(excess), excess);
         }
-        for run in 0..8 {
+        unrolled!(run in 0 1 2 3 4 5 6 7 => {
             let mut codes = [0; 4];
-            for i in 0..4 {
+            unrolled!(i in 0 1 2 3 => {
                 codes[i] = code(block, 4 * run + i);
-            }
+            });
             let codes = simd.join_four(codes);
             for c in 0..C {
                 let pairs = simd.products(codes, quants(simd, tiles[c], run));
-                products[c][run % 2] = simd.add_scaled(products[c][run % 2], pairs, scales[run]);
+                products[c][run % chains(C)] = simd.add_scaled(products[c][run % chains(C)], pairs, scales[run]);
             }
-        }
+        });
         for c in 0..C {
-            let products = simd.to_floats(simd.add(products[c][0], products[c][1]));
+            let products = simd.to_floats(joined::<S, C>(simd, products[c]));
             totals[c] = simd.multiply_add(products, simd.splat_float(scale * tiles[c].scales[0]), totals[c]);
         }
     }
@@ -384,6 +427,15 @@ impl Shifted for IQ1_S {
         twice(|run| (self.grid_indices_high_and_scales[run].get() >> 12 & 7) as i8 * 2 + 1)
     }
     #[inline(always)]
+    fn halved_scales<S: Simd>(&self, simd: S) -> S::Ints {
+        let mut codes = [0_u64; 2];
+        unrolled!(run in 0 1 2 3 4 5 6 7 => {
+            let code = self.grid_indices_high_and_scales[run].get() >> 12 & 7;
+            codes[run / 4] |= (u64::from(code) * 0x0101) << (16 * (run % 4));
+        });
+        simd.byte_words(codes)
+    }
+    #[inline(always)]
     fn point(&self, k: usize) -> (usize, bool) {
         let high = self.grid_indices_high_and_scales[k / 4].get();
         let index = usize::from(self.grid_indices_low[k]) | usize::from(high >> (3 * (k % 4)) & 7) << 8;
@@ -402,6 +454,11 @@ impl Shifted for IQ1_M {
             scales[i] = (self.scales[i / 4].get() >> (3 * (i % 4)) & 7) as i8 * 2 + 1;
         }
         scales
+    }
+    #[inline(always)]
+    fn halved_scales<S: Simd>(&self, simd: S) -> S::Ints {
+        let [a, b, c, d] = &self.scales;
+        simd.triple_words([a.get(), b.get(), c.get(), d.get()])
     }
     #[inline(always)]
     fn point(&self, k: usize) -> (usize, bool) {

@@ -7,8 +7,9 @@ use briq_codec::{Quants, k_scales};
 use briq_format::TensorType;
 use briq_format::block::{IQ4_XS, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K};
 use briq_format::scalar::F16;
+use zerocopy::{Immutable, IntoBytes};
 
-use super::{Dot, integer_dot, tiles_at};
+use super::{Dot, chains, integer_dot, joined, quants, sums, tiles_at};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -29,22 +30,6 @@ fn add_lanes(sums: &mut [f32; 8], scale: f32, products: [i32; 8]) {
     }
 }
 
-/// The quants of part of a tile.
-#[inline(always)]
-pub(super) fn quants<S: Simd>(simd: S, tile: &Tile, run: usize) -> S::Ints {
-    simd.load_signed(&tile.quants_32()[run])
-}
-
-/// The sums of all columns.
-#[inline(always)]
-pub(super) fn sums<S: Simd, const C: usize>(simd: S, sums: [S::Floats; C]) -> [f32; C] {
-    let mut products = [0.0; C];
-    for c in 0..C {
-        products[c] = simd.sum(sums[c]);
-    }
-    products
-}
-
 /// Q4_K and Q5_K one number at a time: the minimums times the sums of activations are taken off block by block.
 fn affine<B: Quants<256>>(row: &[B], column: &[Tile], header: impl Fn(&B) -> (F16, F16, [u8; 12])) -> f32 {
     let mut sum = 0.0;
@@ -61,42 +46,45 @@ fn affine<B: Quants<256>>(row: &[B], column: &[Tile], header: impl Fn(&B) -> (F1
     sums.iter().fold(sum, |sum, lane| sum + lane)
 }
 
-/// Q4_K and Q5_K: what both do with a super-block, whose codes are already there.
+/// Q4_K and Q5_K: what both do with a super-block, whose codes are already there. They begin with the same 16 bytes.
 #[inline(always)]
 fn add_affine<S: Simd, const C: usize>(
     simd: S,
-    (scale, minimum, packed): (F16, F16, &[u8; 12]),
+    header: &[u8; 16],
     codes: [S::Ints; 8],
     tiles: [&Tile; C],
     sums: &mut [[S::Floats; 2]; C],
 ) {
-    let unpacked = k_scales::unpack(packed);
-    let scales = simd.by_thirty_two(unpacked.scales.map(u8::cast_signed));
-    let minimums = simd.ints(unpacked.minimums);
-    let (scale, minimum) = (simd.half(scale.to_bits()), simd.half(minimum.to_bits()));
-    let mut products = [[simd.zero(); 2]; C];
-    for run in 0..8 {
+    let (units, scales, minimums) = simd.k_header(header);
+    let mut products = [[simd.zero(); 4]; C];
+    unrolled!(run in 0 1 2 3 4 5 6 7 => {
         for c in 0..C {
             let pairs = simd.products(codes[run], quants(simd, tiles[c], run));
-            products[c][run % 2] = simd.add_scaled(products[c][run % 2], pairs, scales[run]);
+            products[c][run % chains(C)] = simd.add_scaled(products[c][run % chains(C)], pairs, scales[run]);
         }
-    }
+    });
     for c in 0..C {
         let tile = tiles[c];
-        let products = simd.to_floats(simd.add(products[c][0], products[c][1]));
+        let products = simd.to_floats(joined::<S, C>(simd, products[c]));
         let rise = simd.to_floats(simd.multiply_ints(minimums, simd.load_ints(&tile.negative_sums)));
-        let (scale, minimum) = (scale * tile.scales[0], minimum * tile.scales[0]);
-        sums[c][0] = simd.multiply_add(products, simd.splat_float(scale), sums[c][0]);
-        sums[c][1] = simd.multiply_add(rise, simd.splat_float(minimum), sums[c][1]);
+        let [scale, minimum] = simd.scaled_pair(units, tile.scales[0]);
+        sums[c][0] = simd.multiply_add(products, scale, sums[c][0]);
+        sums[c][1] = simd.multiply_add(rise, minimum, sums[c][1]);
     }
+}
+
+/// Scale, minimum, and the scales and minimums of sub-blocks: the first 16 bytes of a block.
+#[inline(always)]
+fn header<B: IntoBytes + Immutable>(block: &B) -> &[u8; 16] {
+    // Both blocks are longer: the fallback is never taken.
+    block.as_bytes().first_chunk().unwrap_or(&[0; 16])
 }
 
 /// The low and the high nibbles of 32 bytes.
 #[inline(always)]
 fn nibbles<S: Simd>(simd: S, bytes: &[u8; 32]) -> [S::Ints; 2] {
     let bytes = simd.load(bytes);
-    let low = simd.splat(15);
-    [simd.and(bytes, low), simd.and(simd.shift_right::<4>(bytes), low)]
+    [simd.bits::<0, 4, 0>(bytes), simd.bits::<4, 4, 0>(bytes)]
 }
 
 /// The runs of 32 bytes of a field.
@@ -118,11 +106,11 @@ impl Dot for Q4_K {
         let mut sums = [[simd.zeros(); 2]; C];
         for (place, block) in row.iter().enumerate() {
             let mut codes = [simd.zero(); 8];
-            for (i, bytes) in runs(&block.quants).iter().enumerate() {
-                [codes[2 * i], codes[2 * i + 1]] = nibbles(simd, bytes);
-            }
-            let header = (block.scale, block.minimum, &block.scales_and_minimums);
-            add_affine(simd, header, codes, tiles_at(columns, place), &mut sums);
+            let bytes = runs(&block.quants);
+            unrolled!(i in 0 1 2 3 => {
+                [codes[2 * i], codes[2 * i + 1]] = nibbles(simd, &bytes[i]);
+            });
+            add_affine(simd, header(block), codes, tiles_at(columns, place), &mut sums);
         }
         both(simd, sums)
     }
@@ -149,36 +137,36 @@ impl Dot for Q5_K {
     #[inline(always)]
     fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
         let mut sums = [[simd.zeros(); 2]; C];
-        let fifth = simd.splat(16);
         for (place, block) in row.iter().enumerate() {
             let high = simd.load(&block.high_bits);
             // Bit `run` of a byte, moved to where the fifth bit of a code is.
             let high = [
-                simd.shift_left::<4>(high),
-                simd.shift_left::<3>(high),
-                simd.shift_left::<2>(high),
-                simd.shift_left::<1>(high),
-                high,
-                simd.shift_right::<1>(high),
-                simd.shift_right::<2>(high),
-                simd.shift_right::<3>(high),
+                simd.bits::<0, 1, 4>(high),
+                simd.bits::<1, 1, 4>(high),
+                simd.bits::<2, 1, 4>(high),
+                simd.bits::<3, 1, 4>(high),
+                simd.bits::<4, 1, 4>(high),
+                simd.bits::<5, 1, 4>(high),
+                simd.bits::<6, 1, 4>(high),
+                simd.bits::<7, 1, 4>(high),
             ];
             let mut codes = [simd.zero(); 8];
-            for (i, bytes) in runs(&block.low_bits).iter().enumerate() {
-                let [low, upper] = nibbles(simd, bytes);
-                codes[2 * i] = simd.or(low, simd.and(high[2 * i], fifth));
-                codes[2 * i + 1] = simd.or(upper, simd.and(high[2 * i + 1], fifth));
-            }
-            let header = (block.scale, block.minimum, &block.scales_and_minimums);
-            add_affine(simd, header, codes, tiles_at(columns, place), &mut sums);
+            let bytes = runs(&block.low_bits);
+            unrolled!(i in 0 1 2 3 => {
+                let [low, upper] = nibbles(simd, &bytes[i]);
+                codes[2 * i] = simd.or(low, high[2 * i]);
+                codes[2 * i + 1] = simd.or(upper, high[2 * i + 1]);
+            });
+            add_affine(simd, header(block), codes, tiles_at(columns, place), &mut sums);
         }
         both(simd, sums)
     }
 }
 
 /// Codes with a scale per 16 and a zero point `2^ZERO`: the sum of scales times codes less the zero point, times quants.
+/// With `PLANES` the codes are where [`planes`] leaves them.
 #[inline(always)]
-fn add_sixteens<S: Simd, const C: usize, const ZERO: i32>(
+fn add_sixteens<S: Simd, const C: usize, const ZERO: i32, const PLANES: bool>(
     simd: S,
     (scale, scales): (F16, S::Ints),
     codes: [S::Ints; 8],
@@ -187,21 +175,26 @@ fn add_sixteens<S: Simd, const C: usize, const ZERO: i32>(
 ) {
     let spread = simd.by_sixteen(scales);
     let scale = simd.half(scale.to_bits());
-    let mut products = [[simd.zero(); 2]; C];
+    let mut products = [[simd.zero(); 4]; C];
     for c in 0..C {
         // What the zero point adds is taken off for all at once.
         let negative_sums = simd.load_words(&tiles[c].negative_sums_16);
         let excess = simd.add_scaled(simd.zero(), scales, negative_sums);
         products[c][0] = simd.shift_left_ints::<ZERO>(excess);
     }
-    for run in 0..8 {
+    unrolled!(run in 0 1 2 3 4 5 6 7 => {
+        let chain = if PLANES { run % 4 } else { run % chains(C) };
         for c in 0..C {
             let pairs = simd.products(codes[run], quants(simd, tiles[c], run));
-            products[c][run % 2] = simd.add_scaled(products[c][run % 2], pairs, spread[run]);
+            products[c][chain] = simd.add_scaled(products[c][chain], pairs, spread[run]);
         }
-    }
+    });
     for c in 0..C {
-        let products = simd.to_floats(simd.add(products[c][0], products[c][1]));
+        let products = match PLANES {
+            true => join_planes(simd, products[c]),
+            false => joined::<S, C>(simd, products[c]),
+        };
+        let products = simd.to_floats(products);
         sums[c] = simd.multiply_add(products, simd.splat_float(scale * tiles[c].scales[0]), sums[c]);
     }
 }
@@ -222,37 +215,43 @@ impl Dot for Q6_K {
     #[inline(always)]
     fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
         let mut totals = [simd.zeros(); C];
-        let high_bits = simd.splat(0x30);
         for (place, block) in row.iter().enumerate() {
             let (low, high) = (runs(&block.low_bits), runs(&block.high_bits));
             let mut codes = [simd.zero(); 8];
-            for half in 0..2 {
+            unrolled!(half in 0 1 => {
                 let high = simd.load(&high[half]);
                 let [a, c] = nibbles(simd, &low[2 * half]);
                 let [b, d] = nibbles(simd, &low[2 * half + 1]);
-                codes[4 * half] = simd.or(a, simd.and(simd.shift_left::<4>(high), high_bits));
-                codes[4 * half + 1] = simd.or(b, simd.and(simd.shift_left::<2>(high), high_bits));
-                codes[4 * half + 2] = simd.or(c, simd.and(high, high_bits));
-                codes[4 * half + 3] = simd.or(d, simd.and(simd.shift_right::<2>(high), high_bits));
-            }
+                codes[4 * half] = simd.or(a, simd.bits::<0, 2, 4>(high));
+                codes[4 * half + 1] = simd.or(b, simd.bits::<2, 2, 4>(high));
+                codes[4 * half + 2] = simd.or(c, simd.bits::<4, 2, 4>(high));
+                codes[4 * half + 3] = simd.or(d, simd.bits::<6, 2, 4>(high));
+            });
             let scales = (block.scale, simd.words(&block.scales));
-            add_sixteens::<S, C, 5>(simd, scales, codes, tiles_at(columns, place), &mut totals);
+            add_sixteens::<S, C, 5, false>(simd, scales, codes, tiles_at(columns, place), &mut totals);
         }
         sums(simd, totals)
     }
 }
 
-/// The four planes of 2 bits of 32 bytes, each bit pair at the low end of its byte.
+/// The four planes of 2 bits of 32 bytes. The second and the third stay where they are: [`join_planes`] takes their
+/// products down at the end, which is cheaper than moving codes. In the place of the fourth, two products would not fit a
+/// word.
 #[inline(always)]
 pub(super) fn planes<S: Simd>(simd: S, bytes: &[u8; 32]) -> [S::Ints; 4] {
     let bytes = simd.load(bytes);
-    let low = simd.splat(3);
     [
-        simd.and(bytes, low),
-        simd.and(simd.shift_right::<2>(bytes), low),
-        simd.and(simd.shift_right::<4>(bytes), low),
-        simd.and(simd.shift_right::<6>(bytes), low),
+        simd.bits::<0, 2, 0>(bytes),
+        simd.bits::<2, 2, 2>(bytes),
+        simd.bits::<4, 2, 4>(bytes),
+        simd.bits::<6, 2, 0>(bytes),
     ]
+}
+
+/// The sum of the products with each of the four planes.
+#[inline(always)]
+pub(super) fn join_planes<S: Simd>(simd: S, [a, b, c, d]: [S::Ints; 4]) -> S::Ints {
+    simd.add(simd.add(a, d), simd.add(simd.shift_right_ints::<2>(b), simd.shift_right_ints::<4>(c)))
 }
 
 impl Dot for Q3_K {
@@ -272,37 +271,42 @@ impl Dot for Q3_K {
     #[inline(always)]
     fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
         let mut totals = [simd.zeros(); C];
-        let third = simd.splat(4);
         for (place, block) in row.iter().enumerate() {
             let high = simd.load(&block.high_bits);
             let high = [
-                simd.shift_left::<2>(high),
-                simd.shift_left::<1>(high),
-                high,
-                simd.shift_right::<1>(high),
-                simd.shift_right::<2>(high),
-                simd.shift_right::<3>(high),
-                simd.shift_right::<4>(high),
-                simd.shift_right::<5>(high),
+                simd.bits::<0, 1, 2>(high),
+                simd.bits::<1, 1, 4>(high),
+                simd.bits::<2, 1, 6>(high),
+                simd.bits::<3, 1, 2>(high),
+                simd.bits::<4, 1, 2>(high),
+                simd.bits::<5, 1, 4>(high),
+                simd.bits::<6, 1, 6>(high),
+                simd.bits::<7, 1, 2>(high),
             ];
             let mut codes = [simd.zero(); 8];
-            for (half, bytes) in runs(&block.low_bits).iter().enumerate() {
-                let planes = planes(simd, bytes);
-                for plane in 0..4 {
-                    let run = 4 * half + plane;
-                    codes[run] = simd.or(planes[plane], simd.and(high[run], third));
-                }
-            }
-            let mut scales = [0; 16];
-            let packed = q3_k_scales(&block.scales);
-            for i in 0..16 {
-                scales[i] = packed[i].wrapping_sub(32).cast_signed();
-            }
-            let scales = (block.scale, simd.words(&scales));
-            add_sixteens::<S, C, 2>(simd, scales, codes, tiles_at(columns, place), &mut totals);
+            let bytes = runs(&block.low_bits);
+            let planes = [planes(simd, &bytes[0]), planes(simd, &bytes[1])];
+            unrolled!(run in 0 1 2 3 4 5 6 7 => {
+                codes[run] = simd.or(planes[run / 4][run % 4], high[run]);
+            });
+            let scales = simd.add_words(q3_k_words(simd, &block.scales), simd.splat_word(-32));
+            let scales = (block.scale, scales);
+            add_sixteens::<S, C, 2, true>(simd, scales, codes, tiles_at(columns, place), &mut totals);
         }
         sums(simd, totals)
     }
+}
+
+/// The scales of Q3_K, 32 added, as words.
+#[inline(always)]
+fn q3_k_words<S: Simd>(simd: S, packed: &[u8; 12]) -> S::Ints {
+    let [a, b, c, d, e, f, g, h, high @ ..] = *packed;
+    let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    let high = u64::from(u32::from_le_bytes(high));
+    let (first, last) = (low & 0x0F0F_0F0F_0F0F_0F0F, low >> 4 & 0x0F0F_0F0F_0F0F_0F0F);
+    // Bits 0 and 1, then 2 and 3 of the four bytes go to the first eight scales, the others to the last.
+    let pair = |high: u64| (high & 0x0303_0303 | (high >> 2 & 0x0303_0303) << 32) << 4;
+    simd.byte_words([first | pair(high), last | pair(high >> 4)])
 }
 
 impl Dot for Q2_K {
@@ -339,21 +343,19 @@ impl Dot for Q2_K {
             }
             let (spread, minimums) = (simd.by_sixteen(simd.words(&scales)), simd.words(&minimums));
             let (scale, minimum) = (simd.half(block.scale.to_bits()), simd.half(block.minimum.to_bits()));
-            let mut products = [[simd.zero(); 2]; C];
-            for (half, bytes) in runs(&block.quants).iter().enumerate() {
-                let planes = planes(simd, bytes);
-                for plane in 0..4 {
-                    let run = 4 * half + plane;
-                    for c in 0..C {
-                        let pairs = simd.products(planes[plane], quants(simd, tiles[c], run));
-                        products[c][run % 2] = simd.add_scaled(products[c][run % 2], pairs, spread[run]);
-                    }
+            let mut products = [[simd.zero(); 4]; C];
+            let bytes = runs(&block.quants);
+            let planes = [planes(simd, &bytes[0]), planes(simd, &bytes[1])];
+            unrolled!(run in 0 1 2 3 4 5 6 7 => {
+                for c in 0..C {
+                    let pairs = simd.products(planes[run / 4][run % 4], quants(simd, tiles[c], run));
+                    products[c][run % 4] = simd.add_scaled(products[c][run % 4], pairs, spread[run]);
                 }
-            }
+            });
             for c in 0..C {
                 let tile = tiles[c];
                 let rise = simd.add_scaled(simd.zero(), minimums, simd.load_words(&tile.negative_sums_16));
-                let products = simd.to_floats(simd.add(products[c][0], products[c][1]));
+                let products = simd.to_floats(join_planes(simd, products[c]));
                 let (scale, minimum) = (scale * tile.scales[0], minimum * tile.scales[0]);
                 sums[c][0] = simd.multiply_add(products, simd.splat_float(scale), sums[c][0]);
                 sums[c][1] = simd.multiply_add(simd.to_floats(rise), simd.splat_float(minimum), sums[c][1]);
@@ -363,16 +365,18 @@ impl Dot for Q2_K {
     }
 }
 
-/// The eight scales of IQ4_XS, less their zero point.
+/// The eight scales of IQ4_XS, 32 added.
 #[inline(always)]
-fn iq4_xs_scales(block: &IQ4_XS) -> [i8; 8] {
-    let high = block.scales_high.get();
-    let mut scales = [0; 8];
-    for b in 0..8 {
-        let low = block.scales_low[b / 2] >> (4 * (b % 2)) & 15;
-        scales[b] = (low | ((high >> (2 * b)) as u8 & 3) << 4).cast_signed() - 32;
-    }
-    scales
+fn iq4_xs_codes(block: &IQ4_XS) -> [u8; 8] {
+    // Fields are moved apart by halves: to every second byte pair, byte, nibble, where each then has a byte.
+    let spread = |bits: u64, width: u32| {
+        let wide = (bits | bits << (32 - 4 * width)) & (!(u64::MAX << (4 * width)) * 0x0000_0001_0000_0001);
+        let mid = (wide | wide << (16 - 2 * width)) & (!(u64::MAX << (2 * width)) * 0x0001_0001_0001_0001);
+        (mid | mid << (8 - width)) & (!(u64::MAX << width) * 0x0101_0101_0101_0101)
+    };
+    let low = spread(u32::from_le_bytes(block.scales_low).into(), 4);
+    let high = spread(block.scales_high.get().into(), 2);
+    (low | high << 4).to_le_bytes()
 }
 
 impl Dot for IQ4_XS {
@@ -385,8 +389,8 @@ impl Dot for IQ4_XS {
             let scale = weights.scale.to_f32() * tile.scales[0];
             let levels = weights.quants();
             let groups = levels.as_chunks::<32>().0.iter().zip(tile.quants_32());
-            for ((levels, quants), group_scale) in groups.zip(iq4_xs_scales(weights)) {
-                sum += scale * f32::from(group_scale) * integer_dot(levels, quants) as f32;
+            for ((levels, quants), code) in groups.zip(iq4_xs_codes(weights)) {
+                sum += scale * (f32::from(code) - 32.0) * integer_dot(levels, quants) as f32;
             }
         }
         sum
@@ -395,21 +399,24 @@ impl Dot for IQ4_XS {
     #[inline(always)]
     fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
         let mut totals = [simd.zeros(); C];
-        let table = simd.table(&IQ4_LEVELS);
+        let table = simd.bias(simd.table(&IQ4_LEVELS));
         for (place, block) in row.iter().enumerate() {
             let tiles = tiles_at(columns, place);
-            let scales = simd.by_thirty_two(iq4_xs_scales(block));
+            let scales = simd.subtract(simd.ints(iq4_xs_codes(block)), simd.splat_int(32));
             let scale = simd.half(block.scale.to_bits());
-            let mut products = [[simd.zero(); 2]; C];
-            for (run, bytes) in block.quants.as_chunks::<16>().0.iter().enumerate() {
-                let levels = simd.look_up(table, simd.load_nibbles(bytes));
-                for c in 0..C {
-                    let pairs = simd.signed_products(levels, quants(simd, tiles[c], run));
-                    products[c][run % 2] = simd.add_scaled(products[c][run % 2], pairs, scales[run]);
-                }
-            }
+            let bytes = block.quants.as_chunks::<16>().0;
+            let mut levels = [simd.zero(); 8];
+            unrolled!(run in 0 1 2 3 4 5 6 7 => {
+                levels[run] = simd.look_up(table, simd.load_nibbles(&bytes[run]));
+            });
             for c in 0..C {
-                let products = simd.to_floats(simd.add(products[c][0], products[c][1]));
+                let mut products = [simd.zero(); 8];
+                unrolled!(run in 0 1 2 3 4 5 6 7 => {
+                    products[run] = simd.biased_dot(levels[run], quants(simd, tiles[c], run));
+                });
+                let negative_sums = simd.load_ints(&tiles[c].negative_sums);
+                let products = simd.unbias(simd.sum_eight(products), negative_sums);
+                let products = simd.to_floats(simd.multiply_ints(products, scales));
                 totals[c] =
                     simd.multiply_add(products, simd.splat_float(scale * tiles[c].scales[0]), totals[c]);
             }

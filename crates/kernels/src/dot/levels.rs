@@ -6,7 +6,7 @@ use briq_format::block::{IQ4_NL, MXFP4};
 
 use super::Dot;
 use super::eight::{self, Eighth};
-use super::small::{eighths, halves};
+use super::small::eighths;
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -26,16 +26,20 @@ impl Eighth for IQ4_NL {
         simd.bias(simd.table(&IQ4_LEVELS))
     }
     #[inline(always)]
-    fn scales<S: Simd>(simd: S, blocks: &[Self; 8]) -> S::Floats {
-        halves!(simd, blocks, scale)
+    fn header(&self) -> u32 {
+        u32::from(self.scale.to_bits()) | u32::from(self.quants[0]) << 16 | u32::from(self.quants[1]) << 24
     }
     #[inline(always)]
     fn codes<S: Simd>(&self, simd: S, table: S::Ints) -> S::Ints {
         simd.look_up(table, simd.load_nibbles(&self.quants))
     }
     #[inline(always)]
-    fn dot<S: Simd>(simd: S, codes: S::Ints, quants: S::Ints, negative_sum: i32) -> S::Ints {
-        simd.biased_dot(codes, quants, negative_sum)
+    fn dot<S: Simd>(simd: S, codes: S::Ints, quants: S::Ints) -> S::Ints {
+        simd.biased_dot(codes, quants)
+    }
+    #[inline(always)]
+    fn zero_point<S: Simd>(simd: S, products: S::Ints, negative_sums: S::Ints) -> S::Ints {
+        simd.unbias(products, negative_sums)
     }
 }
 
@@ -61,19 +65,26 @@ impl Eighth for MXFP4 {
         simd.table(&RAISED)
     }
     #[inline(always)]
-    fn scales<S: Simd>(simd: S, blocks: &[Self; 8]) -> S::Floats {
-        let mut scales = [0.0; 8];
-        for i in 0..8 {
-            scales[i] = mxfp4_half_scale(blocks[i].exponent);
-        }
-        simd.load_floats(&scales)
+    fn header(&self) -> u32 {
+        let [a, b, c, ..] = self.quants;
+        u32::from_le_bytes([self.exponent, a, b, c])
+    }
+    #[inline(always)]
+    fn scales<S: Simd>(simd: S, headers: S::Ints) -> S::Floats {
+        // 2^(e - 128), as two factors that are normal numbers: half of e, and what is left.
+        let exponent = simd.and(headers, simd.splat_int(0xFF));
+        let half = simd.bits::<1, 7, 0>(exponent);
+        let rest = simd.subtract(exponent, half);
+        let power =
+            |exponent| simd.from_bits(simd.shift_left_ints::<23>(simd.add(exponent, simd.splat_int(63))));
+        simd.multiply(power(half), power(rest))
     }
     #[inline(always)]
     fn codes<S: Simd>(&self, simd: S, table: S::Ints) -> S::Ints {
         simd.look_up(table, simd.load_nibbles(&self.quants))
     }
     #[inline(always)]
-    fn dot<S: Simd>(simd: S, codes: S::Ints, quants: S::Ints, negative_sum: i32) -> S::Ints {
-        simd.add_dot(simd.shift_left_ints::<4>(simd.first(negative_sum)), codes, quants)
+    fn zero_point<S: Simd>(simd: S, products: S::Ints, negative_sums: S::Ints) -> S::Ints {
+        simd.add(products, simd.shift_left_ints::<4>(negative_sums))
     }
 }

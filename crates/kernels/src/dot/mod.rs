@@ -4,6 +4,16 @@
 //! more over [`Simd`]. Sums of products of quants are exact in 32 bits for any bytes; instruction sets differ in the
 //! order of floats.
 
+/// Writes a body once per number: arrays that it indexes then stay in registers, which a loop would not promise.
+macro_rules! unrolled {
+    ($name:ident in $($number:literal)* => $body:block) => {
+        $({
+            let $name: usize = $number;
+            $body
+        })*
+    };
+}
+
 mod eight;
 mod floats;
 mod grid;
@@ -68,6 +78,7 @@ macro_rules! for_each_kernel {
         )
     };
 }
+
 pub(crate) use for_each_kernel;
 
 /// The dot product of a row of `ty` with activations of its [`partner`]. Any bytes have one, if not a finite one.
@@ -166,6 +177,34 @@ fn tiles_at<'a, const C: usize>(columns: [&'a [Tile]; C], place: usize) -> [&'a 
         tiles[c] = &columns[c][place];
     }
     tiles
+}
+
+/// The quants of part of a tile.
+#[inline(always)]
+fn quants<S: Simd>(simd: S, tile: &Tile, run: usize) -> S::Ints {
+    simd.load_signed(&tile.quants_32()[run])
+}
+
+/// How many sums of integers a super-block is spread over. One column alone waits for itself: in four sums, additions
+/// wait half as long as in two, and a processor holds only so many that wait.
+const fn chains(columns: usize) -> usize {
+    if columns == 1 { 4 } else { 1 }
+}
+
+/// The sum of as many as are in use.
+#[inline(always)]
+fn joined<S: Simd, const C: usize>(simd: S, [a, b, c, d]: [S::Ints; 4]) -> S::Ints {
+    if chains(C) == 1 { a } else { simd.add(simd.add(a, b), simd.add(c, d)) }
+}
+
+/// The sums of all columns.
+#[inline(always)]
+fn sums<S: Simd, const C: usize>(simd: S, sums: [S::Floats; C]) -> [f32; C] {
+    let mut products = [0.0; C];
+    for c in 0..C {
+        products[c] = simd.sum(sums[c]);
+    }
+    products
 }
 
 /// The sum of products of the quants of weights and activations.

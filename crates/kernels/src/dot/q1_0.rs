@@ -48,6 +48,6 @@ impl Dot for Q1_0 {
                 sums[c] = simd.multiply_add(scaled[c], scale, sums[c]);
             }
         }
-        super::k::sums(simd, sums)
+        super::sums(simd, sums)
     }
 }

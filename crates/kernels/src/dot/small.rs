@@ -36,24 +36,9 @@ eighths! {
     Q8_0 with Q8_0;
 }
 
-/// The numbers of a field of eight blocks, widened.
-macro_rules! halves {
-    ($simd:ident, $blocks:ident, $field:ident) => {{
-        let [a, b, c, d, e, f, g, h] = $blocks;
-        let fields = [a.$field, b.$field, c.$field, d.$field, e.$field, f.$field, g.$field, h.$field];
-        let mut bits = [0; 8];
-        let mut i = 0;
-        while i < 8 {
-            bits[i] = fields[i].to_bits();
-            i += 1;
-        }
-        $simd.load_halves(&bits)
-    }};
-}
-pub(super) use halves;
-
 impl Eighth for Q4_0 {
     type Shared<S: Simd> = ();
+    const RAISED: bool = true;
 
     fn term(&self, products: f32, scale: f32, _: f32) -> f32 {
         products * self.scale.to_f32() * scale
@@ -61,22 +46,24 @@ impl Eighth for Q4_0 {
     #[inline(always)]
     fn shared<S: Simd>(_: S) {}
     #[inline(always)]
-    fn scales<S: Simd>(simd: S, blocks: &[Self; 8]) -> S::Floats {
-        halves!(simd, blocks, scale)
+    fn header(&self) -> u32 {
+        u32::from(self.scale.to_bits())
+            | u32::from(u16::from_le_bytes([self.quants[0], self.quants[1]])) << 16
     }
     #[inline(always)]
     fn codes<S: Simd>(&self, simd: S, (): ()) -> S::Ints {
-        simd.load_nibbles(&self.quants)
+        simd.load_raised_nibbles(&self.quants)
     }
     #[inline(always)]
-    fn dot<S: Simd>(simd: S, codes: S::Ints, quants: S::Ints, negative_sum: i32) -> S::Ints {
+    fn zero_point<S: Simd>(simd: S, products: S::Ints, negative_sums: S::Ints) -> S::Ints {
         // A code is the weight plus 8.
-        simd.add_dot(simd.shift_left_ints::<3>(simd.first(negative_sum)), codes, quants)
+        simd.add(products, simd.shift_left_ints::<3>(negative_sums))
     }
 }
 
 impl Eighth for Q4_1 {
     type Shared<S: Simd> = ();
+    const RAISED: bool = true;
 
     fn term(&self, products: f32, scale: f32, stated_sum: f32) -> f32 {
         self.scale.to_f32() * scale * products + self.minimum.to_f32() * stated_sum
@@ -84,20 +71,20 @@ impl Eighth for Q4_1 {
     #[inline(always)]
     fn shared<S: Simd>(_: S) {}
     #[inline(always)]
-    fn scales<S: Simd>(simd: S, blocks: &[Self; 8]) -> S::Floats {
-        halves!(simd, blocks, scale)
+    fn header(&self) -> u32 {
+        u32::from(self.scale.to_bits()) | u32::from(self.minimum.to_bits()) << 16
     }
     #[inline(always)]
-    fn minimums<S: Simd>(simd: S, blocks: &[Self; 8]) -> Option<S::Floats> {
-        Some(halves!(simd, blocks, minimum))
+    fn minimums<S: Simd>(simd: S, headers: S::Ints) -> Option<S::Floats> {
+        Some(simd.high_halves(headers))
     }
     #[inline(always)]
     fn codes<S: Simd>(&self, simd: S, (): ()) -> S::Ints {
-        simd.load_nibbles(&self.quants)
+        simd.load_raised_nibbles(&self.quants)
     }
     #[inline(always)]
-    fn dot<S: Simd>(simd: S, codes: S::Ints, quants: S::Ints, _: i32) -> S::Ints {
-        simd.add_dot(simd.zero(), codes, quants)
+    fn zero_point<S: Simd>(_: S, products: S::Ints, _: S::Ints) -> S::Ints {
+        products
     }
 }
 
@@ -110,17 +97,17 @@ impl Eighth for Q5_0 {
     #[inline(always)]
     fn shared<S: Simd>(_: S) {}
     #[inline(always)]
-    fn scales<S: Simd>(simd: S, blocks: &[Self; 8]) -> S::Floats {
-        halves!(simd, blocks, scale)
+    fn header(&self) -> u32 {
+        u32::from(self.scale.to_bits()) | u32::from(self.high_bits.get() as u16) << 16
     }
     #[inline(always)]
     fn codes<S: Simd>(&self, simd: S, (): ()) -> S::Ints {
         simd.or(simd.load_nibbles(&self.low_bits), simd.bytes_where(self.high_bits.get(), 16))
     }
     #[inline(always)]
-    fn dot<S: Simd>(simd: S, codes: S::Ints, quants: S::Ints, negative_sum: i32) -> S::Ints {
+    fn zero_point<S: Simd>(simd: S, products: S::Ints, negative_sums: S::Ints) -> S::Ints {
         // A code is the weight plus 16.
-        simd.add_dot(simd.shift_left_ints::<4>(simd.first(negative_sum)), codes, quants)
+        simd.add(products, simd.shift_left_ints::<4>(negative_sums))
     }
 }
 
@@ -133,20 +120,20 @@ impl Eighth for Q5_1 {
     #[inline(always)]
     fn shared<S: Simd>(_: S) {}
     #[inline(always)]
-    fn scales<S: Simd>(simd: S, blocks: &[Self; 8]) -> S::Floats {
-        halves!(simd, blocks, scale)
+    fn header(&self) -> u32 {
+        u32::from(self.scale.to_bits()) | u32::from(self.minimum.to_bits()) << 16
     }
     #[inline(always)]
-    fn minimums<S: Simd>(simd: S, blocks: &[Self; 8]) -> Option<S::Floats> {
-        Some(halves!(simd, blocks, minimum))
+    fn minimums<S: Simd>(simd: S, headers: S::Ints) -> Option<S::Floats> {
+        Some(simd.high_halves(headers))
     }
     #[inline(always)]
     fn codes<S: Simd>(&self, simd: S, (): ()) -> S::Ints {
         simd.or(simd.load_nibbles(&self.low_bits), simd.bytes_where(self.high_bits.get(), 16))
     }
     #[inline(always)]
-    fn dot<S: Simd>(simd: S, codes: S::Ints, quants: S::Ints, _: i32) -> S::Ints {
-        simd.add_dot(simd.zero(), codes, quants)
+    fn zero_point<S: Simd>(_: S, products: S::Ints, _: S::Ints) -> S::Ints {
+        products
     }
 }
 
@@ -159,15 +146,21 @@ impl Eighth for Q8_0 {
     #[inline(always)]
     fn shared<S: Simd>(_: S) {}
     #[inline(always)]
-    fn scales<S: Simd>(simd: S, blocks: &[Self; 8]) -> S::Floats {
-        halves!(simd, blocks, scale)
+    fn header(&self) -> u32 {
+        u32::from(self.scale.to_bits())
+            | u32::from(u16::from_le_bytes([self.quants[0].cast_unsigned(), self.quants[1].cast_unsigned()]))
+                << 16
     }
     #[inline(always)]
     fn codes<S: Simd>(&self, simd: S, (): ()) -> S::Ints {
         simd.bias(simd.load_signed(&self.quants))
     }
     #[inline(always)]
-    fn dot<S: Simd>(simd: S, codes: S::Ints, quants: S::Ints, negative_sum: i32) -> S::Ints {
-        simd.biased_dot(codes, quants, negative_sum)
+    fn dot<S: Simd>(simd: S, codes: S::Ints, quants: S::Ints) -> S::Ints {
+        simd.biased_dot(codes, quants)
+    }
+    #[inline(always)]
+    fn zero_point<S: Simd>(simd: S, products: S::Ints, negative_sums: S::Ints) -> S::Ints {
+        simd.unbias(products, negative_sums)
     }
 }

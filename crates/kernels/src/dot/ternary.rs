@@ -5,8 +5,8 @@ use briq_format::TensorType;
 use briq_format::block::{TQ1_0, TQ2_0};
 use briq_format::scalar::F16;
 
-use super::k::{planes, quants, runs, sums};
-use super::{Dot, integer_dot, tiles_at};
+use super::k::{join_planes, planes, runs};
+use super::{Dot, integer_dot, joined, quants, sums, tiles_at};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -18,9 +18,9 @@ fn scalar<B: Quants<256>>(row: &[B], column: &[Tile], scale: impl Fn(&B) -> F16)
     terms.fold(0.0, |sum, term| sum + term)
 }
 
-/// Adds the product of a super-block to each column's.
+/// Adds the product of a super-block to each column's. With `PLANES` the digits are where [`planes`] leaves them.
 #[inline(always)]
-fn add<S: Simd, const C: usize>(
+fn add<S: Simd, const C: usize, const PLANES: bool>(
     simd: S,
     scale: F16,
     digits: [S::Ints; 8],
@@ -30,11 +30,16 @@ fn add<S: Simd, const C: usize>(
     let scale = simd.half(scale.to_bits());
     for c in 0..C {
         // A digit is the weight over its scale plus 1.
-        let mut products = [simd.load_ints(&tiles[c].negative_sums), simd.zero()];
-        for run in 0..8 {
-            products[run % 2] = simd.add_dot(products[run % 2], digits[run], quants(simd, tiles[c], run));
-        }
-        let products = simd.to_floats(simd.add(products[0], products[1]));
+        let mut products = [simd.zero(); 4];
+        products[0] = simd.load_ints(&tiles[c].negative_sums);
+        unrolled!(run in 0 1 2 3 4 5 6 7 => {
+            products[run % 4] = simd.add_dot(products[run % 4], digits[run], quants(simd, tiles[c], run));
+        });
+        let products = match PLANES {
+            true => join_planes(simd, products),
+            false => joined::<S, 1>(simd, products),
+        };
+        let products = simd.to_floats(products);
         sums[c] = simd.multiply_add(products, simd.splat_float(scale * tiles[c].scales[0]), sums[c]);
     }
 }
@@ -54,7 +59,13 @@ impl Dot for TQ2_0 {
             let bytes = runs(&block.quants);
             let [a, b, c, d] = planes(simd, &bytes[0]);
             let [e, f, g, h] = planes(simd, &bytes[1]);
-            add(simd, block.scale, [a, b, c, d, e, f, g, h], tiles_at(columns, place), &mut totals);
+            add::<S, C, true>(
+                simd,
+                block.scale,
+                [a, b, c, d, e, f, g, h],
+                tiles_at(columns, place),
+                &mut totals,
+            );
         }
         sums(simd, totals)
     }
@@ -76,7 +87,13 @@ impl Dot for TQ1_0 {
             // The last 80 + 16 weights: runs of 16, five from 16 bytes, and one from 4.
             let [p, q, r] = last_digits(simd, second, block.four_digits);
             let [a, b, c, d, e] = first;
-            add(simd, block.scale, [a, b, c, d, e, p, q, r], tiles_at(columns, place), &mut totals);
+            add::<S, C, false>(
+                simd,
+                block.scale,
+                [a, b, c, d, e, p, q, r],
+                tiles_at(columns, place),
+                &mut totals,
+            );
         }
         sums(simd, totals)
     }
@@ -88,10 +105,11 @@ fn five_digits<S: Simd>(simd: S, bytes: &[u8; 48]) -> ([S::Ints; 5], S::Ints) {
     let (first, rest) = bytes.split_at(32);
     let mut fraction = simd.load(first.first_chunk().unwrap_or(&[0; 32]));
     let mut digits = [fraction; 5];
-    for n in 0..5 {
-        digits[n] = digit(simd, fraction);
+    digits[0] = digit(simd, fraction);
+    unrolled!(n in 1 2 3 4 => {
         fraction = three_times(simd, fraction);
-    }
+        digits[n] = digit(simd, fraction);
+    });
     (digits, simd.load_twice(rest.first_chunk().unwrap_or(&[0; 16])))
 }
 

@@ -29,6 +29,8 @@ pub(crate) trait Simd: Copy {
     fn load_twice(self, bytes: &[u8; 16]) -> Self::Ints;
     /// 32 codes of 4 bits: the low nibbles, then the high ones.
     fn load_nibbles(self, bytes: &[u8; 16]) -> Self::Ints;
+    /// As [`load_nibbles`](Self::load_nibbles), but the high ones may be left where they are, as 16 times their value.
+    fn load_raised_nibbles(self, bytes: &[u8; 16]) -> Self::Ints;
     /// 32 codes of 4 bits from two runs of 8 bytes: the low nibbles of a run, then its high ones.
     fn load_nibbles_by_eight(self, bytes: &[u8; 16]) -> Self::Ints;
     /// A bit per byte, from the lowest on: `byte` where it is set, else zero.
@@ -37,24 +39,35 @@ pub(crate) trait Simd: Copy {
     fn join_four(self, eights: [u64; 4]) -> Self::Ints;
     /// Eight times four bytes.
     fn join_eight(self, fours: [u32; 8]) -> Self::Ints;
+    /// Eight ints from memory.
+    fn gather(self, ints: [u32; 8]) -> Self::Ints;
     /// 16 signed bytes as words.
     fn words(self, bytes: &[i8; 16]) -> Self::Ints;
+    /// 16 unsigned bytes, eight in each number, as words.
+    fn byte_words(self, eights: [u64; 2]) -> Self::Ints;
+    /// 16 unsigned nibbles as words, of each byte the lower one first.
+    fn nibble_words(self, bytes: [u8; 8]) -> Self::Ints;
+    /// Of each of four words of 16 bits the lower four fields of 3 bits, as words.
+    fn triple_words(self, words: [u16; 4]) -> Self::Ints;
+    fn add_words(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
     /// 8 unsigned bytes as ints.
     fn ints(self, bytes: [u8; 8]) -> Self::Ints;
 
     fn zero(self) -> Self::Ints;
     fn splat(self, byte: u8) -> Self::Ints;
     fn splat_word(self, word: i16) -> Self::Ints;
+    fn splat_int(self, int: i32) -> Self::Ints;
     /// The first int, and seven zeros.
     fn first(self, int: i32) -> Self::Ints;
     fn and(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
     fn or(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
     fn add_bytes(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
     fn add(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
-    /// Bits move inside words.
-    fn shift_right<const BITS: i32>(self, words: Self::Ints) -> Self::Ints;
-    /// Bits move inside words.
-    fn shift_left<const BITS: i32>(self, words: Self::Ints) -> Self::Ints;
+    fn subtract(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
+    /// Bits `FROM` to `FROM + COUNT` of each byte, moved to `TO` and what is above; the others are zero.
+    fn bits<const FROM: u32, const COUNT: u32, const TO: u32>(self, bytes: Self::Ints) -> Self::Ints;
+    /// Rounds down.
+    fn shift_right_ints<const BITS: i32>(self, ints: Self::Ints) -> Self::Ints;
     fn shift_left_ints<const BITS: i32>(self, ints: Self::Ints) -> Self::Ints;
     /// The first 16 bytes of `a`, then the last 16 of `b`.
     fn halves(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
@@ -67,8 +80,12 @@ pub(crate) trait Simd: Copy {
     fn look_up(self, table: Self::Ints, indices: Self::Ints) -> Self::Ints;
     /// Register `j` holds word `2 j` eight times, then word `2 j + 1`.
     fn by_sixteen(self, words: Self::Ints) -> [Self::Ints; 8];
-    /// Register `j` holds word `j`, a byte with its sign, sixteen times.
-    fn by_thirty_two(self, bytes: [i8; 8]) -> [Self::Ints; 8];
+    /// Takes apart the first 16 bytes of a Q4_K or Q5_K block: scale and minimum for
+    /// [`scaled_pair`](Self::scaled_pair), the scale of each 32 weights in all words of a register, and the minimums of
+    /// each 32 as ints.
+    fn k_header(self, header: &[u8; 16]) -> (Self::Ints, [Self::Ints; 8], Self::Ints);
+    /// The first two half-precision numbers times a number, each in all places of a register.
+    fn scaled_pair(self, halves: Self::Ints, by: f32) -> [Self::Floats; 2];
 
     /// The bytes with the sign turned where a bit is set. None of these is -128.
     fn negate_where(self, bytes: Self::Ints, bits: u32) -> Self::Ints;
@@ -84,9 +101,15 @@ pub(crate) trait Simd: Copy {
 
     /// What weights and tables of weights go through before [`biased_dot`](Self::biased_dot).
     fn bias(self, signed: Self::Ints) -> Self::Ints;
-    /// Ints that sum to the dot product of 32 biased weights with 32 signed bytes, none of them -128, whose sum is
-    /// `-negative_sum`.
-    fn biased_dot(self, biased: Self::Ints, signed: Self::Ints, negative_sum: i32) -> Self::Ints;
+    /// Ints that sum to the dot product of 32 biased weights with 32 signed bytes, none of them -128, up to what
+    /// [`unbias`](Self::unbias) adds.
+    fn biased_dot(self, biased: Self::Ints, signed: Self::Ints) -> Self::Ints;
+    /// Takes off what the bias has added to eight dot products, from the sums of the signed bytes with the sign turned.
+    fn unbias(self, products: Self::Ints, negative_sums: Self::Ints) -> Self::Ints;
+    /// The sum of the ints of each of eight registers.
+    fn sum_eight(self, registers: [Self::Ints; 8]) -> Self::Ints;
+    /// As [`sum_eight`](Self::sum_eight), of products with [raised nibbles](Self::load_raised_nibbles).
+    fn sum_raised(self, registers: [Self::Ints; 8]) -> Self::Ints;
 
     fn to_floats(self, ints: Self::Ints) -> Self::Floats;
     fn zeros(self) -> Self::Floats;
@@ -99,6 +122,10 @@ pub(crate) trait Simd: Copy {
     fn load_halves(self, halves: &[u16; 8]) -> Self::Floats;
     /// Eight bfloat16 numbers, by their bits.
     fn load_brains(self, brains: &[u16; 8]) -> Self::Floats;
+    /// The half-precision numbers whose bits are the lower ones of each int.
+    fn low_halves(self, ints: Self::Ints) -> Self::Floats;
+    /// The half-precision numbers whose bits are the upper ones of each int.
+    fn high_halves(self, ints: Self::Ints) -> Self::Floats;
     /// A half-precision number, by its bits.
     fn half(self, bits: u16) -> f32;
     /// The floats with these bits.

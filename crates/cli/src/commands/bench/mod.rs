@@ -1,11 +1,12 @@
-//! `briq bench`: how fast weights become blocks and blocks become weights, here and in ggml, and whether both make
-//! the same of them.
+//! `briq bench`: how fast weights become blocks, blocks become weights, and both are multiplied, here and in ggml, and
+//! whether both make the same of them.
 //!
 //! One process, the same data, turn by turn: the rates of two runs on a shared machine say little about each other.
 //! Whole files are not measured here.
 
 mod data;
 mod figures;
+mod products;
 mod rounds;
 mod workbench;
 
@@ -15,24 +16,29 @@ use anyhow::Result;
 use briq_codec::{Isa, can_encode};
 use briq_convert::Error;
 use briq_format::TensorType;
+use briq_kernels::can_dot;
 use serde_json::json;
 
 use super::{print_json, stdout};
-use crate::args::{Bench, Codec};
+use crate::args::{Bench, Work};
 use crate::exit::Outcome;
 use figures::Figures;
 use workbench::Workbench;
 
 pub(crate) fn run(args: &Bench) -> Result<Outcome> {
-    let Some(codec) = args.codec.filter(|_| !args.list_isa) else {
+    let Some(work) = args.work.filter(|_| !args.list_isa) else {
         list_isas(args.json)?;
         return Ok(Outcome::Done);
     };
-    let types = types(codec, args)?;
+    let types = types(work, args)?;
+    if !matches!(work, Work::Encode | Work::Decode) {
+        products::run(work, &types, args)?;
+        return Ok(Outcome::Done);
+    }
     let bench = Workbench::new(args)?;
-    let figures = types.into_iter().map(|ty| match codec {
-        Codec::Encode => bench.encode(ty, args.imatrix),
-        Codec::Decode => bench.decode(ty),
+    let figures = types.into_iter().map(|ty| match work {
+        Work::Encode => bench.encode(ty, args.imatrix),
+        _ => bench.decode(ty),
     });
     let differ = match args.json {
         true => report_json(args, figures)?,
@@ -56,14 +62,19 @@ fn list_isas(json: bool) -> Result<()> {
 }
 
 /// The types that were asked for, or all that there are.
-fn types(codec: Codec, args: &Bench) -> Result<Vec<TensorType>> {
-    if codec == Codec::Decode && args.imatrix {
-        return Err(Error::usage("--imatrix: decoders make no use of importance").into());
+fn types(work: Work, args: &Bench) -> Result<Vec<TensorType>> {
+    if work != Work::Encode && args.imatrix {
+        let who = if work == Work::Decode { "decoders" } else { "products" };
+        return Err(Error::usage(format!("--imatrix: {who} make no use of importance")).into());
     }
-    let can = |ty| codec == Codec::Decode || can_encode(ty);
+    let (can, verb): (fn(TensorType) -> bool, _) = match work {
+        Work::Encode => (can_encode, "encoded"),
+        Work::Decode => (|_| true, "decoded"),
+        Work::Dot | Work::Matvec | Work::Matmul => (can_dot, "multiplied"),
+    };
     if let Some(ty) = args.types.iter().find(|&&ty| !can(ty)) {
         return Err(
-            Error::usage(format!("--type {ty}: cannot be encoded; `briq types` shows which can")).into()
+            Error::usage(format!("--type {ty}: cannot be {verb}; `briq types` shows which can")).into()
         );
     }
     Ok(match args.types.is_empty() {

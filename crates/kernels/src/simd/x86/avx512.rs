@@ -1,19 +1,20 @@
-//! AVX-512 with VNNI on registers of 32 bytes: four products at once, masks, and embedded broadcasts.
+//! AVX-512 with VNNI and GFNI on registers of 32 bytes: four products at once, masks, and bits moved inside bytes.
 //!
 //! For what makes every block sound see [`common`](super::common).
 
+use std::arch::asm;
 use std::arch::x86_64::*;
 
-use super::common::{PAIRS, SINGLES, common, load_16};
+use super::common::{FOUR_TIMES, NIBBLES, PAIRS, SINGLES, common, load_16, shuffled, sum_in_halves};
 use crate::simd::Simd;
 
-/// Proof that the processor has AVX2, FMA, F16C, and AVX-512 with F, BW, VL and VNNI.
+/// Proof that the processor has AVX2, FMA, F16C, BMI1, BMI2, POPCNT, and AVX-512 with F, BW, VL and VNNI, and GFNI.
 #[derive(Clone, Copy)]
 pub(super) struct Avx512(());
 
 impl Avx512 {
     /// Called only where these features are enabled.
-    #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512vnni")]
+    #[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,popcnt,avx512f,avx512bw,avx512vl,avx512vnni,gfni")]
     pub(super) fn new() -> Self {
         Self(())
     }
@@ -22,6 +23,24 @@ impl Avx512 {
 impl Simd for Avx512 {
     common!();
 
+    #[inline(always)]
+    fn load_nibbles(self, bytes: &[u8; 16]) -> __m256i {
+        self.transform(self.load_twice(bytes), [LOW, LOW, HIGH, HIGH])
+    }
+    #[inline(always)]
+    fn load_nibbles_by_eight(self, bytes: &[u8; 16]) -> __m256i {
+        let twice = self.load_twice(bytes);
+        // SAFETY: see the module.
+        let eights = unsafe { _mm256_permute4x64_epi64::<0b01_01_00_00>(twice) };
+        self.transform(eights, [LOW, HIGH, LOW, HIGH])
+    }
+    #[inline(always)]
+    fn bits<const FROM: u32, const COUNT: u32, const TO: u32>(self, bytes: __m256i) -> __m256i {
+        if FROM == TO {
+            return self.and(bytes, self.splat((((1_u32 << COUNT) - 1) << TO) as u8));
+        }
+        self.transform(bytes, [const { moved(FROM, COUNT, TO) }; 4])
+    }
     #[inline(always)]
     fn bytes_where(self, bits: u32, byte: u8) -> __m256i {
         // SAFETY: see the module.
@@ -35,7 +54,7 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn add_scaled(self, ints: __m256i, words: __m256i, scales: __m256i) -> __m256i {
         // SAFETY: see the module.
-        unsafe { _mm256_dpwssd_epi32(ints, words, scales) }
+        unsafe { multiply_and_sum(ints, words, scales) }
     }
     #[inline(always)]
     fn add_dot(self, ints: __m256i, codes: __m256i, signed: __m256i) -> __m256i {
@@ -49,8 +68,92 @@ impl Simd for Avx512 {
         unsafe { _mm256_xor_si256(signed, _mm256_set1_epi8(i8::MIN)) }
     }
     #[inline(always)]
-    fn biased_dot(self, biased: __m256i, signed: __m256i, negative_sum: i32) -> __m256i {
-        // The 128 too much are taken off once per 32.
-        self.add_dot(self.shift_left_ints::<7>(self.first(negative_sum)), biased, signed)
+    fn biased_dot(self, biased: __m256i, signed: __m256i) -> __m256i {
+        self.add_dot(self.zero(), biased, signed)
+    }
+    #[inline(always)]
+    fn unbias(self, products: __m256i, negative_sums: __m256i) -> __m256i {
+        self.add(products, self.shift_left_ints::<7>(negative_sums))
+    }
+    #[inline(always)]
+    fn load_raised_nibbles(self, bytes: &[u8; 16]) -> __m256i {
+        // SAFETY: see the module.
+        let kept = unsafe { _mm256_set_m128i(_mm_set1_epi8(0xF0_u8.cast_signed()), _mm_set1_epi8(0x0F)) };
+        self.and(self.load_twice(bytes), kept)
+    }
+    #[inline(always)]
+    fn sum_raised(self, registers: [__m256i; 8]) -> __m256i {
+        let [low, high] = sum_in_halves(registers);
+        // SAFETY: see the module.
+        self.add(low, unsafe { _mm256_srai_epi32::<4>(high) })
+    }
+    #[inline(always)]
+    fn gather(self, ints: [u32; 8]) -> __m256i {
+        let mut gathered = self.splat_int(ints[0].cast_signed());
+        let mut lane = 1;
+        while lane < 8 {
+            // A load that is spread and blended takes none of the two ports for shuffles.
+            // SAFETY: see the module.
+            gathered = unsafe { _mm256_mask_set1_epi32(gathered, 1 << lane, ints[lane].cast_signed()) };
+            lane += 1;
+        }
+        gathered
+    }
+    #[inline(always)]
+    fn low_halves(self, ints: __m256i) -> __m256 {
+        // SAFETY: see the module.
+        unsafe { _mm256_cvtph_ps(_mm256_cvtepi32_epi16(ints)) }
+    }
+    #[inline(always)]
+    fn high_halves(self, ints: __m256i) -> __m256 {
+        // SAFETY: see the module.
+        unsafe { _mm256_cvtph_ps(_mm256_cvtepi32_epi16(_mm256_srli_epi32::<16>(ints))) }
     }
 }
+
+/// Adds the sums of two neighbouring products of words to the ints.
+///
+/// The compiler takes the intrinsic apart into a product and an addition, for a latency that does not matter here, while
+/// the number of operations does.
+#[inline]
+#[target_feature(enable = "avx512vl,avx512vnni")]
+fn multiply_and_sum(ints: __m256i, a: __m256i, b: __m256i) -> __m256i {
+    let mut sum = ints;
+    // SAFETY: an instruction on registers alone, whose features are enabled.
+    unsafe {
+        asm!(
+            "vpdpwssd {sum}, {a}, {b}",
+            sum = inout(ymm_reg) sum,
+            a = in(ymm_reg) a,
+            b = in(ymm_reg) b,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    sum
+}
+
+impl Avx512 {
+    /// Moves bits inside bytes: each eight of them by a matrix of their own.
+    #[inline(always)]
+    fn transform(self, bytes: __m256i, [a, b, c, d]: [u64; 4]) -> __m256i {
+        let matrices = self.join_four([a, b, c, d]);
+        // SAFETY: see the module.
+        unsafe { _mm256_gf2p8affine_epi64_epi8::<0>(bytes, matrices) }
+    }
+}
+
+/// The matrix that moves bits `from` to `from + count` of a byte to `to`. Its bytes, the last one first, say which bits
+/// go into each bit of the result.
+const fn moved(from: u32, count: u32, to: u32) -> u64 {
+    let mut rows = [0; 8];
+    let mut i = 0;
+    while i < count {
+        rows[(7 - to - i) as usize] = 1 << (from + i);
+        i += 1;
+    }
+    u64::from_le_bytes(rows)
+}
+
+/// Keeps the lower nibble, or brings down the higher one.
+const LOW: u64 = moved(0, 4, 0);
+const HIGH: u64 = moved(4, 4, 0);

@@ -38,26 +38,6 @@ macro_rules! common {
             unsafe { _mm256_broadcastsi128_si256(once) }
         }
         #[inline(always)]
-        fn load_nibbles(self, bytes: &[u8; 16]) -> __m256i {
-            let twice = self.load_twice(bytes);
-            // SAFETY: see the module.
-            let counts = unsafe { _mm256_setr_epi64x(0, 0, 4, 4) };
-            // SAFETY: see the module.
-            let shifted = unsafe { _mm256_srlv_epi64(twice, counts) };
-            self.and(shifted, self.splat(15))
-        }
-        #[inline(always)]
-        fn load_nibbles_by_eight(self, bytes: &[u8; 16]) -> __m256i {
-            let twice = self.load_twice(bytes);
-            // SAFETY: see the module.
-            let eights = unsafe { _mm256_permute4x64_epi64::<0b01_01_00_00>(twice) };
-            // SAFETY: see the module.
-            let counts = unsafe { _mm256_setr_epi64x(0, 4, 0, 4) };
-            // SAFETY: see the module.
-            let shifted = unsafe { _mm256_srlv_epi64(eights, counts) };
-            self.and(shifted, self.splat(15))
-        }
-        #[inline(always)]
         fn join_four(self, [a, b, c, d]: [u64; 4]) -> __m256i {
             // SAFETY: see the module.
             unsafe { _mm256_setr_epi64x(a.cast_signed(), b.cast_signed(), c.cast_signed(), d.cast_signed()) }
@@ -86,6 +66,38 @@ macro_rules! common {
             unsafe { _mm256_cvtepi8_epi16(bytes) }
         }
         #[inline(always)]
+        fn byte_words(self, [first, last]: [u64; 2]) -> __m256i {
+            // SAFETY: see the module.
+            unsafe { _mm256_cvtepu8_epi16(_mm_set_epi64x(last.cast_signed(), first.cast_signed())) }
+        }
+        #[inline(always)]
+        fn nibble_words(self, bytes: [u8; 8]) -> __m256i {
+            let bytes = u64::from_le_bytes(bytes);
+            let (low, high) = (bytes & NIBBLES, bytes >> 4 & NIBBLES);
+            // SAFETY: see the module.
+            unsafe {
+                let (low, high) =
+                    (_mm_cvtsi64_si128(low.cast_signed()), _mm_cvtsi64_si128(high.cast_signed()));
+                _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(low, high))
+            }
+        }
+        #[inline(always)]
+        fn triple_words(self, [a, b, c, d]: [u16; 4]) -> __m256i {
+            let four = u64::from(a) | u64::from(b) << 16 | u64::from(c) << 32 | u64::from(d) << 48;
+            // A field is moved to the upper end of its word, past what is above it, and then to the lower end.
+            // SAFETY: see the module.
+            unsafe {
+                let spread = self.look_up(_mm256_set1_epi64x(four.cast_signed()), self.load(&FOUR_TIMES));
+                let moved = _mm256_mullo_epi16(spread, _mm256_set1_epi64x(0x0010_0080_0400_2000));
+                _mm256_srli_epi16::<13>(moved)
+            }
+        }
+        #[inline(always)]
+        fn add_words(self, a: __m256i, b: __m256i) -> __m256i {
+            // SAFETY: see the module.
+            unsafe { _mm256_add_epi16(a, b) }
+        }
+        #[inline(always)]
         fn ints(self, bytes: [u8; 8]) -> __m256i {
             // SAFETY: see the module.
             let bytes = unsafe { _mm_cvtsi64_si128(i64::from_le_bytes(bytes)) };
@@ -107,6 +119,11 @@ macro_rules! common {
         fn splat_word(self, word: i16) -> __m256i {
             // SAFETY: see the module.
             unsafe { _mm256_set1_epi16(word) }
+        }
+        #[inline(always)]
+        fn splat_int(self, int: i32) -> __m256i {
+            // SAFETY: see the module.
+            unsafe { _mm256_set1_epi32(int) }
         }
         #[inline(always)]
         fn first(self, int: i32) -> __m256i {
@@ -136,14 +153,14 @@ macro_rules! common {
             unsafe { _mm256_add_epi32(a, b) }
         }
         #[inline(always)]
-        fn shift_right<const BITS: i32>(self, words: __m256i) -> __m256i {
+        fn subtract(self, a: __m256i, b: __m256i) -> __m256i {
             // SAFETY: see the module.
-            unsafe { _mm256_srli_epi16::<BITS>(words) }
+            unsafe { _mm256_sub_epi32(a, b) }
         }
         #[inline(always)]
-        fn shift_left<const BITS: i32>(self, words: __m256i) -> __m256i {
+        fn shift_right_ints<const BITS: i32>(self, ints: __m256i) -> __m256i {
             // SAFETY: see the module.
-            unsafe { _mm256_slli_epi16::<BITS>(words) }
+            unsafe { _mm256_srai_epi32::<BITS>(ints) }
         }
         #[inline(always)]
         fn shift_left_ints<const BITS: i32>(self, ints: __m256i) -> __m256i {
@@ -185,25 +202,50 @@ macro_rules! common {
             let mut spread = [words; 8];
             let mut j = 0;
             while j < 8 {
-                spread[j] = self.look_up(halves[j / 4], self.load(&PAIRS[j % 4]));
+                // SAFETY: see the module.
+                spread[j] = unsafe { shuffled(halves[j / 4], self.load(&PAIRS[j % 4])) };
                 j += 1;
             }
             spread
         }
         #[inline(always)]
-        fn by_thirty_two(self, bytes: [i8; 8]) -> [__m256i; 8] {
-            let bytes = u64::from_le_bytes(bytes.map(i8::cast_unsigned));
+        fn k_header(self, header: &[u8; 16]) -> (__m256i, [__m256i; 8], __m256i) {
+            let whole = load_16(header);
             // SAFETY: see the module.
-            let words = unsafe { _mm_cvtepi8_epi16(_mm_cvtsi64_si128(bytes.cast_signed())) };
-            // SAFETY: see the module.
-            let words = unsafe { _mm256_broadcastsi128_si256(words) };
-            let mut spread = [words; 8];
-            let mut j = 0;
-            while j < 8 {
-                spread[j] = self.look_up(words, self.load(&SINGLES[j]));
-                j += 1;
+            unsafe {
+                // Low bits: four scales, the low nibbles of four more, four minimums, the high nibbles of four more.
+                let low = _mm_shuffle_epi8(
+                    whole,
+                    _mm_setr_epi8(4, 5, 6, 7, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15),
+                );
+                let low = _mm_srlv_epi32(low, _mm_setr_epi32(0, 0, 0, 4));
+                let low =
+                    _mm_and_si128(low, _mm_setr_epi32(0x3F3F_3F3F, 0x0F0F_0F0F, 0x3F3F_3F3F, 0x0F0F_0F0F));
+                // The bits above these nibbles are on top of the first four.
+                let high = _mm_shuffle_epi8(
+                    whole,
+                    _mm_setr_epi8(-1, -1, -1, -1, 4, 5, 6, 7, -1, -1, -1, -1, 8, 9, 10, 11),
+                );
+                let high = _mm_and_si128(_mm_srli_epi32::<2>(high), _mm_set1_epi32(0x3030_3030));
+                let bytes = _mm_or_si128(low, high);
+                let words = _mm256_broadcastsi128_si256(_mm_cvtepu8_epi16(bytes));
+                let minimums = _mm256_cvtepu8_epi32(_mm_unpackhi_epi64(bytes, bytes));
+                let mut scales = [words; 8];
+                let mut j = 0;
+                while j < 8 {
+                    scales[j] = shuffled(words, self.load(&SINGLES[j]));
+                    j += 1;
+                }
+                (_mm256_castsi128_si256(whole), scales, minimums)
             }
-            spread
+        }
+        #[inline(always)]
+        fn scaled_pair(self, halves: __m256i, by: f32) -> [__m256; 2] {
+            // SAFETY: see the module.
+            unsafe {
+                let floats = _mm_mul_ps(_mm_cvtph_ps(_mm256_castsi256_si128(halves)), _mm_set1_ps(by));
+                [_mm256_broadcastss_ps(floats), _mm256_broadcastss_ps(_mm_movehdup_ps(floats))]
+            }
         }
 
         #[inline(always)]
@@ -223,6 +265,12 @@ macro_rules! common {
         fn multiply_ints(self, a: __m256i, b: __m256i) -> __m256i {
             // SAFETY: see the module.
             unsafe { _mm256_mullo_epi32(a, b) }
+        }
+
+        #[inline(always)]
+        fn sum_eight(self, registers: [__m256i; 8]) -> __m256i {
+            let [low, high] = sum_in_halves(registers);
+            self.add(low, high)
         }
 
         #[inline(always)]
@@ -308,7 +356,55 @@ macro_rules! common {
 }
 pub(super) use common;
 
-use std::arch::x86_64::{__m128i, _mm_loadu_si128};
+/// The sums of the first four ints of each register, then those of the last four: `[a, b]` has these of register `i` in
+/// lane `i`. Only for those who know that the processor has AVX2.
+#[inline(always)]
+pub(super) fn sum_in_halves(registers: [__m256i; 8]) -> [__m256i; 2] {
+    /// Sums neighbours: those of `a` in the even lanes, those of `b` in the odd ones.
+    #[inline(always)]
+    fn neighbours(a: __m256i, b: __m256i) -> __m256i {
+        // Two blends and a shuffle instead of two shuffles: blends run on every port.
+        // SAFETY: see the module.
+        unsafe {
+            let (same, other) = (_mm256_blend_epi32::<0xAA>(a, b), _mm256_blend_epi32::<0x55>(a, b));
+            _mm256_add_epi32(same, _mm256_shuffle_epi32::<0xB1>(other))
+        }
+    }
+    /// Sums every second: those of `a` in the first two lanes of a half, those of `b` in the last two.
+    #[inline(always)]
+    fn seconds(a: __m256i, b: __m256i) -> __m256i {
+        // SAFETY: see the module.
+        unsafe { _mm256_add_epi32(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b)) }
+    }
+    let [a, b, c, d, e, f, g, h] = registers;
+    let first = seconds(neighbours(a, b), neighbours(c, d));
+    let last = seconds(neighbours(e, f), neighbours(g, h));
+    // SAFETY: see the module.
+    unsafe {
+        [_mm256_permute2x128_si256::<0x20>(first, last), _mm256_permute2x128_si256::<0x31>(first, last)]
+    }
+}
+
+use std::arch::asm;
+use std::arch::x86_64::*;
+
+/// The bytes of each half at the indices there. Written so, it stays one instruction where the compiler knows two that
+/// it takes for cheaper.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn shuffled(bytes: __m256i, indices: __m256i) -> __m256i {
+    let mut shuffled = bytes;
+    // SAFETY: an instruction on registers alone, whose feature is enabled.
+    unsafe {
+        asm!(
+            "vpshufb {shuffled}, {shuffled}, {indices}",
+            shuffled = inout(ymm_reg) shuffled,
+            indices = in(ymm_reg) indices,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    shuffled
+}
 
 /// 16 bytes, at any address. The instruction is in every x86-64.
 #[inline(always)]
@@ -316,6 +412,20 @@ pub(super) fn load_16(bytes: &[u8; 16]) -> __m128i {
     // SAFETY: the reference covers 16 readable bytes.
     unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
 }
+
+/// The lower nibble of each of 8 bytes.
+pub(super) const NIBBLES: u64 = 0x0F0F_0F0F_0F0F_0F0F;
+
+/// Where the bytes of each of four words are, each four times.
+pub(super) static FOUR_TIMES: [u8; 32] = {
+    let mut bytes = [0; 32];
+    let mut i = 0;
+    while i < 32 {
+        bytes[i] = (i / 8 * 2 + i % 2) as u8;
+        i += 1;
+    }
+    bytes
+};
 
 /// Where the bytes of word `2 j` are, eight times, then those of word `2 j + 1`, for four pairs.
 pub(super) static PAIRS: [[u8; 32]; 4] = {

@@ -12,8 +12,8 @@ use super::cpu::Work;
 /// Does the work with AVX2.
 ///
 /// # Safety
-/// The processor has AVX2, FMA and F16C.
-#[target_feature(enable = "avx2,fma,f16c")]
+/// The processor has AVX2, FMA, F16C, BMI1, BMI2 and POPCNT.
+#[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,popcnt")]
 pub(super) unsafe fn run_avx2<W: Work>(work: W) -> W::Output {
     work.vector(avx2::Avx2::new())
 }
@@ -21,8 +21,8 @@ pub(super) unsafe fn run_avx2<W: Work>(work: W) -> W::Output {
 /// Does the work with AVX-512.
 ///
 /// # Safety
-/// The processor has AVX2, FMA, F16C, and AVX-512 with F, BW, VL and VNNI.
-#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512vnni")]
+/// The processor has AVX2, FMA, F16C, BMI1, BMI2, POPCNT, and AVX-512 with F, BW, VL and VNNI, and GFNI.
+#[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,popcnt,avx512f,avx512bw,avx512vl,avx512vnni,gfni")]
 pub(super) unsafe fn run_avx512<W: Work>(work: W) -> W::Output {
     work.vector(avx512::Avx512::new())
 }

@@ -1,0 +1,304 @@
+//! Matrices of encoded rows: times a vector, and times a batch of vectors.
+//!
+//! Rows are viewed where they are, so that a mapped file is multiplied in place. Nothing here allocates: results go
+//! where the caller says, and activations were encoded before.
+
+use std::ops::Range;
+
+use briq_format::TensorType;
+use briq_format::block;
+use rayon::ThreadPool;
+use rayon::prelude::*;
+use zerocopy::FromBytes;
+
+use crate::activations::Activations;
+use crate::dot::{Dot, Element, belongs, for_each_kernel};
+use crate::error::Error;
+use crate::simd::{Cpu, Simd, Work, run};
+
+/// Rows of one length, encoded in one type.
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a> {
+    ty: TensorType,
+    bytes: &'a [u8],
+    row_elements: usize,
+    row_bytes: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// Views bytes as rows of `row_elements` weights of `ty`.
+    ///
+    /// # Errors
+    /// When there is no kernel for `ty`, a row is empty or not whole blocks, or the bytes are not whole rows.
+    pub fn new(ty: TensorType, bytes: &'a [u8], row_elements: usize) -> Result<Self, Error> {
+        crate::partner(ty)?;
+        let row_bytes = ty.row_bytes(row_elements as u64).unwrap_or(0) as usize;
+        if row_bytes == 0 || !bytes.len().is_multiple_of(row_bytes) {
+            return Err(Error::Matrix { ty, bytes: bytes.len(), row_elements });
+        }
+        Ok(Self { ty, bytes, row_elements, row_bytes })
+    }
+
+    /// The type of the weights.
+    pub fn ty(&self) -> TensorType {
+        self.ty
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.bytes.len() / self.row_bytes
+    }
+
+    /// Weights of a row.
+    pub fn row_elements(&self) -> usize {
+        self.row_elements
+    }
+
+    /// Some of the rows, for a caller that shares them out itself. Rows that are not there are left out.
+    pub fn range(&self, rows: Range<usize>) -> Self {
+        let end = rows.end.min(self.rows());
+        let start = rows.start.min(end);
+        Self { bytes: &self.bytes[start * self.row_bytes..end * self.row_bytes], ..*self }
+    }
+}
+
+/// Multiplies every row with `x`, on the threads of `pool`: `y[i]` is the product of row `i`.
+///
+/// # Errors
+/// When the activations are not of the partner of the rows' type and as many as a row has weights, or `y` has not a
+/// place for each row.
+pub fn matvec(matrix: &Matrix<'_>, x: &Activations, y: &mut [f32], pool: &ThreadPool) -> Result<(), Error> {
+    check(matrix, x, y.len(), matrix.rows())?;
+    let rows = (PIECE / matrix.row_bytes).max(1);
+    pool.install(|| {
+        y.par_chunks_mut(rows).enumerate().try_for_each(|(piece, y)| {
+            let first = piece * rows;
+            multiply(&matrix.range(first..first + y.len()), std::slice::from_ref(x), y)
+        })
+    })
+}
+
+/// As [`matvec`], on the calling thread. With [`Matrix::range`] a runtime shares out the rows over threads of its own.
+///
+/// # Errors
+/// As for [`matvec`].
+pub fn matvec_here(matrix: &Matrix<'_>, x: &Activations, y: &mut [f32]) -> Result<(), Error> {
+    matmul_here(matrix, std::slice::from_ref(x), y)
+}
+
+/// Multiplies every row with every vector of `batch`, on the threads of `pool`: `out[j * rows + i]` is the product of
+/// row `i` and vector `j`.
+///
+/// # Errors
+/// When the activations are not of the partner of the rows' type and as many as a row has weights, or `out` has not a
+/// place for each product.
+pub fn matmul(
+    matrix: &Matrix<'_>,
+    batch: &[Activations],
+    out: &mut [f32],
+    pool: &ThreadPool,
+) -> Result<(), Error> {
+    let rows = matrix.rows();
+    for x in batch {
+        check(matrix, x, out.len(), rows * batch.len())?;
+    }
+    if rows == 0 || batch.is_empty() {
+        return Ok(());
+    }
+    let threads = pool.current_num_threads();
+    if batch.len() < COLUMNS * threads {
+        let mut products = batch.iter().zip(out.chunks_exact_mut(rows));
+        return products.try_for_each(|(x, y)| matvec(matrix, x, y, pool));
+    }
+    // Each thread takes some of the vectors, several times over, for threads that are interrupted.
+    let share = batch.len().div_ceil(threads * SHARES).next_multiple_of(COLUMNS);
+    pool.install(|| {
+        let shares = batch.par_chunks(share).zip(out.par_chunks_mut(share * rows));
+        shares.try_for_each(|(batch, out)| multiply(matrix, batch, out))
+    })
+}
+
+/// As [`matmul`], on the calling thread.
+///
+/// # Errors
+/// As for [`matmul`].
+pub fn matmul_here(matrix: &Matrix<'_>, batch: &[Activations], out: &mut [f32]) -> Result<(), Error> {
+    for x in batch {
+        check(matrix, x, out.len(), matrix.rows() * batch.len())?;
+    }
+    multiply(matrix, batch, out)
+}
+
+/// Bytes of weights that a thread takes at a time: long enough for the processor to fetch ahead.
+const PIECE: usize = 256 << 10;
+
+/// Bytes of weights that are multiplied with all vectors before the next ones are: they stay in the second cache.
+const BLOCK: usize = 256 << 10;
+
+/// Vectors that a row is multiplied with at once.
+const COLUMNS: usize = 4;
+
+/// Pieces of the batch per thread.
+const SHARES: usize = 2;
+
+fn check(matrix: &Matrix<'_>, x: &Activations, given: usize, needed: usize) -> Result<(), Error> {
+    if x.elements() != matrix.row_elements {
+        return Err(Error::Length { weights: matrix.row_elements, activations: x.elements() });
+    }
+    let partner = crate::partner(matrix.ty)?;
+    if x.ty() != partner {
+        return Err(Error::Partner { ty: matrix.ty, needed: partner, given: x.ty() });
+    }
+    if given != needed {
+        return Err(Error::Output { given, needed });
+    }
+    Ok(())
+}
+
+fn multiply(matrix: &Matrix<'_>, batch: &[Activations], out: &mut [f32]) -> Result<(), Error> {
+    macro_rules! dispatch {
+        ($($name:ident)*) => {
+            match matrix.ty {
+                $(TensorType::$name => multiply_blocks::<block::$name>(matrix, batch, out),)*
+                ty => Err(Error::Unsupported { ty }),
+            }
+        };
+    }
+    for_each_kernel!(dispatch)
+}
+
+fn multiply_blocks<W: Dot>(matrix: &Matrix<'_>, batch: &[Activations], out: &mut [f32]) -> Result<(), Error> {
+    for activations in batch {
+        belongs::<W>(activations)?;
+    }
+    let lowest = batch.iter().any(Activations::has_lowest);
+    let cpu = if lowest { Cpu::SCALAR } else { Cpu::best() };
+    // Whole rows are whole blocks.
+    let blocks = <[W]>::ref_from_bytes(matrix.bytes).unwrap_or_default();
+    let row_blocks = matrix.row_elements / W::ELEMENTS;
+    run(cpu, Product { blocks, row_blocks, batch, out });
+    Ok(())
+}
+
+/// Rows, and what they are multiplied with.
+struct Product<'a, W> {
+    blocks: &'a [W],
+    row_blocks: usize,
+    batch: &'a [Activations],
+    /// A place per row for each vector of the batch.
+    out: &'a mut [f32],
+}
+
+impl<W: Dot> Work for Product<'_, W> {
+    type Output = ();
+
+    fn scalar(self) {
+        let Self { blocks, row_blocks, batch, out } = self;
+        let rows = blocks.len() / row_blocks;
+        for (x, out) in batch.iter().zip(out.chunks_exact_mut(rows.max(1))) {
+            for (row, out) in blocks.chunks_exact(row_blocks).zip(out) {
+                *out = W::scalar(row, W::Element::of(x));
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn vector<S: Simd>(self, simd: S) {
+        let Self { blocks, row_blocks, batch, out } = self;
+        let rows = blocks.len() / row_blocks;
+        if let [x] = batch {
+            for (row, out) in blocks.chunks_exact(row_blocks).zip(out) {
+                [*out] = W::vector(simd, row, [W::Element::of(x)]);
+            }
+            return;
+        }
+        let block_rows = (BLOCK / (row_blocks * size_of::<W>())).max(1);
+        for (place, some) in blocks.chunks(block_rows * row_blocks).enumerate() {
+            let first = place * block_rows;
+            for (group, batch) in batch.chunks(COLUMNS).enumerate() {
+                // A group that is not full multiplies with its last vector again, which costs no allocation and no code.
+                let mut columns = [W::Element::of(&batch[0]); COLUMNS];
+                for c in 0..COLUMNS {
+                    columns[c] = W::Element::of(&batch[c.min(batch.len() - 1)]);
+                }
+                for (i, row) in some.chunks_exact(row_blocks).enumerate() {
+                    let products = W::vector(simd, row, columns);
+                    for c in 0..batch.len() {
+                        out[(COLUMNS * group + c) * rows + first + i] = products[c];
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{dot, partner};
+
+    fn wave(step: f32, count: usize) -> Vec<f32> {
+        (0..count).map(|i| (i as f32 * step).sin()).collect()
+    }
+
+    fn pool(threads: usize) -> ThreadPool {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
+    }
+
+    /// More rows than a block holds of F32, fewer than a piece of most types.
+    const ROWS: usize = 300;
+    const ELEMENTS: usize = 512;
+
+    #[test]
+    fn a_matrix_is_its_rows_whatever_the_threads_and_the_batch() {
+        let weights = wave(0.37, 4 * ELEMENTS);
+        let vectors: Vec<_> = (1..=11).map(|i| wave(0.01 * i as f32, ELEMENTS)).collect();
+        for &ty in TensorType::ALL.iter().filter(|&&ty| crate::can_dot(ty)) {
+            let mut four = vec![0; ty.row_bytes(ELEMENTS as u64).unwrap() as usize * 4];
+            let importance = vec![1.0; ELEMENTS];
+            let importance = briq_codec::needs_importance(ty).then_some(&importance[..]);
+            briq_codec::encode(ty, &weights, ELEMENTS, importance, &mut four).unwrap();
+            let bytes = four.repeat(ROWS / 4);
+            let matrix = Matrix::new(ty, &bytes, ELEMENTS).unwrap();
+            let batch: Vec<_> =
+                vectors.iter().map(|x| Activations::encode(partner(ty).unwrap(), x).unwrap()).collect();
+            let row = |i: usize| &bytes[i * matrix.row_bytes..][..matrix.row_bytes];
+            for (threads, count) in [(1, 1), (2, 1), (1, 11), (2, 11), (2, 4), (3, 7), (2, 0)] {
+                let mut out = vec![f32::NAN; count * ROWS];
+                matmul(&matrix, &batch[..count], &mut out, &pool(threads)).unwrap();
+                for (place, found) in out.iter().enumerate() {
+                    let one = dot(ty, row(place % ROWS), &batch[place / ROWS]).unwrap();
+                    // Several vectors at once are summed in another order.
+                    assert!((found - one).abs() <= 1e-4 * one.abs().max(1.0), "{ty}: {found} is not {one}");
+                }
+            }
+            let mut y = vec![f32::NAN; ROWS];
+            matvec(&matrix, &batch[0], &mut y, &pool(2)).unwrap();
+            let mut here = vec![f32::NAN; 10];
+            matvec_here(&matrix.range(7..17), &batch[0], &mut here).unwrap();
+            assert!(here.iter().zip(&y[7..]).all(|(a, b)| a.to_bits() == b.to_bits()), "{ty}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let bytes = [0; 36];
+        let x = Activations::encode(TensorType::Q8_0, &[0.0; 32]).unwrap();
+        let matrix = Matrix::new(TensorType::Q4_0, &bytes, 32).unwrap();
+        assert_eq!((matrix.rows(), matrix.row_elements(), matrix.range(1..9).rows()), (2, 32, 1));
+        let message = |result: Result<(), Error>| result.unwrap_err().to_string();
+        assert_eq!(
+            message(matvec_here(&matrix, &x, &mut [0.0; 3])),
+            "the result has 3 places, but there are 2 products"
+        );
+        let long = Activations::encode(TensorType::Q8_0, &[0.0; 64]).unwrap();
+        assert_eq!(
+            message(matvec_here(&matrix, &long, &mut [0.0; 2])),
+            "the row has 32 weights, but there are 64 activations"
+        );
+        assert_eq!(
+            Matrix::new(TensorType::Q4_0, &bytes, 96).map(drop).unwrap_err().to_string(),
+            "36 bytes are no whole number of rows of 96 weights of Q4_0"
+        );
+    }
+}
