@@ -3,11 +3,12 @@
 //! `modules.json` lists the stages; the pooling stage names a folder whose `config.json` has a flag for each
 //! mode. Stages after pooling are not read.
 
-use std::path::{Component, Path};
+use std::path::Path;
 
 use briq_format::metadata::OwnedValue;
 
 use crate::json::{self, Json};
+use crate::source::is_plain;
 use crate::{Error, Result};
 
 /// The modes a GGUF file can name: the flag in the pooling stage's config, and the value of `pooling_type`.
@@ -42,13 +43,6 @@ pub(super) fn pooling_type(directory: &Path) -> Result<Option<OwnedValue>> {
         Some((_, number)) => Ok(Some((*number).into())),
         None => Err(Error::bad(&path, format!("no pooling mode that a GGUF file can name: {}", flags()))),
     }
-}
-
-/// Whether `folder` is one plain path component.
-fn is_plain(folder: &str) -> bool {
-    let mut components = Path::new(folder).components();
-    let one = matches!(components.next(), Some(Component::Normal(_))) && components.next().is_none();
-    one && !folder.contains(['/', '\\', ':', '\0'])
 }
 
 fn flags() -> String {

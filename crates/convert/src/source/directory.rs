@@ -59,8 +59,8 @@ fn weight_map(path: &Path, index: &Json) -> Result<BTreeMap<String, String>> {
         .collect()
 }
 
-/// Whether a name from an index is one path component on every system, and nothing special on any.
-fn is_plain(name: &str) -> bool {
+/// Whether a name from a file is one path component on every system, and nothing special on any.
+pub(crate) fn is_plain(name: &str) -> bool {
     let special =
         |c: char| c.is_control() || matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|');
     let stem = name.split('.').next().unwrap_or_default().to_ascii_lowercase();

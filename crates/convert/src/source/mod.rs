@@ -17,6 +17,7 @@ use std::time::SystemTime;
 
 use briq_format::{Endian, MetadataBuf, Shape};
 
+pub(crate) use directory::is_plain;
 pub use element::Element;
 
 use crate::{Error, Result};
@@ -142,18 +143,7 @@ impl Source {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn all_bytes(&self, tensor: &SourceTensor, holds: impl Fn(u8) -> bool) -> Result<bool> {
-        let mut buffer = vec![0; CHUNK];
-        let mut at = 0;
-        while at < tensor.bytes {
-            // No more than a chunk.
-            let now = (tensor.bytes - at).min(CHUNK as u64) as usize;
-            self.read(tensor, at, &mut buffer[..now])?;
-            if !buffer[..now].iter().all(|&byte| holds(byte)) {
-                return Ok(false);
-            }
-            at += now as u64;
-        }
-        Ok(true)
+        self.all_runs([tensor], |[run]| run.iter().all(|&byte| holds(byte)))
     }
 
     /// Whether two tensors have the same shape, type and bytes.
@@ -164,14 +154,25 @@ impl Source {
         if (one.shape, one.element, one.bytes) != (other.shape, other.element, other.bytes) {
             return Ok(false);
         }
-        let (mut left, mut right) = (vec![0; CHUNK], vec![0; CHUNK]);
+        self.all_runs([one, other], |[one, other]| one == other)
+    }
+
+    /// Whether `holds` is true of every run of bytes at the same place of these tensors, which are of one length.
+    fn all_runs<const N: usize>(
+        &self,
+        tensors: [&SourceTensor; N],
+        holds: impl Fn([&[u8]; N]) -> bool,
+    ) -> Result<bool> {
+        let bytes = tensors.iter().map(|tensor| tensor.bytes).min().unwrap_or(0);
+        let mut buffers = tensors.map(|_| vec![0; CHUNK]);
         let mut at = 0;
-        while at < one.bytes {
+        while at < bytes {
             // No more than a chunk.
-            let now = (one.bytes - at).min(CHUNK as u64) as usize;
-            self.read(one, at, &mut left[..now])?;
-            self.read(other, at, &mut right[..now])?;
-            if left[..now] != right[..now] {
+            let now = (bytes - at).min(CHUNK as u64) as usize;
+            for (tensor, buffer) in tensors.iter().zip(&mut buffers) {
+                self.read(tensor, at, &mut buffer[..now])?;
+            }
+            if !holds(buffers.each_ref().map(|buffer| &buffer[..now])) {
                 return Ok(false);
             }
             at += now as u64;

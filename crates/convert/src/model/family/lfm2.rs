@@ -33,7 +33,7 @@ pub(super) static LFM2: Family = Family {
         ("tie_word_embeddings", Default::Flag(true)),
         ("vocab_size", Default::Integer(65_536)),
     ],
-    fill: fill,
+    fill,
     keys: &[
         COMMON,
         &[
