@@ -2,9 +2,10 @@
 
 use briq_format::block::BF16;
 
+use crate::block_by_block::{self, EncodeBlock};
 use crate::decoder::DecodeLanes;
 use crate::lanes::Lanes;
-use crate::row::Encode;
+use crate::row::{Encode, Rows};
 
 impl DecodeLanes for BF16 {
     #[inline(always)]
@@ -16,9 +17,14 @@ impl DecodeLanes for BF16 {
 }
 
 impl Encode for BF16 {
-    fn encode_row(weights: &[f32], _: Option<&[f32]>, blocks: &mut [Self]) {
-        for (block, weight) in blocks.iter_mut().zip(weights) {
-            *block = Self::from_f32(*weight);
-        }
+    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+        block_by_block::encode_rows::<Self, 1>(rows, blocks);
+    }
+}
+
+impl EncodeBlock<1> for BF16 {
+    #[inline(always)]
+    fn encode_block(weights: &[f32; 1]) -> Self {
+        Self::from_f32(weights[0])
     }
 }

@@ -64,6 +64,7 @@ mod q8_k;
 mod tq1_0;
 mod tq2_0;
 
+mod block_by_block;
 mod direct;
 mod fit;
 mod fp4;

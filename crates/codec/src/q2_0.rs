@@ -3,10 +3,11 @@
 use briq_format::block::Q2_0;
 use briq_format::scalar::F16;
 
+use crate::block_by_block::{self, EncodeBlock};
 use crate::decoder::DecodeLanes;
 use crate::lanes::Lanes;
-use crate::primitives::{inverse_or_zero, magnitude, round_away};
-use crate::row::{Encode, Quants};
+use crate::primitives::{inverse_or_zero, magnitude};
+use crate::row::{Encode, Quants, Rows};
 
 impl Quants<64> for Q2_0 {
     fn quants(&self) -> [i8; 64] {
@@ -32,23 +33,29 @@ impl DecodeLanes for Q2_0 {
 }
 
 impl Encode for Q2_0 {
-    fn encode_row(weights: &[f32], _: Option<&[f32]>, blocks: &mut [Self]) {
-        for (block, weights) in blocks.iter_mut().zip(weights.as_chunks::<64>().0) {
-            *block = encode(weights);
-        }
+    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+        block_by_block::encode_rows::<Self, 64>(rows, blocks);
     }
 }
 
-/// The largest magnitude is the scale, so that codes are 0, 1 and 2; 3 is never made.
-fn encode(weights: &[f32; 64]) -> Q2_0 {
-    let scale = magnitude(weights);
-    let per_scale = inverse_or_zero(scale);
-    let steps = weights.map(|weight| weight * per_scale);
-    // In a block with an infinity, or so small that its inverse is one, quotients that are no numbers get code 0.
-    let rounded = round_away(&steps);
-    let codes: [u8; 64] =
-        std::array::from_fn(|i| if steps[i].is_finite() { (rounded[i] + 1) as u8 } else { 0 });
-    let groups = codes.as_chunks::<4>().0;
-    let quants = std::array::from_fn(|i| groups[i].iter().rev().fold(0, |byte, code| byte << 2 | code));
-    Q2_0 { scale: F16::from_f32(scale), quants }
+impl EncodeBlock<64> for Q2_0 {
+    /// The largest magnitude is the scale, so that codes are 0, 1 and 2; 3 is never made.
+    #[inline(always)]
+    fn encode_block(weights: &[f32; 64]) -> Self {
+        let scale = magnitude(weights);
+        let per_scale = inverse_or_zero(scale);
+        let mut codes = [0_u8; 64];
+        for (code, weight) in codes.iter_mut().zip(weights) {
+            let step = weight * per_scale;
+            // No step is above 1. In a block with an infinity, or so small that its inverse is one, quotients that are
+            // no numbers, or infinite, get code 0.
+            let odd = !step.is_finite();
+            *code = 1 + u8::from((step >= 0.5) & !odd) - u8::from((step <= -0.5) | odd);
+        }
+        let mut quants = [0; 16];
+        for (byte, codes) in quants.iter_mut().zip(codes.as_chunks::<4>().0) {
+            *byte = codes[0] | codes[1] << 2 | codes[2] << 4 | codes[3] << 6;
+        }
+        Self { scale: F16::from_f32(scale), quants }
+    }
 }

@@ -3,9 +3,10 @@
 use briq_format::block::TQ1_0;
 use briq_format::scalar::F16;
 
+use crate::block_by_block::{self, EncodeBlock};
 use crate::decoder::{DecodeLanes, scaled};
 use crate::lanes::Lanes;
-use crate::row::{Encode, Quants};
+use crate::row::{Encode, Quants, Rows};
 use crate::tq2_0::quantize;
 
 impl Quants<256> for TQ1_0 {
@@ -38,16 +39,21 @@ impl DecodeLanes for TQ1_0 {
 }
 
 impl Encode for TQ1_0 {
-    fn encode_row(weights: &[f32], _: Option<&[f32]>, blocks: &mut [Self]) {
-        for (block, weights) in blocks.iter_mut().zip(weights.as_chunks::<256>().0) {
-            let (scale, codes) = quantize(weights);
-            let (first, rest) = codes.split_at(FIRST);
-            let (second, last) = rest.split_at(SECOND);
-            let mut five_digits = [0; 48];
-            five_digits[..32].copy_from_slice(&pack::<32>(first));
-            five_digits[32..].copy_from_slice(&pack::<16>(second));
-            *block = Self { five_digits, four_digits: pack(last), scale: F16::from_f32(scale) };
-        }
+    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+        block_by_block::encode_rows::<Self, 256>(rows, blocks);
+    }
+}
+
+impl EncodeBlock<256> for TQ1_0 {
+    #[inline(always)]
+    fn encode_block(weights: &[f32; 256]) -> Self {
+        let (scale, codes) = quantize(weights);
+        let (first, rest) = codes.split_at(FIRST);
+        let (second, last) = rest.split_at(SECOND);
+        let mut five_digits = [0; 48];
+        five_digits[..32].copy_from_slice(&pack::<32>(first));
+        five_digits[32..].copy_from_slice(&pack::<16>(second));
+        Self { five_digits, four_digits: pack(last), scale: F16::from_f32(scale) }
     }
 }
 
@@ -60,14 +66,20 @@ const SECOND: usize = 5 * 16;
 const POWERS: [u8; 5] = [1, 3, 9, 27, 81];
 
 /// Packs digits of base 3, a run of `BYTES` per place. Bytes with four get a fifth that is zero.
+#[inline(always)]
 fn pack<const BYTES: usize>(codes: &[u8]) -> [u8; BYTES] {
     let fill = POWERS[5 - codes.len() / BYTES];
-    std::array::from_fn(|i| {
-        let digits = codes.iter().skip(i).step_by(BYTES);
-        let number = digits.fold(0_u8, |number, digit| number.wrapping_mul(3).wrapping_add(*digit));
+    let mut bytes = [0_u8; BYTES];
+    for codes in codes.chunks_exact(BYTES) {
+        for (number, digit) in bytes.iter_mut().zip(codes) {
+            *number = number.wrapping_mul(3).wrapping_add(*digit);
+        }
+    }
+    for byte in &mut bytes {
         // As a fraction of 256, rounded up, so that cutting gives the digits back.
-        (u16::from(number.wrapping_mul(fill)) * 256).div_ceil(243) as u8
-    })
+        *byte = (u16::from(byte.wrapping_mul(fill)) * 256).div_ceil(243) as u8;
+    }
+    bytes
 }
 
 /// The first digit after the point of a fraction of 256.

@@ -21,11 +21,13 @@ pub struct BF16(U16);
 
 impl F16 {
     /// The number with these bits.
+    #[inline]
     pub const fn from_bits(bits: u16) -> Self {
         Self(U16::new(bits))
     }
 
     /// The bits.
+    #[inline]
     pub const fn to_bits(self) -> u16 {
         self.0.get()
     }
@@ -50,17 +52,20 @@ impl F16 {
 
 impl BF16 {
     /// The number with these bits.
+    #[inline]
     pub const fn from_bits(bits: u16) -> Self {
         Self(U16::new(bits))
     }
 
     /// The bits.
+    #[inline]
     pub const fn to_bits(self) -> u16 {
         self.0.get()
     }
 
     /// Rounds to nearest, ties to even, subnormals like any other number. A NaN is cut to its upper 16 bits and
     /// made quiet.
+    #[inline]
     pub const fn from_f32(value: f32) -> Self {
         let bits = value.to_bits();
         // Adding just under half of the last kept bit, and that bit itself, carries exactly when rounding to
@@ -71,6 +76,7 @@ impl BF16 {
     }
 
     /// The same number, a NaN with its payload.
+    #[inline]
     pub const fn to_f32(self) -> f32 {
         // `bf16::to_f32` sets the quiet bit of a NaN; the reference only shifts.
         f32::from_bits((self.to_bits() as u32) << 16)
