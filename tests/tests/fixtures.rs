@@ -50,7 +50,7 @@ fn every_fixture_has_an_origin_and_every_origin_a_licence() {
     for (name, origin) in &manifest.origin {
         assert!(manifest.file.values().any(|file| file.origin == *name), "nothing comes from {name}");
         assert!(
-            ["MIT", "MIT OR Apache-2.0"].contains(&origin.licence.as_str()),
+            ["MIT", "MIT OR Apache-2.0", "CC BY 4.0"].contains(&origin.licence.as_str()),
             "{name}: {}",
             origin.licence
         );
