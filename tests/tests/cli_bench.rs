@@ -195,19 +195,6 @@ fn what_cannot_be_measured_is_refused_in_a_line() {
 }
 
 #[test]
-fn a_matrix_is_measured_beside_the_speed_of_reading_it() {
-    let (code, report) = measure(&Folder::new(), &["matvec", "--type", "Q4_0"]);
-    assert_eq!(code, Some(0), "{report}");
-    let lines = report["lines"].as_array().unwrap();
-    assert_eq!(lines.iter().map(|line| &line["place"]).collect::<Vec<_>>(), ["14336", "57344"]);
-    for line in lines {
-        assert!(line["bytes_per_second"].as_f64().unwrap() > 0.0, "{line}");
-        assert!(line["read_bytes_per_second"].as_f64().unwrap() > 0.0, "{line}");
-        assert_eq!(line["ratio"], Value::Null);
-    }
-}
-
-#[test]
 fn the_help_has_examples() {
     let help = Folder::new().succeeds(&["bench", "--help"]);
     assert!(help.contains("Examples:\n  briq bench encode\n"), "{help}");

@@ -18,8 +18,8 @@
 //! ```
 //!
 //! roundings. A block gives 8 floats in IQ4_XS, 4 in NVFP4 and Q1_0, 2 in Q2_0 and 1 in the others. With `w` and `x`
-//! the decoded sides and `m` the minimum of the group that a weight is in (zero in types without), the terms' magnitudes
-//! sum to no more than
+//! the decoded sides and `m` the minimum of the group that a weight is in (zero in types without; where kernels take a zero
+//! point off in another lane than they add it, `m` is what it stands for), the terms' magnitudes sum to no more than
 //!
 //! ```text
 //! M = sum over all elements of (|w| + 2 |m|) |x|
@@ -43,7 +43,7 @@
 //! 2^20 blocks; otherwise the bound is infinite.
 
 use briq_codec::k_scales;
-use briq_codec::points::mxfp4_half_scale;
+use briq_codec::points::{mxfp4_half_scale, q3_k_scales};
 use briq_format::TensorType::{self, *};
 use briq_format::block::{self, Block};
 use briq_format::scalar::F16 as Half;
@@ -105,7 +105,7 @@ fn blocks<B: Block>(row: &[u8]) -> &[B] {
     <[B]>::ref_from_bytes(row).unwrap_or_default()
 }
 
-/// The minimum of each 16 weights, in the types that have one.
+/// The minimum of each 16 weights, or their zero point, in the types that have one which is not taken off at once.
 fn minimums(ty: TensorType, row: &[u8]) -> Vec<f64> {
     fn of<B: Block>(row: &[u8], minimums: impl Fn(&B) -> Vec<f64>) -> Vec<f64> {
         blocks(row).iter().flat_map(minimums).collect()
@@ -120,6 +120,22 @@ fn minimums(ty: TensorType, row: &[u8]) -> Vec<f64> {
         Q5_1 => of(row, |block: &block::Q5_1| vec![block.minimum.to_f32().into(); 2]),
         Q4_K => of(row, |block: &block::Q4_K| of_groups(block.minimum, &block.scales_and_minimums)),
         Q5_K => of(row, |block: &block::Q5_K| of_groups(block.minimum, &block.scales_and_minimums)),
+        // Zero points, in the types whose kernels take them off in other places than they add them.
+        Q6_K => of(row, |block: &block::Q6_K| {
+            let zero = 32.0 * f64::from(block.scale.to_f32());
+            block.scales.iter().map(|&scale| zero * f64::from(scale)).collect()
+        }),
+        Q3_K => of(row, |block: &block::Q3_K| {
+            let zero = 4.0 * f64::from(block.scale.to_f32());
+            q3_k_scales(&block.scales).iter().map(|&scale| zero * (f64::from(scale) - 32.0)).collect()
+        }),
+        TQ1_0 => of(row, |block: &block::TQ1_0| vec![block.scale.to_f32().into(); 16]),
+        TQ2_0 => of(row, |block: &block::TQ2_0| vec![block.scale.to_f32().into(); 16]),
+        Q1_0 => of(row, |block: &block::Q1_0| vec![block.scale.to_f32().into(); 8]),
+        Q2_0 => of(row, |block: &block::Q2_0| vec![block.scale.to_f32().into(); 4]),
+        // Nine eighths of a step, which is at most 15 times the scale.
+        IQ1_S => of(row, |block: &block::IQ1_S| vec![16.875 * f64::from(block.scale.to_f32()); 16]),
+        IQ1_M => of(row, |block: &block::IQ1_M| vec![16.875 * f64::from(block.scale().to_f32()); 16]),
         Q2_K => of(row, |block: &block::Q2_K| {
             let minimum = f64::from(block.minimum.to_f32());
             block.scales_and_minimums.iter().map(|&packed| minimum * f64::from(packed >> 4)).collect()

@@ -76,7 +76,7 @@ impl Eighth for MXFP4 {
         let half = simd.bits::<1, 7, 0>(exponent);
         let rest = simd.subtract(exponent, half);
         let power =
-            |exponent| simd.from_bits(simd.shift_left_ints::<23>(simd.add(exponent, simd.splat_int(63))));
+            |exponent| simd.reinterpret(simd.shift_left_ints::<23>(simd.add(exponent, simd.splat_int(63))));
         simd.multiply(power(half), power(rest))
     }
     #[inline(always)]

@@ -171,7 +171,7 @@ impl<W: Dot> Work for Row<'_, W> {
 
 /// The tile at a place of each column.
 #[inline(always)]
-fn tiles_at<'a, const C: usize>(columns: [&'a [Tile]; C], place: usize) -> [&'a Tile; C] {
+fn tiles_at<const C: usize>(columns: [&[Tile]; C], place: usize) -> [&Tile; C] {
     let mut tiles = [&Tile::ZERO; C];
     for c in 0..C {
         tiles[c] = &columns[c][place];

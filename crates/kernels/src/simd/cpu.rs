@@ -24,32 +24,31 @@ impl Cpu {
 
     /// What kernels use under `isa`. AVX2 comes with FMA, F16C and the instructions on bits, AVX-512 also with VNNI and GFNI; a processor without these
     /// takes the next narrower instruction set.
+    #[cfg(target_arch = "x86_64")]
     pub(crate) fn new(isa: Isa) -> Self {
-        #[cfg(target_arch = "x86_64")]
-        {
-            let narrow = is_x86_feature_detected!("avx2")
-                && is_x86_feature_detected!("fma")
-                && is_x86_feature_detected!("f16c")
-                && is_x86_feature_detected!("bmi1")
-                && is_x86_feature_detected!("bmi2")
-                && is_x86_feature_detected!("popcnt");
-            let wide = narrow
-                && is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512vl")
-                && is_x86_feature_detected!("avx512vnni")
-                && is_x86_feature_detected!("gfni");
-            return Self(match isa.name() {
-                "avx512" if wide => Kind::Avx512,
-                "avx512" | "avx2" if narrow => Kind::Avx2,
-                _ => Kind::Scalar,
-            });
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        {
-            let _ = isa;
-            Self(Kind::Scalar)
-        }
+        let narrow = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("popcnt");
+        let wide = narrow
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512vnni")
+            && is_x86_feature_detected!("gfni");
+        Self(match isa.name() {
+            "avx512" if wide => Kind::Avx512,
+            "avx512" | "avx2" if narrow => Kind::Avx2,
+            _ => Kind::Scalar,
+        })
+    }
+
+    /// What kernels use under any instruction set: none.
+    #[cfg(not(target_arch = "x86_64"))]
+    pub(crate) fn new(_: Isa) -> Self {
+        Self(Kind::Scalar)
     }
 
     /// The one that is used: see [`Isa::best`].

@@ -129,7 +129,7 @@ pub(crate) trait Simd: Copy {
     /// A half-precision number, by its bits.
     fn half(self, bits: u16) -> f32;
     /// The floats with these bits.
-    fn from_bits(self, ints: Self::Ints) -> Self::Floats;
+    fn reinterpret(self, ints: Self::Ints) -> Self::Floats;
     fn multiply(self, a: Self::Floats, b: Self::Floats) -> Self::Floats;
     /// `a * b + c`, rounded once.
     fn multiply_add(self, a: Self::Floats, b: Self::Floats, c: Self::Floats) -> Self::Floats;

@@ -109,7 +109,9 @@ fn weights(ty: TensorType, rows: usize) -> Result<Vec<u8>> {
         let importance = briq_codec::needs_importance(ty).then_some(&importance[..]);
         briq_codec::encode(ty, &data::weights(PERIOD), data::ROW, importance, &mut encoded)?;
     }
-    Ok(encoded.chunks_exact(row_bytes).cycle().take(rows).flatten().copied().collect())
+    let mut weights = Vec::with_capacity(rows * row_bytes);
+    encoded.chunks_exact(row_bytes).cycle().take(rows).for_each(|row| weights.extend_from_slice(row));
+    Ok(weights)
 }
 
 /// Activations: rows of another kind of ordinary weights.

@@ -316,7 +316,7 @@ macro_rules! common {
             let brains = unsafe { _mm_loadu_si128(brains.as_ptr().cast()) };
             // SAFETY: see the module.
             let ints = unsafe { _mm256_cvtepu16_epi32(brains) };
-            self.from_bits(self.shift_left_ints::<16>(ints))
+            self.reinterpret(self.shift_left_ints::<16>(ints))
         }
         #[inline(always)]
         fn half(self, bits: u16) -> f32 {
@@ -326,7 +326,7 @@ macro_rules! common {
             unsafe { _mm_cvtss_f32(_mm_cvtph_ps(bits)) }
         }
         #[inline(always)]
-        fn from_bits(self, ints: __m256i) -> __m256 {
+        fn reinterpret(self, ints: __m256i) -> __m256 {
             // SAFETY: see the module.
             unsafe { _mm256_castsi256_ps(ints) }
         }
