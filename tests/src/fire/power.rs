@@ -13,7 +13,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -29,8 +29,8 @@ const PAGE: usize = 4096;
 enum Operation {
     /// A file was made.
     Create(PathBuf),
-    /// Bytes were appended to the file.
-    Write(Vec<u8>),
+    /// Bytes were written to the file, from this one on.
+    Write(u64, Vec<u8>),
     /// The file's bytes are on the disk.
     Sync,
     /// The file got another name.
@@ -59,8 +59,9 @@ impl FileSystem for Ledger {
     }
 
     fn write(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<usize> {
+        let at = file.stream_position()?;
         let written = System.write(file, bytes)?;
-        self.note(Operation::Write(bytes[..written].to_vec()));
+        self.note(Operation::Write(at, bytes[..written].to_vec()));
         Ok(written)
     }
 
@@ -149,7 +150,7 @@ impl Disk {
                     disk.names.insert(path.clone(), disk.files.len());
                     disk.files.push(Written::default());
                 }
-                Operation::Write(bytes) => disk.last().bytes.extend(bytes),
+                Operation::Write(at, bytes) => disk.last().write(*at, bytes),
                 Operation::Sync => disk.last().sync(),
                 Operation::Rename(from, to) if to == output => {
                     disk.pending.push(Entry::File(disk.names[from]));
@@ -173,14 +174,23 @@ impl Disk {
     }
 }
 
-/// A file that was written from its start on.
+/// A file that was written.
 #[derive(Default)]
 struct Written {
     bytes: Vec<u8>,
+    /// What is in front of this byte has not been written since the last sync.
     synced: usize,
 }
 
 impl Written {
+    fn write(&mut self, at: u64, bytes: &[u8]) {
+        let at = usize::try_from(at).expect("a small file");
+        let end = at + bytes.len();
+        self.bytes.resize(self.bytes.len().max(end), 0);
+        self.bytes[at..end].copy_from_slice(bytes);
+        self.synced = self.synced.min(at);
+    }
+
     fn sync(&mut self) {
         self.synced = self.bytes.len();
     }
@@ -211,7 +221,7 @@ mod tests {
     /// Operations that leave the right file when the power stays.
     fn lost(operations: &[Operation]) -> usize {
         let new = vec![7; 3 * PAGE];
-        let all: Vec<Operation> = [Operation::Create("t".into()), Operation::Write(new.clone())]
+        let all: Vec<Operation> = [Operation::Create("t".into()), Operation::Write(0, new.clone())]
             .into_iter()
             .chain(operations.iter().cloned())
             .collect();
@@ -231,6 +241,13 @@ mod tests {
         );
         assert_ne!(lost(&[rename(), Operation::SyncFolder]), 0, "never synced");
         assert_ne!(lost(&[Operation::Sync, rename()]), 0, "the folder never synced");
+        let front = || Operation::Write(0, vec![7]);
+        assert_eq!(lost(&[front(), Operation::Sync, rename(), Operation::SyncFolder]), 0);
+        assert_ne!(
+            lost(&[Operation::Sync, front(), rename(), Operation::SyncFolder]),
+            0,
+            "written again after it was synced"
+        );
         assert_ne!(
             lost(&[Operation::Sync, Operation::SyncFolder, rename()]),
             0,
