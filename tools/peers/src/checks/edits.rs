@@ -40,7 +40,14 @@ pub(super) fn run(place: &Place) -> Result<()> {
     claims.settle()
 }
 
-fn judge(claims: &mut Claims, place: &Place, tool: &str, file: &Path, code: i32, lines: &[&str]) -> Result<()> {
+fn judge(
+    claims: &mut Claims,
+    place: &Place,
+    tool: &str,
+    file: &Path,
+    code: i32,
+    lines: &[&str],
+) -> Result<()> {
     let output = Command::new(&place.briq).arg("verify").arg(file).output()?;
     let said = String::from_utf8(output.stdout).context("briq printed no UTF-8")?;
     println!("{tool:22} exit code {:?}", output.status.code());
