@@ -63,7 +63,10 @@ pub(crate) fn measure(minutes: f64, names: &[String]) -> Result<Vec<Fuzzed>> {
         None => with_libfuzzer(root, name, seconds),
         Some(_) => without_fuzzer(root, name, seconds),
     };
-    names.iter().map(fuzz).collect()
+    let fuzzed: Vec<Fuzzed> = names.iter().map(fuzz).collect::<Result<_>>()?;
+    let idle = fuzzed.iter().find(|target| target.executions == 0);
+    ensure!(idle.is_none(), "{} was never executed", idle.map_or("", |target| &target.target));
+    Ok(fuzzed)
 }
 
 /// What libFuzzer would need and is not there.
@@ -112,7 +115,10 @@ fn runner(root: &Path) -> Command {
 
 fn listed(root: &Path) -> Result<Vec<String>> {
     let output = runner(root).arg("--list").output().context("the list of targets cannot be had")?;
-    Ok(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect())
+    ensure!(output.status.success(), "the list of targets cannot be had: {}", output.status);
+    let targets: Vec<String> = String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect();
+    ensure!(!targets.is_empty(), "there is no target");
+    Ok(targets)
 }
 
 fn without_fuzzer(root: &Path, name: &str, seconds: f64) -> Result<Fuzzed> {
