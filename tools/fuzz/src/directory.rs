@@ -2,11 +2,13 @@
 
 use std::sync::atomic::AtomicBool;
 
+use briq_convert::integrity::{State, check};
 use briq_convert::model::{MetadataRequest, Model, Parameters};
 use briq_convert::plan::{Plan, PlanOptions};
 use briq_convert::recipe::Recipe;
 use briq_convert::run::{RunOptions, run};
 use briq_convert::source::Source;
+use briq_format::metadata::keys;
 use briq_format::{Existing, FilePlan, Gguf, MetadataBuf};
 
 use crate::checkpoint;
@@ -75,12 +77,16 @@ fn plan(folder: &std::path::Path) -> Option<Plan> {
     Some(plan)
 }
 
-/// Writes the file of a plan, which says what the plan said.
+/// Writes the file of a plan, which says what the plan said, and carries a record that holds.
 fn carry_out(plan: &Plan) {
     let output = scratch::absent("out.gguf");
     let options = RunOptions { threads: 1, existing: Existing::Keep, ..RunOptions::default() };
     run(plan, &output, &options, &(), &AtomicBool::new(false)).expect("a plan can be carried out");
     let model = Gguf::open(&output).expect("what was written opens");
-    assert_eq!(MetadataBuf::from(model.metadata()), plan.metadata);
+    let mut metadata = MetadataBuf::from(model.metadata());
+    metadata.remove_all(keys::INTEGRITY_PREFIX);
+    assert_eq!(metadata, plan.metadata);
+    let findings = check(&output, &(), &AtomicBool::new(false)).expect("what was written can be checked");
+    assert_eq!(findings.state, State::Holds);
     assert_eq!(model.tensors().count(), plan.tensors.len());
 }
