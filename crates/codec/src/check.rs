@@ -1,6 +1,7 @@
 //! Values that should not be there: weights that are not finite, and blocks whose scales are not.
 //!
-//! The rules for blocks are those that llama.cpp applies after encoding and, on request, when loading.
+//! The rules for blocks are those that llama.cpp applies after encoding and, on request, when loading; and where they
+//! pass a block of Q8_K or MXFP4 that decodes to infinity, a stricter one.
 
 use briq_format::block::{self, Block};
 use briq_format::{TensorType, for_each_type};

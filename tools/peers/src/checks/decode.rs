@@ -42,7 +42,7 @@ pub(super) fn run(place: &Place) -> Result<()> {
         }
         println!();
     }
-    println!("(differing floats, and rows that only one side holds to be valid)");
+    println!("(differing floats, and rows that are valid against ggml's word or the floats they decode to)");
     claims.settle()
 }
 
@@ -97,8 +97,12 @@ fn compare(ggml: &Ggml, ty: TensorType) -> Result<Finding> {
         }
         for (row, bytes) in bytes.chunks_exact(row_bytes).enumerate() {
             let (ours, theirs) = (check_blocks(ty, bytes)?.is_none(), ggml.is_valid(ty, bytes)?);
-            finding.count(1, usize::from(ours != theirs), || {
-                format!("{ty}, {origin}, chunk {chunk}, row {row}: valid is {ours}, for ggml {theirs}")
+            // ggml looks at scales alone; Q8_K and MXFP4 have finite ones whose products with a quant are not.
+            let is_finite = found[row * ROW..][..ROW].iter().all(|weight| weight.is_finite());
+            finding.count(1, usize::from(ours != (theirs && is_finite)), || {
+                format!(
+                    "{ty}, {origin}, chunk {chunk}, row {row}: valid is {ours}, for ggml {theirs}, finite {is_finite}"
+                )
             });
         }
     }
