@@ -1,15 +1,15 @@
-//! The super-blocks of 256 weights with scales of their own for each 16 or 32: Q2_K to Q6_K and IQ4_XS.
+//! The super-blocks of 256 weights with scales of their own for each 16 or 32: Q2_K to Q6_K.
 //!
 //! A sub-block's scale multiplies sums of two products, which fit a word, so that scaling and summing is one operation.
 
-use briq_codec::points::{IQ4_LEVELS, q3_k_scales};
+use briq_codec::points::q3_k_scales;
 use briq_codec::{Quants, k_scales};
 use briq_format::TensorType;
-use briq_format::block::{IQ4_XS, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K};
+use briq_format::block::{Q2_K, Q3_K, Q4_K, Q5_K, Q6_K};
 use briq_format::scalar::F16;
 use zerocopy::{Immutable, IntoBytes};
 
-use super::{Dot, chains, integer_dot, joined, quants, sums, tiles_at};
+use super::{Dot, add_scaled, chains, integer_dot, joined, quants, sums, tiles_at};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -28,6 +28,17 @@ fn add_lanes(sums: &mut [f32; 8], scale: f32, products: [i32; 8]) {
     for (sum, products) in sums.iter_mut().zip(products) {
         *sum += scale * products as f32;
     }
+}
+
+/// Q3_K and Q6_K one number at a time: a scale for each 16 weights, and no minimum.
+fn symmetric<B: Quants<256>>(row: &[B], column: &[Tile], header: impl Fn(&B) -> (F16, [i32; 16])) -> f32 {
+    let mut sums = [0.0; 8];
+    for (weights, tile) in row.iter().zip(column) {
+        let (scale, scales) = header(weights);
+        let products = lanes(&weights.quants(), &scales, tile);
+        add_lanes(&mut sums, scale.to_f32() * tile.scales[0], products);
+    }
+    sums.iter().fold(0.0, |sum, lane| sum + lane)
 }
 
 /// Q4_K and Q5_K one number at a time: the minimums times the sums of activations are taken off block by block.
@@ -194,8 +205,7 @@ fn add_sixteens<S: Simd, const C: usize, const ZERO: i32, const PLANES: bool>(
             true => join_planes(simd, products[c]),
             false => joined::<S, C>(simd, products[c]),
         };
-        let products = simd.to_floats(products);
-        sums[c] = simd.multiply_add(products, simd.splat_float(scale * tiles[c].scales[0]), sums[c]);
+        sums[c] = add_scaled(simd, sums[c], products, scale * tiles[c].scales[0]);
     }
 }
 
@@ -204,12 +214,7 @@ impl Dot for Q6_K {
     type Element = Tile;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
-        let mut sums = [0.0; 8];
-        for (weights, tile) in row.iter().zip(column) {
-            let products = lanes(&weights.quants(), &weights.scales.map(i32::from), tile);
-            add_lanes(&mut sums, weights.scale.to_f32() * tile.scales[0], products);
-        }
-        sums.iter().fold(0.0, |sum, lane| sum + lane)
+        symmetric(row, column, |block| (block.scale, block.scales.map(i32::from)))
     }
 
     #[inline(always)]
@@ -259,13 +264,8 @@ impl Dot for Q3_K {
     type Element = Tile;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
-        let mut sums = [0.0; 8];
-        for (weights, tile) in row.iter().zip(column) {
-            let scales = q3_k_scales(&weights.scales).map(|scale| i32::from(scale) - 32);
-            let products = lanes(&weights.quants(), &scales, tile);
-            add_lanes(&mut sums, weights.scale.to_f32() * tile.scales[0], products);
-        }
-        sums.iter().fold(0.0, |sum, lane| sum + lane)
+        let scales = |block: &Self| q3_k_scales(&block.scales).map(|scale| i32::from(scale) - 32);
+        symmetric(row, column, |block| (block.scale, scales(block)))
     }
 
     #[inline(always)]
@@ -355,72 +355,11 @@ impl Dot for Q2_K {
             for c in 0..C {
                 let tile = tiles[c];
                 let rise = simd.add_scaled(simd.zero(), minimums, simd.load_words(&tile.negative_sums_16));
-                let products = simd.to_floats(join_planes(simd, products[c]));
-                let (scale, minimum) = (scale * tile.scales[0], minimum * tile.scales[0]);
-                sums[c][0] = simd.multiply_add(products, simd.splat_float(scale), sums[c][0]);
-                sums[c][1] = simd.multiply_add(simd.to_floats(rise), simd.splat_float(minimum), sums[c][1]);
+                let products = join_planes(simd, products[c]);
+                sums[c][0] = add_scaled(simd, sums[c][0], products, scale * tile.scales[0]);
+                sums[c][1] = add_scaled(simd, sums[c][1], rise, minimum * tile.scales[0]);
             }
         }
         both(simd, sums)
-    }
-}
-
-/// The eight scales of IQ4_XS, 32 added.
-#[inline(always)]
-fn iq4_xs_codes(block: &IQ4_XS) -> [u8; 8] {
-    // Fields are moved apart by halves: to every second byte pair, byte, nibble, where each then has a byte.
-    let spread = |bits: u64, width: u32| {
-        let wide = (bits | bits << (32 - 4 * width)) & (!(u64::MAX << (4 * width)) * 0x0000_0001_0000_0001);
-        let mid = (wide | wide << (16 - 2 * width)) & (!(u64::MAX << (2 * width)) * 0x0001_0001_0001_0001);
-        (mid | mid << (8 - width)) & (!(u64::MAX << width) * 0x0101_0101_0101_0101)
-    };
-    let low = spread(u32::from_le_bytes(block.scales_low).into(), 4);
-    let high = spread(block.scales_high.get().into(), 2);
-    (low | high << 4).to_le_bytes()
-}
-
-impl Dot for IQ4_XS {
-    const PARTNER: TensorType = TensorType::Q8_K;
-    type Element = Tile;
-
-    fn scalar(row: &[Self], column: &[Tile]) -> f32 {
-        let mut sum = 0.0;
-        for (weights, tile) in row.iter().zip(column) {
-            let scale = weights.scale.to_f32() * tile.scales[0];
-            let levels = weights.quants();
-            let groups = levels.as_chunks::<32>().0.iter().zip(tile.quants_32());
-            for ((levels, quants), code) in groups.zip(iq4_xs_codes(weights)) {
-                sum += scale * (f32::from(code) - 32.0) * integer_dot(levels, quants) as f32;
-            }
-        }
-        sum
-    }
-
-    #[inline(always)]
-    fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
-        let mut totals = [simd.zeros(); C];
-        let table = simd.bias(simd.table(&IQ4_LEVELS));
-        for (place, block) in row.iter().enumerate() {
-            let tiles = tiles_at(columns, place);
-            let scales = simd.subtract(simd.ints(iq4_xs_codes(block)), simd.splat_int(32));
-            let scale = simd.half(block.scale.to_bits());
-            let bytes = block.quants.as_chunks::<16>().0;
-            let mut levels = [simd.zero(); 8];
-            unrolled!(run in 0 1 2 3 4 5 6 7 => {
-                levels[run] = simd.look_up(table, simd.load_nibbles(&bytes[run]));
-            });
-            for c in 0..C {
-                let mut products = [simd.zero(); 8];
-                unrolled!(run in 0 1 2 3 4 5 6 7 => {
-                    products[run] = simd.biased_dot(levels[run], quants(simd, tiles[c], run));
-                });
-                let negative_sums = simd.load_ints(&tiles[c].negative_sums);
-                let products = simd.unbias(simd.sum_eight(products), negative_sums);
-                let products = simd.to_floats(simd.multiply_ints(products, scales));
-                totals[c] =
-                    simd.multiply_add(products, simd.splat_float(scale * tiles[c].scales[0]), totals[c]);
-            }
-        }
-        sums(simd, totals)
     }
 }

@@ -14,14 +14,46 @@ macro_rules! unrolled {
     };
 }
 
+/// Types whose rows are read beside tiles for Q8_K, by two functions for all of them.
+macro_rules! over_tiles {
+    ($($name:ident)*: $scalar:ident, $vector:ident) => {
+        $(impl Dot for $name {
+            const PARTNER: TensorType = TensorType::Q8_K;
+            type Element = Tile;
+
+            fn scalar(row: &[Self], column: &[Tile]) -> f32 {
+                $scalar(row, column)
+            }
+
+            #[inline(always)]
+            fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
+                $vector(simd, row, columns)
+            }
+        })*
+    };
+}
+
+/// A code of each run of 32 weights, once for each 16, as words.
+macro_rules! words_of_runs {
+    ($simd:ident, $run:ident => $code:expr) => {{
+        let mut codes = [0_u64; 2];
+        unrolled!($run in 0 1 2 3 4 5 6 7 => {
+            codes[$run / 4] |= (u64::from($code) * 0x0101) << (16 * ($run % 4));
+        });
+        $simd.byte_words(codes)
+    }};
+}
+
 mod eight;
 mod floats;
 mod grid;
+mod iq4_xs;
 mod k;
 mod levels;
 mod nvfp4;
 mod q1_0;
 mod q2_0;
+mod shifted;
 mod small;
 mod ternary;
 
@@ -195,6 +227,22 @@ const fn chains(columns: usize) -> usize {
 #[inline(always)]
 fn joined<S: Simd, const C: usize>(simd: S, [a, b, c, d]: [S::Ints; 4]) -> S::Ints {
     if chains(C) == 1 { a } else { simd.add(simd.add(a, b), simd.add(c, d)) }
+}
+
+/// Adds products of quants times the scale of both sides.
+#[inline(always)]
+fn add_scaled<S: Simd>(simd: S, total: S::Floats, products: S::Ints, scale: f32) -> S::Floats {
+    simd.multiply_add(simd.to_floats(products), simd.splat_float(scale), total)
+}
+
+/// Each of eight scales twice.
+#[inline(always)]
+fn twice(scale: impl Fn(usize) -> i8) -> [i8; 16] {
+    let mut scales = [0; 16];
+    for i in 0..16 {
+        scales[i] = scale(i / 2);
+    }
+    scales
 }
 
 /// The sums of all columns.

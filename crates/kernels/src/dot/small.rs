@@ -61,30 +61,37 @@ impl Eighth for Q4_0 {
     }
 }
 
+/// What a block has that begins with a scale and a minimum: no zero point.
+macro_rules! with_minimum {
+    () => {
+        fn term(&self, products: f32, scale: f32, stated_sum: f32) -> f32 {
+            self.scale.to_f32() * scale * products + self.minimum.to_f32() * stated_sum
+        }
+        #[inline(always)]
+        fn shared<S: Simd>(_: S) {}
+        #[inline(always)]
+        fn header(&self) -> u32 {
+            u32::from(self.scale.to_bits()) | u32::from(self.minimum.to_bits()) << 16
+        }
+        #[inline(always)]
+        fn minimums<S: Simd>(simd: S, headers: S::Ints) -> Option<S::Floats> {
+            Some(simd.high_halves(headers))
+        }
+        #[inline(always)]
+        fn zero_point<S: Simd>(_: S, products: S::Ints, _: S::Ints) -> S::Ints {
+            products
+        }
+    };
+}
+
 impl Eighth for Q4_1 {
     type Shared<S: Simd> = ();
     const RAISED: bool = true;
 
-    fn term(&self, products: f32, scale: f32, stated_sum: f32) -> f32 {
-        self.scale.to_f32() * scale * products + self.minimum.to_f32() * stated_sum
-    }
-    #[inline(always)]
-    fn shared<S: Simd>(_: S) {}
-    #[inline(always)]
-    fn header(&self) -> u32 {
-        u32::from(self.scale.to_bits()) | u32::from(self.minimum.to_bits()) << 16
-    }
-    #[inline(always)]
-    fn minimums<S: Simd>(simd: S, headers: S::Ints) -> Option<S::Floats> {
-        Some(simd.high_halves(headers))
-    }
+    with_minimum!();
     #[inline(always)]
     fn codes<S: Simd>(&self, simd: S, (): ()) -> S::Ints {
         simd.load_raised_nibbles(&self.quants)
-    }
-    #[inline(always)]
-    fn zero_point<S: Simd>(_: S, products: S::Ints, _: S::Ints) -> S::Ints {
-        products
     }
 }
 
@@ -114,26 +121,10 @@ impl Eighth for Q5_0 {
 impl Eighth for Q5_1 {
     type Shared<S: Simd> = ();
 
-    fn term(&self, products: f32, scale: f32, stated_sum: f32) -> f32 {
-        self.scale.to_f32() * scale * products + self.minimum.to_f32() * stated_sum
-    }
-    #[inline(always)]
-    fn shared<S: Simd>(_: S) {}
-    #[inline(always)]
-    fn header(&self) -> u32 {
-        u32::from(self.scale.to_bits()) | u32::from(self.minimum.to_bits()) << 16
-    }
-    #[inline(always)]
-    fn minimums<S: Simd>(simd: S, headers: S::Ints) -> Option<S::Floats> {
-        Some(simd.high_halves(headers))
-    }
+    with_minimum!();
     #[inline(always)]
     fn codes<S: Simd>(&self, simd: S, (): ()) -> S::Ints {
         simd.or(simd.load_nibbles(&self.low_bits), simd.bytes_where(self.high_bits.get(), 16))
-    }
-    #[inline(always)]
-    fn zero_point<S: Simd>(_: S, products: S::Ints, _: S::Ints) -> S::Ints {
-        products
     }
 }
 

@@ -6,7 +6,7 @@ use briq_format::block::{TQ1_0, TQ2_0};
 use briq_format::scalar::F16;
 
 use super::k::{join_planes, planes, runs};
-use super::{Dot, integer_dot, joined, quants, sums, tiles_at};
+use super::{Dot, add_scaled, integer_dot, joined, quants, sums, tiles_at};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -39,8 +39,7 @@ fn add<S: Simd, const C: usize, const PLANES: bool>(
             true => join_planes(simd, products),
             false => joined::<S, 1>(simd, products),
         };
-        let products = simd.to_floats(products);
-        sums[c] = simd.multiply_add(products, simd.splat_float(scale * tiles[c].scales[0]), sums[c]);
+        sums[c] = add_scaled(simd, sums[c], products, scale * tiles[c].scales[0]);
     }
 }
 

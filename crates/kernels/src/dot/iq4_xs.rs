@@ -1,0 +1,69 @@
+//! IQ4_XS: levels from a table, and a scale for each 32 weights of a super-block.
+
+use briq_codec::Quants;
+use briq_codec::points::IQ4_LEVELS;
+use briq_format::TensorType;
+use briq_format::block::IQ4_XS;
+
+use super::{Dot, add_scaled, integer_dot, quants, sums, tiles_at};
+use crate::activations::Tile;
+use crate::simd::Simd;
+
+/// The eight scales of IQ4_XS, 32 added.
+#[inline(always)]
+fn iq4_xs_codes(block: &IQ4_XS) -> [u8; 8] {
+    // Fields are moved apart by halves: to every second byte pair, byte, nibble, where each then has a byte.
+    let spread = |bits: u64, width: u32| {
+        let wide = (bits | bits << (32 - 4 * width)) & (!(u64::MAX << (4 * width)) * 0x0000_0001_0000_0001);
+        let mid = (wide | wide << (16 - 2 * width)) & (!(u64::MAX << (2 * width)) * 0x0001_0001_0001_0001);
+        (mid | mid << (8 - width)) & (!(u64::MAX << width) * 0x0101_0101_0101_0101)
+    };
+    let low = spread(u32::from_le_bytes(block.scales_low).into(), 4);
+    let high = spread(block.scales_high.get().into(), 2);
+    (low | high << 4).to_le_bytes()
+}
+
+impl Dot for IQ4_XS {
+    const PARTNER: TensorType = TensorType::Q8_K;
+    type Element = Tile;
+
+    fn scalar(row: &[Self], column: &[Tile]) -> f32 {
+        let mut sum = 0.0;
+        for (weights, tile) in row.iter().zip(column) {
+            let scale = weights.scale.to_f32() * tile.scales[0];
+            let levels = weights.quants();
+            let groups = levels.as_chunks::<32>().0.iter().zip(tile.quants_32());
+            for ((levels, quants), code) in groups.zip(iq4_xs_codes(weights)) {
+                sum += scale * (f32::from(code) - 32.0) * integer_dot(levels, quants) as f32;
+            }
+        }
+        sum
+    }
+
+    #[inline(always)]
+    fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
+        let mut totals = [simd.zeros(); C];
+        let table = simd.bias(simd.table(&IQ4_LEVELS));
+        for (place, block) in row.iter().enumerate() {
+            let tiles = tiles_at(columns, place);
+            let scales = simd.subtract(simd.ints(iq4_xs_codes(block)), simd.splat_int(32));
+            let scale = simd.half(block.scale.to_bits());
+            let bytes = block.quants.as_chunks::<16>().0;
+            let mut levels = [simd.zero(); 8];
+            unrolled!(run in 0 1 2 3 4 5 6 7 => {
+                levels[run] = simd.look_up(table, simd.load_nibbles(&bytes[run]));
+            });
+            for c in 0..C {
+                let mut products = [simd.zero(); 8];
+                unrolled!(run in 0 1 2 3 4 5 6 7 => {
+                    products[run] = simd.biased_dot(levels[run], quants(simd, tiles[c], run));
+                });
+                let negative_sums = simd.load_ints(&tiles[c].negative_sums);
+                let products = simd.unbias(simd.sum_eight(products), negative_sums);
+                let products = simd.multiply_ints(products, scales);
+                totals[c] = add_scaled(simd, totals[c], products, scale * tiles[c].scales[0]);
+            }
+        }
+        sums(simd, totals)
+    }
+}
