@@ -33,7 +33,11 @@ fn printed(report: anyhow::Result<()>) -> anyhow::Result<()> {
 
 /// Prints a report as JSON on standard output.
 fn print_json(report: &impl serde::Serialize) -> anyhow::Result<()> {
-    let mut out = stdout();
+    write_json(stdout(), report)
+}
+
+/// Writes a report as JSON.
+fn write_json(mut out: impl Write, report: &impl serde::Serialize) -> anyhow::Result<()> {
     serde_json::to_writer_pretty(&mut out, report).map_err(io::Error::from)?;
     writeln!(out)?;
     out.flush()?;
