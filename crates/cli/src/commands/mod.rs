@@ -15,6 +15,8 @@ pub(crate) mod verify;
 use std::fmt;
 use std::io::{self, Write};
 
+use briq_format::shard::Part;
+
 use crate::output::stdout;
 
 /// Says something on standard error before the work starts. Where nobody listens, the work is done all the same.
@@ -29,6 +31,11 @@ fn printed(report: anyhow::Result<()>) -> anyhow::Result<()> {
         Err(error) if error.downcast_ref().is_some_and(is_broken) => Ok(()),
         other => other,
     }
+}
+
+/// Bytes that the tensors of a model have together, by its tables.
+fn tensor_bytes(parts: &[Part]) -> u64 {
+    parts.iter().flat_map(|part| part.head.view().tensor_infos()).map(|info| info.bytes).sum()
 }
 
 /// Prints a report as JSON on standard output.
