@@ -16,6 +16,8 @@ enum Kind {
     Avx2,
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
 }
 
 impl Cpu {
@@ -46,8 +48,19 @@ impl Cpu {
         })
     }
 
+    /// What kernels use under `isa`. NEON is in every processor that programs with an operating system run on; words and
+    /// ints are taken from bytes from the lowest on.
+    #[cfg(target_arch = "aarch64")]
+    pub(crate) fn new(isa: Isa) -> Self {
+        let neon = cfg!(target_endian = "little") && std::arch::is_aarch64_feature_detected!("neon");
+        Self(match isa.name() {
+            "neon" if neon => Kind::Neon,
+            _ => Kind::Scalar,
+        })
+    }
+
     /// What kernels use under any instruction set: none.
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     pub(crate) fn new(_: Isa) -> Self {
         Self(Kind::Scalar)
     }
@@ -83,5 +96,8 @@ pub(crate) fn run<W: Work>(cpu: Cpu, work: W) -> W::Output {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a `Cpu` exists only for what was detected.
         Kind::Avx512 => unsafe { super::x86::run_avx512(work) },
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: a `Cpu` exists only for what was detected.
+        Kind::Neon => unsafe { super::aarch64::run_neon(work) },
     }
 }

@@ -8,7 +8,11 @@
 //! The vector types are private to this module, and so is all that is `unsafe`. Generic code meets them only through
 //! [`run`], which has proved that the processor has them.
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 mod cpu;
+#[cfg(test)]
+mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -134,6 +138,13 @@ pub(crate) trait Simd: Copy {
     /// `a * b + c`, rounded once.
     fn multiply_add(self, a: Self::Floats, b: Self::Floats, c: Self::Floats) -> Self::Floats;
     fn add_floats(self, a: Self::Floats, b: Self::Floats) -> Self::Floats;
-    /// The sum of the eight.
-    fn sum(self, floats: Self::Floats) -> f32;
+
+    /// The sum of the eight, in one order on all instruction sets.
+    #[inline(always)]
+    fn sum(self, floats: Self::Floats) -> f32 {
+        let mut eight = [0.0; 8];
+        self.store_floats(floats, &mut eight);
+        let [a, b, c, d, e, f, g, h] = eight;
+        ((a + e) + (c + g)) + ((b + f) + (d + h))
+    }
 }

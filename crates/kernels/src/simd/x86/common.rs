@@ -345,13 +345,6 @@ macro_rules! common {
             // SAFETY: see the module.
             unsafe { _mm256_add_ps(a, b) }
         }
-        #[inline(always)]
-        fn sum(self, floats: __m256) -> f32 {
-            let mut eight = [0.0; 8];
-            self.store_floats(floats, &mut eight);
-            let [a, b, c, d, e, f, g, h] = eight;
-            ((a + e) + (c + g)) + ((b + f) + (d + h))
-        }
     };
 }
 pub(super) use common;

@@ -1,0 +1,52 @@
+//! Arithmetic on floats, and what becomes one.
+
+use std::any::type_name;
+
+use briq_format::scalar::{BF16, F16};
+use zerocopy::transmute;
+
+use super::{Input, each};
+use crate::simd::Simd;
+
+pub(super) fn check<S: Simd>(simd: S, input: &Input) {
+    let bits = input.ints().map(|ints| ints.map(i32::cast_unsigned));
+    let [a, b, c] = bits.map(|bits| bits.map(f32::from_bits));
+    let [x, y, z] = [a, b, c].map(|floats| simd.load_floats(&floats));
+    let halves: [u16; 8] = transmute!(*input.sixteen());
+    let int = simd.load_ints(&input.ints()[0]);
+    let half = |bits: u16| F16::from_bits(bits).to_f32();
+
+    same(simd, "load_floats", x, a);
+    same(simd, "multiply", simd.multiply(x, y), each(a, b, |a, b| a * b));
+    same(simd, "add_floats", simd.add_floats(x, y), each(a, b, |a, b| a + b));
+    let rounded_once = std::array::from_fn(|i| a[i].mul_add(b[i], c[i]));
+    same(simd, "multiply_add", simd.multiply_add(x, y, z), rounded_once);
+
+    same(simd, "zeros", simd.zeros(), [0.0; 8]);
+    same(simd, "splat_float", simd.splat_float(a[0]), [a[0]; 8]);
+    same(simd, "two_floats", simd.two_floats([a[0], b[0]]), std::array::from_fn(|i| [a[0], b[0]][i / 4]));
+    same(simd, "reinterpret", simd.reinterpret(int), a);
+    same(simd, "to_floats", simd.to_floats(int), input.ints()[0].map(|int| int as f32));
+    same(simd, "load_halves", simd.load_halves(&halves), halves.map(half));
+    same(simd, "load_brains", simd.load_brains(&halves), halves.map(|bits| BF16::from_bits(bits).to_f32()));
+    same(simd, "low_halves", simd.low_halves(int), bits[0].map(|bits| half(bits as u16)));
+    same(simd, "high_halves", simd.high_halves(int), bits[0].map(|bits| half((bits >> 16) as u16)));
+    assert_eq!(plain(simd.half(halves[0])), plain(half(halves[0])), "half with {}", type_name::<S>());
+
+    // Sums of small whole numbers are exact in any order.
+    let whole = input.eight().map(f32::from);
+    let sum = simd.sum(simd.load_floats(&whole));
+    assert_eq!(sum, whole.iter().sum::<f32>(), "sum with {}", type_name::<S>());
+}
+
+/// Holds a register against the floats that it should be.
+fn same<S: Simd>(simd: S, operation: &str, found: S::Floats, expected: [f32; 8]) {
+    let mut floats = [0.0; 8];
+    simd.store_floats(found, &mut floats);
+    assert_eq!(floats.map(plain), expected.map(plain), "{operation} with {}", type_name::<S>());
+}
+
+/// The bits. A NaN is one like any other.
+fn plain(float: f32) -> u32 {
+    if float.is_nan() { u32::MAX } else { float.to_bits() }
+}

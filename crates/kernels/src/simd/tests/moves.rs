@@ -1,0 +1,65 @@
+//! Loading, spreading and joining.
+
+use std::array::from_fn;
+
+use zerocopy::transmute;
+
+use super::{Input, same};
+use crate::simd::Simd;
+
+pub(super) fn check<S: Simd>(simd: S, input: &Input) {
+    let Input { a, b, bits, .. } = *input;
+    let ([words, ..], [ints, ..]) = (input.words(), input.ints());
+    let (sixteen, eight) = (input.sixteen(), input.eight());
+
+    same(simd, "load", simd.load(&a), a);
+    same(simd, "load_signed", simd.load_signed(&a.map(u8::cast_signed)), a);
+    same(simd, "load_words", simd.load_words(&words), words);
+    same(simd, "load_ints", simd.load_ints(&ints), ints);
+    same(simd, "load_twice", simd.load_twice(sixteen), from_fn::<_, 32, _>(|i| sixteen[i % 16]));
+    same(simd, "join_four", simd.join_four(transmute!(a)), a);
+    same(simd, "join_eight", simd.join_eight(transmute!(a)), a);
+    same(simd, "gather", simd.gather(transmute!(a)), a);
+    same(
+        simd,
+        "halves",
+        simd.halves(simd.load(&a), simd.load(&b)),
+        from_fn::<_, 32, _>(|i| [a, b][i / 16][i]),
+    );
+
+    let nibble = |byte: u8, upper| byte >> (4 * usize::from(upper)) & 15;
+    let nibbles = from_fn::<_, 32, _>(|i| nibble(sixteen[i % 16], i >= 16));
+    same(simd, "load_nibbles", simd.load_nibbles(sixteen), nibbles);
+    let by_eight = from_fn::<_, 32, _>(|i| nibble(sixteen[i / 16 * 8 + i % 8], i / 8 % 2 == 1));
+    same(simd, "load_nibbles_by_eight", simd.load_nibbles_by_eight(sixteen), by_eight);
+
+    same(
+        simd,
+        "words",
+        simd.words(&sixteen.map(u8::cast_signed)),
+        sixteen.map(|byte| i16::from(byte.cast_signed())),
+    );
+    same(simd, "byte_words", simd.byte_words(transmute!(*sixteen)), sixteen.map(i16::from));
+    let of_bytes = from_fn::<_, 16, _>(|i| i16::from(nibble(eight[i / 2], i % 2 == 1)));
+    same(simd, "nibble_words", simd.nibble_words(eight), of_bytes);
+    let fields: [u16; 4] = transmute!(eight);
+    let triples = from_fn::<_, 16, _>(|i| fields[i / 4] >> (3 * (i % 4)) & 7);
+    same(simd, "triple_words", simd.triple_words(fields), triples);
+    same(simd, "ints", simd.ints(eight), eight.map(i32::from));
+
+    same(simd, "zero", simd.zero(), [0_u8; 32]);
+    same(simd, "splat", simd.splat(a[0]), [a[0]; 32]);
+    same(simd, "splat_word", simd.splat_word(words[0]), [words[0]; 16]);
+    same(simd, "splat_int", simd.splat_int(ints[0]), [ints[0]; 8]);
+    same(simd, "first", simd.first(ints[0]), [ints[0], 0, 0, 0, 0, 0, 0, 0]);
+
+    let set = |i: usize| bits >> i & 1 == 1;
+    let bytes_where = from_fn::<_, 32, _>(|i| if set(i) { a[0] } else { 0 });
+    same(simd, "bytes_where", simd.bytes_where(bits, a[0]), bytes_where);
+    let indices = b.map(|byte| byte % 16);
+    let found = simd.look_up(simd.table(&sixteen.map(u8::cast_signed)), simd.load(&indices));
+    same(simd, "look_up", found, indices.map(|index| sixteen[usize::from(index)]));
+    let ordinary = a.map(|byte| if byte == 0x80 { 1 } else { byte.cast_signed() });
+    let negated = from_fn::<_, 32, _>(|i| if set(i) { -ordinary[i] } else { ordinary[i] });
+    same(simd, "negate_where", simd.negate_where(simd.load_signed(&ordinary), bits), negated);
+}
