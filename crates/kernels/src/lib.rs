@@ -3,13 +3,14 @@
 //! Activations are quantized too, to the type that the weights' type is multiplied with ([`partner`]); what
 //! remains per block is a sum of products of small integers, and a few floats.
 //!
-//! * [`dot()`] multiplies a row; [`matvec`] and [`matmul`] a [`Matrix`], on a thread pool that the caller may share;
-//!   [`matvec_here`] and [`matmul_here`] on the calling thread. None of them allocates.
+//! * [`dot()`] multiplies a row by its type and bytes, [`dot_blocks`] one of blocks whose type the program knows;
+//!   [`matvec`] and [`matmul`] a [`Matrix`], on a thread pool that the caller may share; [`matvec_here`] and
+//!   [`matmul_here`] on the calling thread. None of them allocates.
 //! * [`mod@reference`] is the definition: decode both sides, sum in double precision.
 //! * [`bound()`] says how far the two may be apart, and why.
 //!
 //! The processor's instruction set is chosen once, when the first product is made: AVX-512 with VNNI and GFNI, AVX2 with
-//! FMA, or none; `BRIQ_ISA` forces one ([`briq_codec::Isa`]).
+//! FMA, NEON, or none; `BRIQ_ISA` forces one ([`briq_codec::Isa`]).
 //!
 //! ```
 //! use briq_format::TensorType;
@@ -39,7 +40,7 @@ mod simd;
 
 pub use activations::Activations;
 pub use bound::bound;
-pub use dot::{can_dot, dot, partner};
+pub use dot::{Weights, can_dot, dot, dot_blocks, partner};
 pub use error::Error;
 pub use matrix::{Matrix, matmul, matmul_here, matvec, matvec_here};
 

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use zerocopy::little_endian::I16;
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::dot::dot_with;
+use crate::dot::{Weights, dot_blocks, dot_with, for_each_kernel};
 use crate::simd::Cpu;
 use crate::{Activations, Error, bound, can_dot, dot, partner, reference};
 
@@ -119,6 +119,22 @@ proptest! {
     }
 
     #[test]
+    fn blocks_give_what_their_bytes_give(
+        (ty, row, activations) in proptest::sample::select(kernels().collect::<Vec<_>>())
+            .prop_flat_map(|ty| (Just(ty), row(ty), activations(partner(ty).unwrap())))
+    ) {
+        macro_rules! typed {
+            ($($name:ident)*) => {
+                match ty {
+                    $($name => of_blocks::<briq_format::block::$name>(&row, &activations),)*
+                    _ => unreachable!("{ty} has a kernel"),
+                }
+            };
+        }
+        prop_assert_eq!(for_each_kernel!(typed), dot(ty, &row, &activations).map(f32::to_bits));
+    }
+
+    #[test]
     fn quantized_activations_stand_for_what_was_given(values in proptest::collection::vec(-1.0_f32..1.0, 256)) {
         let largest = values.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
         for ty in [F32, F16, BF16, Q8_0, Q8_1, Q8_K] {
@@ -218,6 +234,12 @@ fn sums_that_are_not_those_of_the_quants_are_in_the_bound() {
     check(Q4_K, &row, &Activations::from_blocks(Q8_K, block.as_bytes()).unwrap());
 }
 
+/// The bits of the product of whole blocks.
+fn of_blocks<B: Weights>(row: &[u8], activations: &Activations) -> Result<u32, Error> {
+    assert_eq!(partner(B::TYPE), Ok(B::PARTNER));
+    dot_blocks(<[B]>::ref_from_bytes(row).unwrap(), activations).map(f32::to_bits)
+}
+
 #[test]
 fn what_does_not_belong_together_is_named() {
     let activations = Activations::encode(Q8_0, &[1.0; 64]).unwrap();
@@ -227,6 +249,10 @@ fn what_does_not_belong_together_is_named() {
             "Q4_K is multiplied with activations of Q8_K, but these are Q8_0",
         ),
         (dot(Q4_0, &[0; 18], &activations), "the row has 32 weights, but there are 64 activations"),
+        (
+            dot_blocks(&[Q8_0 { scale: F16::from_f32(1.0), quants: [1; 32] }; 3], &activations),
+            "the row has 96 weights, but there are 64 activations",
+        ),
         (dot(Q4_0, &[0; 37], &activations), "the row has 64 weights, but there are 64 activations"),
         (
             dot(I8, &[], &activations),

@@ -56,10 +56,13 @@ mod q2_0;
 mod shifted;
 mod small;
 mod ternary;
+mod typed;
 
 use briq_format::TensorType;
 use briq_format::block::{self, Block};
 use zerocopy::FromBytes;
+
+pub use typed::{Weights, dot_blocks};
 
 use crate::activations::{Activations, Tile};
 use crate::error::Error;
@@ -101,13 +104,13 @@ impl Element for f32 {
 
 macro_rules! for_each_kernel {
     ($callback:ident) => {
-        $callback!(
+        $callback! {
             F32 F16 BF16
             Q4_0 Q4_1 Q5_0 Q5_1 Q8_0
             Q1_0 Q2_0 TQ1_0 TQ2_0 MXFP4 NVFP4
             Q2_K Q3_K Q4_K Q5_K Q6_K
             IQ1_S IQ1_M IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S IQ4_NL IQ4_XS
-        )
+        }
     };
 }
 
@@ -132,7 +135,7 @@ pub(crate) fn dot_with(
     macro_rules! dispatch {
         ($($name:ident)*) => {
             match ty {
-                $(TensorType::$name => dot_blocks::<block::$name>(cpu, row, activations),)*
+                $(TensorType::$name => dot_bytes::<block::$name>(cpu, row, activations),)*
                 _ => Err(Error::Unsupported { ty }),
             }
         };
@@ -161,16 +164,27 @@ pub fn can_dot(ty: TensorType) -> bool {
     partner(ty).is_ok()
 }
 
-fn dot_blocks<W: Dot>(cpu: Cpu, row: &[u8], activations: &Activations) -> Result<f32, Error> {
-    belongs::<W>(activations)?;
-    let (weights, elements) = (row.len() / size_of::<W>() * W::ELEMENTS, activations.elements());
+fn dot_bytes<W: Dot>(cpu: Cpu, row: &[u8], activations: &Activations) -> Result<f32, Error> {
     match <[W]>::ref_from_bytes(row) {
-        Ok(row) if weights == elements => {
-            let cpu = if activations.has_lowest() { Cpu::SCALAR } else { cpu };
-            Ok(run(cpu, Row { row, column: W::Element::of(activations) }))
+        Ok(row) => dot_row(cpu, row, activations),
+        Err(_) => {
+            belongs::<W>(activations)?;
+            Err(unequal::<W>(row.len() / size_of::<W>(), activations))
         }
-        _ => Err(Error::Length { weights, activations: elements }),
     }
+}
+
+fn dot_row<W: Dot>(cpu: Cpu, row: &[W], activations: &Activations) -> Result<f32, Error> {
+    belongs::<W>(activations)?;
+    if row.len() * W::ELEMENTS != activations.elements() {
+        return Err(unequal::<W>(row.len(), activations));
+    }
+    let cpu = if activations.has_lowest() { Cpu::SCALAR } else { cpu };
+    Ok(run(cpu, Row { row, column: W::Element::of(activations) }))
+}
+
+fn unequal<W: Dot>(blocks: usize, activations: &Activations) -> Error {
+    Error::Length { weights: blocks * W::ELEMENTS, activations: activations.elements() }
 }
 
 /// Refuses activations of another type than the partner of `W`.

@@ -1,0 +1,61 @@
+//! Dot products of blocks whose type the program knows.
+
+use briq_format::TensorType;
+use briq_format::block::{self, Block};
+
+use super::{Dot, dot_row, for_each_kernel};
+use crate::activations::Activations;
+use crate::error::Error;
+use crate::simd::Cpu;
+
+/// Blocks that are multiplied. Implemented for the layout of every type that there is a kernel for, and only there.
+pub trait Weights: Block + sealed::Sealed {
+    /// The type that activations must have to be multiplied with these weights: see [`partner`](crate::partner).
+    const PARTNER: TensorType;
+}
+
+mod sealed {
+    /// What dispatch by the type of a block needs.
+    pub trait Sealed: Sized {
+        /// See [`dot_blocks`](super::dot_blocks).
+        fn dot(row: &[Self], activations: &super::Activations) -> Result<f32, super::Error>;
+    }
+}
+
+macro_rules! weights {
+    ($($name:ident)*) => {
+        $(impl Weights for block::$name {
+            const PARTNER: TensorType = <Self as Dot>::PARTNER;
+        }
+
+        impl sealed::Sealed for block::$name {
+            fn dot(row: &[Self], activations: &Activations) -> Result<f32, Error> {
+                dot_row(Cpu::best(), row, activations)
+            }
+        })*
+    };
+}
+for_each_kernel!(weights);
+
+/// As [`dot()`](crate::dot()), of blocks whose type the program knows: those of a mapped tensor, viewed in place. The
+/// result is the same, bit for bit.
+///
+/// ```
+/// use briq_format::block::Q4_K;
+/// use briq_kernels::{Activations, Weights, dot_blocks};
+/// # use zerocopy::FromZeros;
+/// # let row = [Q4_K::new_zeroed(); 2];
+/// # let hidden = [1.0; 512];
+///
+/// // let row: &[Q4_K] = tensor.blocks()?;
+/// let x = Activations::encode(Q4_K::PARTNER, &hidden)?;
+/// let product = dot_blocks(&row, &x)?;
+/// # assert_eq!(product, 0.0);
+/// # Ok::<(), briq_kernels::Error>(())
+/// ```
+///
+/// # Errors
+/// When the activations are of another type than [`Weights::PARTNER`], or the row has not as many elements.
+pub fn dot_blocks<B: Weights>(row: &[B], activations: &Activations) -> Result<f32, Error> {
+    B::dot(row, activations)
+}
