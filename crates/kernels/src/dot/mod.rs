@@ -83,6 +83,9 @@ pub(crate) trait Dot: Block + Sync {
 pub(crate) trait Element: Sized + Sync {
     /// All of them.
     fn of(activations: &Activations) -> &[Self];
+
+    /// Two rows that add up to it, where [`Dot::vector`] must not be given the row itself.
+    fn apart(activations: &Activations) -> Option<[&[Self]; 2]>;
 }
 
 impl Element for Tile {
@@ -90,12 +93,22 @@ impl Element for Tile {
     fn of(activations: &Activations) -> &[Self] {
         activations.tiles()
     }
+
+    #[inline(always)]
+    fn apart(activations: &Activations) -> Option<[&[Self]; 2]> {
+        activations.apart()
+    }
 }
 
 impl Element for f32 {
     #[inline(always)]
     fn of(activations: &Activations) -> &[Self] {
         activations.floats()
+    }
+
+    #[inline(always)]
+    fn apart(_: &Activations) -> Option<[&[Self]; 2]> {
+        None
     }
 }
 
@@ -165,10 +178,7 @@ fn dot_blocks<W: Dot>(cpu: Cpu, row: &[u8], activations: &Activations) -> Result
     belongs::<W>(activations)?;
     let (weights, elements) = (row.len() / size_of::<W>() * W::ELEMENTS, activations.elements());
     match <[W]>::ref_from_bytes(row) {
-        Ok(row) if weights == elements => {
-            let cpu = if activations.has_lowest() { Cpu::SCALAR } else { cpu };
-            Ok(run(cpu, Row { row, column: W::Element::of(activations) }))
-        }
+        Ok(row) if weights == elements => Ok(run(cpu, Row { row, activations })),
         _ => Err(Error::Length { weights, activations: elements }),
     }
 }
@@ -184,19 +194,24 @@ pub(crate) fn belongs<W: Dot>(activations: &Activations) -> Result<(), Error> {
 /// A row and what it is multiplied with.
 struct Row<'a, W: Dot> {
     row: &'a [W],
-    column: &'a [W::Element],
+    activations: &'a Activations,
 }
 
 impl<W: Dot> Work for Row<'_, W> {
     type Output = f32;
 
     fn scalar(self) -> f32 {
-        W::scalar(self.row, self.column)
+        W::scalar(self.row, W::Element::of(self.activations))
     }
 
     #[inline(always)]
     fn vector<S: Simd>(self, simd: S) -> f32 {
-        let [product] = W::vector(simd, self.row, [self.column]);
+        let Self { row, activations } = self;
+        if let Some(apart) = W::Element::apart(activations) {
+            let [most, rest] = W::vector(simd, row, apart);
+            return most + rest;
+        }
+        let [product] = W::vector(simd, row, [W::Element::of(activations)]);
         product
     }
 }

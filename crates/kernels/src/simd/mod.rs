@@ -25,6 +25,8 @@ pub(crate) trait Simd: Copy {
     fn load_signed(self, bytes: &[i8; 32]) -> Self::Ints;
     fn load_words(self, words: &[i16; 16]) -> Self::Ints;
     fn load_ints(self, ints: &[i32; 8]) -> Self::Ints;
+    fn store_ints(self, ints: Self::Ints, to: &mut [i32; 8]);
+    fn store_words(self, words: Self::Ints, to: &mut [i16; 16]);
     /// The same 16 bytes twice.
     fn load_twice(self, bytes: &[u8; 16]) -> Self::Ints;
     /// 32 codes of 4 bits: the low nibbles, then the high ones.
@@ -69,6 +71,8 @@ pub(crate) trait Simd: Copy {
     /// Rounds down.
     fn shift_right_ints<const BITS: i32>(self, ints: Self::Ints) -> Self::Ints;
     fn shift_left_ints<const BITS: i32>(self, ints: Self::Ints) -> Self::Ints;
+    /// The lower words of the ints of `a` and `b` in turn.
+    fn alternate_words(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
     /// The first 16 bytes of `a`, then the last 16 of `b`.
     fn halves(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
     /// All bits where an unsigned byte is larger than `limit`, else none.

@@ -32,6 +32,16 @@ macro_rules! common {
             unsafe { _mm256_loadu_si256(ints.as_ptr().cast()) }
         }
         #[inline(always)]
+        fn store_ints(self, ints: __m256i, to: &mut [i32; 8]) {
+            // SAFETY: 32 writable bytes; see the module.
+            unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), ints) }
+        }
+        #[inline(always)]
+        fn store_words(self, words: __m256i, to: &mut [i16; 16]) {
+            // SAFETY: 32 writable bytes; see the module.
+            unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), words) }
+        }
+        #[inline(always)]
         fn load_twice(self, bytes: &[u8; 16]) -> __m256i {
             let once = load_16(bytes);
             // SAFETY: see the module.
@@ -166,6 +176,11 @@ macro_rules! common {
         fn shift_left_ints<const BITS: i32>(self, ints: __m256i) -> __m256i {
             // SAFETY: see the module.
             unsafe { _mm256_slli_epi32::<BITS>(ints) }
+        }
+        #[inline(always)]
+        fn alternate_words(self, a: __m256i, b: __m256i) -> __m256i {
+            // SAFETY: see the module.
+            unsafe { _mm256_blend_epi16::<0xAA>(a, _mm256_slli_epi32::<16>(b)) }
         }
         #[inline(always)]
         fn halves(self, a: __m256i, b: __m256i) -> __m256i {

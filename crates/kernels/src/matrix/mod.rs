@@ -171,12 +171,10 @@ fn multiply_blocks<W: Dot>(matrix: &Matrix<'_>, batch: &[Activations], out: &mut
     for activations in batch {
         belongs::<W>(activations)?;
     }
-    let lowest = batch.iter().any(Activations::has_lowest);
-    let cpu = if lowest { Cpu::SCALAR } else { Cpu::best() };
     // Whole rows are whole blocks.
     let blocks = <[W]>::ref_from_bytes(matrix.bytes).unwrap_or_default();
     let row_blocks = matrix.row_elements / W::ELEMENTS;
-    run(cpu, Product { blocks, row_blocks, batch, out });
+    run(Cpu::best(), Product { blocks, row_blocks, batch, out });
     Ok(())
 }
 
@@ -206,14 +204,9 @@ impl<W: Dot> Work for Product<'_, W> {
     fn vector<S: Simd>(self, simd: S) {
         let Self { blocks, row_blocks, batch, out } = self;
         let rows = blocks.len() / row_blocks;
-        if let [x] = batch {
-            for (row, out) in blocks.chunks_exact(row_blocks).zip(out) {
-                [*out] = W::vector(simd, row, [W::Element::of(x)]);
-            }
-            return;
-        }
         let block_rows = (BLOCK / (row_blocks * size_of::<W>())).max(1);
-        for (place, some) in blocks.chunks(block_rows * row_blocks).enumerate() {
+        let grouped = if batch.len() > 1 { blocks } else { &[] };
+        for (place, some) in grouped.chunks(block_rows * row_blocks).enumerate() {
             let first = place * block_rows;
             for (group, batch) in batch.chunks(COLUMNS).enumerate() {
                 // A group that is not full multiplies with its last vector again, which costs no allocation and no code.
@@ -229,6 +222,27 @@ impl<W: Dot> Work for Product<'_, W> {
                 }
             }
         }
+        for (place, x) in batch.iter().enumerate() {
+            if batch.len() == 1 || W::Element::apart(x).is_some() {
+                one_column(simd, blocks, row_blocks, x, &mut out[place * rows..][..rows]);
+            }
+        }
+    }
+}
+
+/// The products of all rows with one vector.
+#[inline(always)]
+fn one_column<W: Dot, S: Simd>(simd: S, blocks: &[W], row_blocks: usize, x: &Activations, out: &mut [f32]) {
+    let rows = blocks.chunks_exact(row_blocks).zip(out);
+    if let Some(apart) = W::Element::apart(x) {
+        for (row, out) in rows {
+            let [most, rest] = W::vector(simd, row, apart);
+            *out = most + rest;
+        }
+        return;
+    }
+    for (row, out) in rows {
+        [*out] = W::vector(simd, row, [W::Element::of(x)]);
     }
 }
 
@@ -277,6 +291,28 @@ mod tests {
             let mut here = vec![f32::NAN; 10];
             matvec_here(&matrix.range(7..17), &batch[0], &mut here).unwrap();
             assert!(here.iter().zip(&y[7..]).all(|(a, b)| a.to_bits() == b.to_bits()), "{ty}");
+        }
+    }
+
+    /// A vector with activations of -128 among others: its products are those of its dot products, and so are theirs.
+    #[test]
+    fn the_lowest_activation_is_multiplied_like_any_other() {
+        for ty in [TensorType::Q8_0, TensorType::Q4_1, TensorType::Q6_K, TensorType::IQ3_S] {
+            let mut row = vec![0; ty.row_bytes(ELEMENTS as u64).unwrap() as usize];
+            briq_codec::encode(ty, &wave(0.37, ELEMENTS), ELEMENTS, None, &mut row).unwrap();
+            let bytes = row.repeat(3);
+            let matrix = Matrix::new(ty, &bytes, ELEMENTS).unwrap();
+            let mut batch = vec![Activations::encode(partner(ty).unwrap(), &wave(0.1, ELEMENTS)).unwrap(); 5];
+            let mut blocks = batch[0].blocks();
+            blocks[20] = 0x80;
+            batch[2] = Activations::from_blocks(partner(ty).unwrap(), &blocks).unwrap();
+            let mut out = [f32::NAN; 5 * 3];
+            matmul_here(&matrix, &batch, &mut out).unwrap();
+            for (place, found) in out.iter().enumerate() {
+                let exact = crate::reference::dot_encoded(ty, &row, &batch[place / 3]).unwrap();
+                let bound = crate::bound(ty, &row, &batch[place / 3]).unwrap();
+                assert!((f64::from(*found) - exact).abs() <= bound, "{ty}: {found} is not {exact}");
+            }
         }
     }
 
