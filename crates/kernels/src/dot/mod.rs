@@ -51,6 +51,7 @@ mod iq4_xs;
 mod k;
 mod levels;
 mod nvfp4;
+pub(crate) mod panel;
 mod q1_0;
 mod q2_0;
 mod shifted;
@@ -77,6 +78,21 @@ pub(crate) trait Dot: Block + Sync {
 
     /// The products of a row with `C` columns. No quant of an activation is -128.
     fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Self::Element]; C]) -> [f32; C];
+
+    /// Whether [`Dot::panel`] does something.
+    const HAS_PANEL: bool = false;
+
+    /// Puts the products of at most [`panel::ROWS`] rows of `row_blocks` blocks with many columns into `sums`, which is
+    /// faster than a row at a time. No quant of an activation is -128.
+    #[inline(always)]
+    fn panel<S: Simd>(
+        _: S,
+        _rows: &[Self],
+        _row_blocks: usize,
+        _columns: [&[Self::Element]; panel::COLUMNS],
+        _sums: &mut panel::Sums,
+    ) {
+    }
 }
 
 /// Part of a row of activations.
