@@ -54,6 +54,7 @@ mod nvfp4;
 pub(crate) mod panel;
 mod q1_0;
 mod q2_0;
+pub(crate) mod rows;
 mod shifted;
 mod small;
 mod ternary;
@@ -78,6 +79,15 @@ pub(crate) trait Dot: Block + Sync {
 
     /// The products of a row with `C` columns. No quant of an activation is -128.
     fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Self::Element]; C]) -> [f32; C];
+
+    /// Whether [`Dot::rows`] does something.
+    const HAS_ROWS: bool = false;
+
+    /// The products of several rows with a column, where that reads faster from memory than one row after the other.
+    #[inline(always)]
+    fn rows<S: Simd>(_: S, _rows: [&[Self]; rows::ROWS], _column: &[Self::Element]) -> [f32; rows::ROWS] {
+        [0.0; rows::ROWS]
+    }
 
     /// Whether [`Dot::panel`] does something.
     const HAS_PANEL: bool = false;

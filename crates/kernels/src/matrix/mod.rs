@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use zerocopy::FromBytes;
 
 use crate::activations::Activations;
+use crate::dot::rows::ROWS;
 use crate::dot::{Dot, belongs, for_each_kernel};
 use crate::error::Error;
 use crate::simd::{Cpu, run};
@@ -67,14 +68,18 @@ impl<'a> Matrix<'a> {
 
 /// Multiplies every row with `x`, on the threads of `pool`: `y[i]` is the product of row `i`.
 ///
+/// Called from inside the pool ([`ThreadPool::install`]) for one matrix after the other, its threads stay awake between
+/// them.
+///
 /// # Errors
 /// When the activations are not of the partner of the rows' type and as many as a row has weights, or `y` has not a
 /// place for each row.
 pub fn matvec(matrix: &Matrix<'_>, x: &Activations, y: &mut [f32], pool: &ThreadPool) -> Result<(), Error> {
     check(matrix, x, y.len(), matrix.rows())?;
-    let rows = (PIECE / matrix.row_bytes).max(1);
+    let rows = (PIECE / matrix.row_bytes).max(1).next_multiple_of(ROWS);
     pool.install(|| {
-        y.par_chunks_mut(rows).enumerate().try_for_each(|(piece, y)| {
+        // Left alone, rayon makes pieces of a quarter of the matrix, and a thread that is done early goes to sleep.
+        y.par_chunks_mut(rows).enumerate().with_max_len(1).try_for_each(|(piece, y)| {
             let first = piece * rows;
             multiply(&matrix.range(first..first + y.len()), std::slice::from_ref(x), y)
         })

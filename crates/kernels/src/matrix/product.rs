@@ -1,6 +1,7 @@
 //! Rows times vectors on one thread, in an order in which what is read again is still near.
 
 use crate::activations::Activations;
+use crate::dot::rows::ROWS;
 use crate::dot::{Dot, Element, panel};
 use crate::simd::{Simd, Work};
 
@@ -134,6 +135,18 @@ fn one_column<W: Dot, S: Simd>(simd: S, blocks: &[W], row_blocks: usize, x: &Act
         return;
     }
     let x = W::Element::of(x);
+    if W::HAS_ROWS {
+        for (place, out) in out.chunks_mut(ROWS).enumerate() {
+            let mut rows = [&blocks[..0]; ROWS];
+            for r in 0..ROWS {
+                // Behind the last row it is taken again, so that no product depends on how rows are shared out.
+                let first = (ROWS * place + r.min(out.len() - 1)) * row_blocks;
+                rows[r] = &blocks[first..first + row_blocks];
+            }
+            out.copy_from_slice(&W::rows(simd, rows, x)[..out.len()]);
+        }
+        return;
+    }
     for (row, out) in blocks.chunks_exact(row_blocks).zip(out) {
         [*out] = W::vector(simd, row, [x]);
     }
