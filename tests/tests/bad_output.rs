@@ -6,6 +6,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
@@ -79,11 +80,8 @@ fn an_output_that_is_no_file_is_refused() {
     folder.refuses(&convert("folder"), WRONG_USAGE, "folder: the output is there and is no regular file");
     folder.refuses(&convert("out.gguf/"), WRONG_USAGE, "out.gguf/: the output is to be a file, not a folder");
     folder.refuses(&convert("missing/out.gguf"), WRONG_USAGE, "missing/out.gguf: there is no folder missing");
-    folder.refuses(
-        &convert("/dev/full"),
-        WRONG_USAGE,
-        "/dev/full: the output is there and is no regular file",
-    );
+    let _listens = UnixListener::bind(folder.path("socket")).unwrap();
+    folder.refuses(&convert("socket"), WRONG_USAGE, "socket: the output is there and is no regular file");
 }
 
 #[test]

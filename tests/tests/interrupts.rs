@@ -38,7 +38,7 @@ fn an_interrupt_in_the_middle_leaves_nothing_and_ends_with_the_code_of_the_signa
         let child = long::start_converting(&folder);
         shell(line, &child);
         let Run { code, stdout, stderr } = child.wait_with_output().unwrap().into();
-        let message = "briq: interrupted; nothing was written\n";
+        let message = "briq: interrupted; no file was written\n";
         assert_eq!((stdout.as_str(), stderr.as_str()), ("", message), "{line}");
         assert!(code.is_some_and(|code| (codes[0]..=codes[1]).contains(&code)), "{line}: {code:?}");
         assert_eq!(folder.names(), ["w.safetensors"], "{line}");

@@ -19,8 +19,8 @@ fn nothing_is_lost(tally: &Tally) {
 
 #[test]
 fn every_operation_that_fails_leaves_the_old_output_or_the_new_one() {
-    for with_old in [false, true] {
-        nothing_is_lost(&fire::faults(&Scene::new(Work::Imatrix, with_old)));
+    for scene in Work::Imatrix.scenes() {
+        nothing_is_lost(&fire::faults(&scene));
     }
 }
 
@@ -28,13 +28,14 @@ fn every_operation_that_fails_leaves_the_old_output_or_the_new_one() {
 fn a_process_that_is_killed_leaves_the_old_output_or_the_new_one_and_the_next_run_clears_up() {
     nothing_is_lost(&fire::kills(&Scene::new(Work::Imatrix, true), Path::new(VICTIM), 1));
     nothing_is_lost(&fire::kills(&Scene::new(Work::Requantize, false), Path::new(VICTIM), 23));
+    nothing_is_lost(&fire::kills(&Scene::new(Work::InPlace, true), Path::new(VICTIM), 23));
 }
 
 #[test]
 fn power_that_goes_at_any_point_leaves_the_old_output_or_the_new_one() {
     for work in Work::ALL {
-        for with_old in [false, true] {
-            nothing_is_lost(&fire::power_cuts(&Scene::new(work, with_old)));
+        for scene in work.scenes() {
+            nothing_is_lost(&fire::power_cuts(&scene));
         }
     }
 }

@@ -52,9 +52,13 @@ pub(crate) enum Command {
   briq convert Llama-3.2-1B --recipe mixture.toml
   briq convert model-f16.gguf --type Q5_K_S --dry-run
   briq convert model.gguf --type Q4_K_M --in-place
+  briq convert Llama-3.2-1B --type Q8_0 --out - | zstd > model.gguf.zst
   briq convert weights.safetensors --arch mymodel --type F16
   briq convert MyLlama --arch-as llama --type Q8_0
-  briq convert --list-families")]
+  briq convert --list-families
+
+A file appears complete under its name, or not at all. A pipe or a device, and standard output, take the model from
+front to back: without a record of digests, and not to be taken for a model where the exit code is not 0.")]
 pub(crate) struct Convert {
     /// A Hugging Face model directory, a .safetensors file or a .gguf file
     #[arg(value_name = "SRC", required_unless_present = "list_families")]
@@ -65,7 +69,7 @@ pub(crate) struct Convert {
     /// A recipe of your own, instead of --type; the options below go before what it says
     #[arg(long = "recipe", value_name = "FILE.toml", conflicts_with = "recipe")]
     pub(crate) recipe_file: Option<PathBuf>,
-    /// Where to write; without it a name is made from the model's, in the current directory
+    /// Where to write, `-` for standard output; without it a name is made from the model's, in the current directory
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Put the result in the place of SRC, a single GGUF file, once it is complete, on the disk and read back

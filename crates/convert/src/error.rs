@@ -31,8 +31,8 @@ pub enum Error {
         /// The system's own words.
         error: io::Error,
     },
-    /// The user asked to stop; nothing was written.
-    #[error("interrupted; nothing was written")]
+    /// The user asked to stop; no file was written.
+    #[error("interrupted; no file was written")]
     Interrupted,
     /// A GGUF file could not be read or written.
     #[error(transparent)]

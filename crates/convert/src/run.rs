@@ -3,6 +3,7 @@
 //! Memory is bounded by [`RunOptions::max_memory`], not by the model: a tensor is never whole in memory. The
 //! bytes written depend on the plan alone, not on pieces or threads, because every block is encoded by itself.
 
+use std::io::Write;
 use std::num::NonZero;
 use std::ops::Range;
 use std::path::Path;
@@ -88,17 +89,53 @@ pub fn run_into(
     stop: &AtomicBool,
 ) -> Result<()> {
     let output = file.path().to_owned();
+    let mut hashes = (plan.record || options.read_back).then(|| Stream::of(&plan.file));
+    write_tensors(plan, &mut file, &output, hashes.as_mut(), options, progress, stop)?;
+    complete(plan, &mut file, hashes.map(Stream::finish), options, stop)?;
+    Ok(file.commit()?)
+}
+
+/// As [`run`], into a pipe or a device, from front to back; errors name it `output`. What was written before a
+/// failure has left: whoever reads it has to ask how the run ended.
+///
+/// # Errors
+/// As [`run`]; and when the plan has a record, which is complete only after the tensors that it stands before, or the
+/// options ask to read back what is no longer there.
+pub fn run_through(
+    plan: &Plan,
+    out: impl Write,
+    output: &Path,
+    options: &RunOptions,
+    progress: &dyn Progress,
+    stop: &AtomicBool,
+) -> Result<()> {
+    if plan.record || options.read_back {
+        let output = output.display();
+        return Err(Error::usage(format!("{output}: what is no file has no record and is not read back")));
+    }
+    write_tensors(plan, out, output, None, options, progress, stop)
+}
+
+/// Writes the head and all tensors, hashes them where somebody asks for it, and makes sure that the source stayed what
+/// it was.
+fn write_tensors(
+    plan: &Plan,
+    out: impl Write,
+    output: &Path,
+    mut hashes: Option<&mut Stream>,
+    options: &RunOptions,
+    progress: &dyn Progress,
+    stop: &AtomicBool,
+) -> Result<()> {
     let threads = match options.threads {
         0 => std::thread::available_parallelism().map_or(1, NonZero::get),
         threads => threads,
     };
-    let mut writer = TensorWriter::new(&plan.file, &mut file).map_err(|error| error.in_file(&output))?;
+    let mut writer = TensorWriter::new(&plan.file, out).map_err(|error| error.in_file(output))?;
     let work: Vec<Work<'_>> = plan.tensors.iter().map(|tensor| Work::new(plan, tensor, options)).collect();
     let mut pieces = Pieces::default();
     let wanted = piece_elements(options.max_memory, threads);
     work.iter().for_each(|work| pieces.add(work.len(), work.step(wanted)));
-    let zeros = plan.file.tensors().map(|spec| plan.file.seen_bytes(spec) - spec.bytes());
-    let mut hashes = (plan.record || options.read_back).then(|| Stream::new(zeros.collect()));
     let is_hashed = hashes.is_some();
     in_order(
         threads,
@@ -113,7 +150,7 @@ pub fn run_into(
         |number, buffers| {
             let tensor = pieces.get(number).0;
             let made = work[tensor].made(buffers);
-            writer.write(work[tensor].tensor.spec.name(), made).map_err(|error| error.in_file(&output))?;
+            writer.write(work[tensor].tensor.spec.name(), made).map_err(|error| error.in_file(output))?;
             if let Some(hashes) = &mut hashes {
                 hashes.add(tensor, &buffers.run, made);
             }
@@ -121,10 +158,8 @@ pub fn run_into(
             Ok(())
         },
     )?;
-    writer.finish().map_err(|error| error.in_file(&output))?;
-    plan.source.check_unchanged()?;
-    complete(plan, &mut file, hashes.map(Stream::finish), options, stop)?;
-    Ok(file.commit()?)
+    writer.finish().map_err(|error| error.in_file(output))?;
+    plan.source.check_unchanged()
 }
 
 /// Elements of a piece. Each takes up to 16 bytes in the buffers of its thread; the most is what the caches

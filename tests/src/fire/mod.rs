@@ -142,6 +142,7 @@ fn existing_named(name: &str) -> Existing {
 /// Cuts the source short at every `stride`-th operation on the output.
 pub fn truncations(scene: &Scene, stride: usize) -> Tally {
     let mut tally = Tally::default();
+    let mut noticed = 0;
     for point in (0..scene.operations()).step_by(stride) {
         scene.reset();
         let (fire, _) = Fire::new(point, Deed::Truncate(scene.source_file()));
@@ -149,12 +150,16 @@ pub fn truncations(scene: &Scene, stride: usize) -> Tally {
             // Too late to matter: every byte was read, and the check of the source was before.
             Ok(()) => scene.holds_new(),
             Err(error) if error.contains("changed while") || error.contains("became shorter while") => {
+                noticed += 1;
                 scene.holds_old().and_then(|()| scene.holds_no_temporary())
             }
             Err(error) => Err(format!("the message is {error:?}")),
         };
         scene.restore_source();
         tally.count("a truncated source", point, result);
+    }
+    if noticed == 0 {
+        tally.lost.push("a source was never cut before it had been read".to_owned());
     }
     tally
 }
@@ -232,7 +237,7 @@ fn two_writers_once(scene: &Scene) -> Result<(), String> {
 
 /// The next run succeeds and leaves nothing but its output.
 fn next_run(scene: &Scene) -> Result<(), String> {
-    let _ = fs::remove_file(scene.folder().path(OUTPUT));
+    scene.reset();
     scene.attempt(Box::new(briq_format::System)).map_err(|error| format!("the next run failed: {error}"))?;
     scene.holds_new()?;
     scene.holds_no_temporary()

@@ -25,18 +25,26 @@ pub enum Work {
     Convert,
     /// A GGUF file becomes one of other types.
     Requantize,
+    /// A GGUF file is replaced by one of other types, which is read back before.
+    InPlace,
     /// An importance matrix is written anew.
     Imatrix,
 }
 
 impl Work {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Convert, Self::Requantize, Self::Imatrix];
+    pub const ALL: [Self; 4] = [Self::Convert, Self::Requantize, Self::InPlace, Self::Imatrix];
+
+    /// Whether a file of its own is read while the output is written, so that it can be cut in between.
+    pub fn reads_as_it_writes(self) -> bool {
+        matches!(self, Self::Convert | Self::Requantize)
+    }
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Convert => "convert",
             Self::Requantize => "requantize",
+            Self::InPlace => "in place",
             Self::Imatrix => "imatrix",
         }
     }
@@ -48,7 +56,7 @@ impl Work {
     fn fixture(self) -> &'static str {
         match self {
             Self::Convert => "checkpoints/tiny-llama",
-            Self::Requantize => "golden/tiny-llama-f32.gguf",
+            Self::Requantize | Self::InPlace => "golden/tiny-llama-f32.gguf",
             Self::Imatrix => "imatrix/tiny-llama.gguf",
         }
     }
@@ -57,7 +65,14 @@ impl Work {
         match self {
             Self::Convert => "source",
             Self::Requantize | Self::Imatrix => "source.gguf",
+            Self::InPlace => OUTPUT,
         }
+    }
+
+    /// The scenes to try it in: without an old output and over one, where it can do without.
+    pub fn scenes(self) -> impl Iterator<Item = Scene> {
+        let without_old = (self != Self::InPlace).then_some(false);
+        without_old.into_iter().chain([true]).map(move |with_old| Scene::new(self, with_old))
     }
 
     /// Does the work in `folder`, with these operations in place of the system's.
@@ -78,7 +93,8 @@ impl Work {
             return merged.write_into(begin()?, Format::Gguf).map_err(words);
         }
         let plan = Plan::new(&source, &PlanOptions::new(Recipe::Q8_0)).map_err(words)?;
-        let options = RunOptions { threads: 1, existing, ..RunOptions::default() };
+        let read_back = self == Self::InPlace;
+        let options = RunOptions { threads: 1, existing, read_back, ..RunOptions::default() };
         run_into(&plan, begin()?, &options, &(), &AtomicBool::new(false)).map_err(words)
     }
 }
@@ -99,13 +115,18 @@ impl Scene {
     /// A folder in which `work` is to be done, over an old output or without one.
     pub fn new(work: Work, with_old: bool) -> Self {
         let folder = Folder::with(work.fixture(), work.source());
-        let source = folder.files();
-        let root = folder.path("");
-        work.carry_out(&root, Existing::Keep, Box::new(System)).expect("nothing is in the way");
-        let new = folder.read(OUTPUT);
-        fs::remove_file(folder.path(OUTPUT)).expect("the output can be removed");
-        let old = with_old.then(|| b"what was there before".to_vec());
-        Self { folder, work, old, new, source, operations: OnceLock::new() }
+        let mut source = folder.files();
+        // Where a file is replaced, it is the old output.
+        source.remove(Path::new(OUTPUT));
+        let old = with_old.then(|| match work {
+            Work::InPlace => folder.read(OUTPUT),
+            _ => b"what was there before".to_vec(),
+        });
+        let scene = Self { folder, work, old, new: Vec::new(), source, operations: OnceLock::new() };
+        scene.reset();
+        scene.attempt(Box::new(System)).expect("nothing is in the way");
+        let new = scene.folder.read(OUTPUT);
+        Self { new, ..scene }
     }
 
     /// The folder.

@@ -1,5 +1,6 @@
 //! `cargo x`: the project's own chores.
 
+mod fixtures;
 mod fuzz;
 mod miri;
 mod peers;
@@ -22,6 +23,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Write the containers under fixtures/ that tools/fixtures describes and the folder lacks.
+    Fixtures {
+        /// Write nothing; fail when the folder is not what tools/fixtures describes.
+        #[arg(long)]
+        check: bool,
+    },
     /// Call the libraries with arbitrary bytes, target by target.
     ///
     /// With a nightly compiler, cargo-fuzz and a C++ compiler libFuzzer chooses the bytes; otherwise chance does.
@@ -61,6 +68,7 @@ enum Chore {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().chore {
+        Chore::Fixtures { check } => fixtures::run(check),
         Chore::Fuzz { minutes, targets } => fuzz::run(minutes, &targets),
         Chore::Miri => miri::run(),
         Chore::Peers { checks, hf } => peers::run(&checks, hf.as_deref()),

@@ -1,6 +1,6 @@
 //! `briq convert`: a checkpoint goes in, a GGUF file comes out.
 
-use std::io::Write;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,13 +8,14 @@ use std::time::Instant;
 use briq_convert::imatrix::Imatrix;
 use briq_convert::plan::{Plan, PlanOptions};
 use briq_convert::recipe::{Importance, Options};
-use briq_convert::run::{RunOptions, run as run_plan};
+use briq_convert::run::{RunOptions, run as run_plan, run_through};
 use briq_convert::{Error, check_in_place, check_output, default_file_name};
 use briq_format::{Escaped, Existing, Printable};
 use serde_json::json;
 
-use super::{families, print_json, stdout, warn};
+use super::{families, print_json, stdout, warn, write_json};
 use crate::args::Convert;
+use crate::destination::Destination;
 use crate::exit::Outcome;
 use crate::interrupt;
 use crate::progress::Bar;
@@ -24,45 +25,57 @@ pub(crate) fn run(args: &Convert) -> anyhow::Result<Outcome> {
     // Without a source there is nothing but the families to show, as the arguments make sure.
     let Some(source) = &args.source else { return families::run(args.json) };
     let started = Instant::now();
-    let plan = Plan::new(source, &plan_options(args)?)?;
-    let output = output(args, &plan)?;
+    let named = args.out.as_deref().map(Destination::named);
+    let plan = Plan::new(source, &plan_options(args, named.as_ref())?)?;
+    let destination = destination(named, args, &plan)?;
+    let output = destination.path();
     if args.dry_run {
         match args.json {
-            true => print_json(&as_json(&plan, &output, None))?,
-            false => print_plan(&plan, &output)?,
+            true => print_json(&as_json(&plan, output, None))?,
+            false => print_plan(&plan, output)?,
         }
         return Ok(Outcome::Done);
     }
     if !args.in_place {
         let inputs = [&args.imatrix, &args.recipe_file].into_iter().flatten();
-        check_output(&plan.source, inputs.map(PathBuf::as_path), &output)?;
+        check_output(&plan.source, inputs.map(PathBuf::as_path), output)?;
     }
     warn_of_missing_importance(&plan);
     warn_of_unmatched_patterns(&plan);
     warn_of_unsaid_settings(&plan);
     let stop = interrupt::flag()?;
+    let stream = destination.open(&stop)?;
     let bar = Bar::new(plan.source.bytes());
-    let done = run_plan(&plan, &output, &run_options(args), &bar, &stop);
+    let done = match stream {
+        Some(stream) => run_through(&plan, stream, output, &run_options(args), &bar, &stop),
+        None => run_plan(&plan, output, &run_options(args), &bar, &stop),
+    };
     bar.finish();
     done?;
     let seconds = started.elapsed().as_secs_f64();
+    let report: Box<dyn Write> = match destination.takes_standard_output() {
+        true => Box::new(BufWriter::new(io::stderr())),
+        false => Box::new(stdout()),
+    };
     match args.json {
-        true => print_json(&as_json(&plan, &output, Some(seconds)))?,
-        false => print_closing_line(&plan, &output, seconds)?,
+        true => write_json(report, &as_json(&plan, output, Some(seconds)))?,
+        false => print_closing_line(report, &plan, output, seconds)?,
     }
     Ok(Outcome::Done)
 }
 
 /// Where the result goes: the place of the source, the place that is named, or that of the convention.
-fn output(args: &Convert, plan: &Plan) -> Result<PathBuf, Error> {
-    match &args.out {
-        _ if args.in_place => check_in_place(&plan.source),
-        Some(out) => Ok(out.clone()),
-        None => Ok(PathBuf::from(default_file_name(&plan.metadata, plan.recipe))),
+fn destination(named: Option<Destination>, args: &Convert, plan: &Plan) -> Result<Destination, Error> {
+    match named {
+        _ if args.in_place => check_in_place(&plan.source).map(Destination::File),
+        Some(named) => Ok(named),
+        None => Ok(Destination::File(PathBuf::from(default_file_name(&plan.metadata, plan.recipe)))),
     }
 }
 
-fn plan_options(args: &Convert) -> anyhow::Result<PlanOptions> {
+fn plan_options(args: &Convert, destination: Option<&Destination>) -> anyhow::Result<PlanOptions> {
+    // It stands before the tensors and is complete after them, when the front of a stream has left.
+    let has_record = !matches!(destination, Some(Destination::Stream(_) | Destination::StandardOutput));
     let imatrix = args.imatrix.as_deref().map(Imatrix::open).transpose()?;
     Ok(PlanOptions {
         types: type_options(args)?,
@@ -70,7 +83,7 @@ fn plan_options(args: &Convert) -> anyhow::Result<PlanOptions> {
         arch: args.arch.clone(),
         arch_as: args.arch_as.clone(),
         pre: args.pre.clone(),
-        record: !args.no_record,
+        record: has_record && !args.no_record,
     })
 }
 
@@ -147,8 +160,7 @@ fn print_plan(plan: &Plan, output: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print_closing_line(plan: &Plan, output: &Path, seconds: f64) -> anyhow::Result<()> {
-    let mut out = stdout();
+fn print_closing_line(mut out: impl Write, plan: &Plan, output: &Path, seconds: f64) -> anyhow::Result<()> {
     writeln!(
         out,
         "{}: {} from {}, {:.2} bits per weight{}{}, {}",

@@ -6,10 +6,11 @@ use std::sync::atomic::AtomicBool;
 
 use briq_convert::integrity::Manifest;
 use briq_convert::integrity::foreign::{Algorithm, file_sha256, tensor_digests};
-use briq_format::{Escaped, Gguf};
+use briq_format::shard::open_parts;
+use briq_format::{Escaped, Limits};
 use serde_json::{Value, json};
 
-use super::{print_json, stdout};
+use super::{print_json, stdout, tensor_bytes};
 use crate::args::Hash;
 use crate::exit::Outcome;
 use crate::interrupt;
@@ -86,7 +87,8 @@ fn total(args: &Hash) -> anyhow::Result<u64> {
     if algorithms == 0 && !args.manifest {
         return Ok(std::fs::metadata(&args.file).map_or(0, |about| about.len()));
     }
-    let tensors: u64 = Gguf::open(&args.file)?.tensors().map(|tensor| tensor.info.bytes).sum();
+    let model = open_parts(&args.file, &Limits::default())?;
+    let tensors = tensor_bytes(&model);
     let passes = if args.no_layer { algorithms } else { 2 * algorithms };
     Ok(tensors.saturating_mul(passes.max(1)))
 }

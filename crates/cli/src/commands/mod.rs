@@ -15,6 +15,8 @@ pub(crate) mod verify;
 use std::fmt;
 use std::io::{self, Write};
 
+use briq_format::shard::Part;
+
 use crate::output::stdout;
 
 /// Says something on standard error before the work starts. Where nobody listens, the work is done all the same.
@@ -31,9 +33,18 @@ fn printed(report: anyhow::Result<()>) -> anyhow::Result<()> {
     }
 }
 
+/// Bytes that the tensors of a model have together, by its tables.
+fn tensor_bytes(parts: &[Part]) -> u64 {
+    parts.iter().flat_map(|part| part.head.view().tensor_infos()).map(|info| info.bytes).sum()
+}
+
 /// Prints a report as JSON on standard output.
 fn print_json(report: &impl serde::Serialize) -> anyhow::Result<()> {
-    let mut out = stdout();
+    write_json(stdout(), report)
+}
+
+/// Writes a report as JSON.
+fn write_json(mut out: impl Write, report: &impl serde::Serialize) -> anyhow::Result<()> {
     serde_json::to_writer_pretty(&mut out, report).map_err(io::Error::from)?;
     writeln!(out)?;
     out.flush()?;

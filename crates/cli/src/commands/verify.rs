@@ -8,9 +8,10 @@ use briq_convert::Error;
 use briq_convert::integrity::{self, Findings, State};
 use briq_convert::source::Source;
 use briq_convert::verify::{Report, TensorReport, verify, verify_against};
-use briq_format::{Escaped, Gguf};
+use briq_format::shard::{Part, open_parts};
+use briq_format::{Escaped, Limits};
 
-use super::{print_json, printed, record, stdout};
+use super::{print_json, printed, record, stdout, tensor_bytes};
 use crate::args::Verify;
 use crate::exit::Outcome;
 use crate::interrupt;
@@ -18,10 +19,9 @@ use crate::progress::Bar;
 use crate::words;
 
 pub(crate) fn run(args: &Verify) -> anyhow::Result<Outcome> {
-    let model = Gguf::open(&args.file)?;
+    let model = open_parts(&args.file, &Limits::default())?;
     let stop = interrupt::flag()?;
-    let bytes: u64 = model.tensors().map(|tensor| tensor.info.bytes).sum();
-    let bar = Bar::new(bytes.saturating_mul(if args.against.is_some() { 3 } else { 2 }));
+    let bar = Bar::new(tensor_bytes(&model).saturating_mul(if args.against.is_some() { 3 } else { 2 }));
     let found = find(args, &model, &bar, &stop);
     bar.finish();
     let found = found?;
@@ -46,7 +46,7 @@ struct Found {
     list: Option<Findings>,
 }
 
-fn find(args: &Verify, model: &Gguf, bar: &Bar, stop: &AtomicBool) -> Result<Found, Error> {
+fn find(args: &Verify, model: &[Part], bar: &Bar, stop: &AtomicBool) -> Result<Found, Error> {
     // Hashes first: what they find says where the bytes went wrong, and what follows only that they did.
     let record = integrity::check(&args.file, bar, stop)?;
     let against = |list: &PathBuf| integrity::check_against(&args.file, list, bar, stop);
@@ -61,7 +61,7 @@ fn find(args: &Verify, model: &Gguf, bar: &Bar, stop: &AtomicBool) -> Result<Fou
     Ok(Found { report, record, list })
 }
 
-fn print(model: &Gguf, found: &Found) -> anyhow::Result<()> {
+fn print(model: &[Part], found: &Found) -> anyhow::Result<()> {
     let report = &found.report;
     let mut out = stdout();
     if report.tensors.iter().any(|tensor| tensor.round_trip.is_some()) {
@@ -80,8 +80,8 @@ fn print(model: &Gguf, found: &Found) -> anyhow::Result<()> {
     {
         writeln!(out, "note: tensor \"{}\" is {note}", Escaped(name.as_bytes()))?;
     }
-    for (_, view) in model.files().filter(|(_, view)| view.trailing_bytes() > 0) {
-        writeln!(out, "note: {} bytes behind the last tensor belong to nothing", view.trailing_bytes())?;
+    for trailing in model.iter().map(|part| part.head.view().trailing_bytes()).filter(|&bytes| bytes > 0) {
+        writeln!(out, "note: {trailing} bytes behind the last tensor belong to nothing")?;
     }
     record::print(&mut out, &found.record)?;
     if let Some(list) = &found.list {

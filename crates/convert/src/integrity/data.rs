@@ -32,14 +32,14 @@ pub(crate) struct Place<'a> {
 
 /// The tensors of a model, all shards as one.
 #[derive(Debug)]
-pub(super) struct Tensors<'a> {
-    pub(super) infos: Vec<TensorInfo<'a>>,
+pub(crate) struct Tensors<'a> {
+    pub(crate) infos: Vec<TensorInfo<'a>>,
     /// Where each of them lies.
-    pub(super) places: Vec<Place<'a>>,
+    pub(crate) places: Vec<Place<'a>>,
 }
 
 impl<'a> Tensors<'a> {
-    pub(super) fn of(parts: &'a [Part]) -> Self {
+    pub(crate) fn of(parts: &'a [Part]) -> Self {
         let all = parts.iter().flat_map(|part| part.head.view().tensor_infos().map(move |info| (part, info)));
         let place = |(part, info): (&'a Part, TensorInfo<'a>)| {
             let Part { path, file, .. } = part;
@@ -134,15 +134,20 @@ impl Place<'_> {
             }
             // No more than a buffer.
             buffer.resize((end - at).min(BUFFER_BYTES as u64) as usize, 0);
-            read_exact_at(self.file, buffer, self.offset + at).map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof => {
-                    Error::bad(self.path, "it is cut short: the file changed while it was read")
-                }
-                _ => Error::io(self.path, "read", error),
-            })?;
+            self.fill(at, buffer)?;
             each(buffer);
             at += buffer.len() as u64;
         }
         Ok(())
+    }
+
+    /// Fills the buffer with the bytes from `start`, counted from the place's beginning.
+    pub(crate) fn fill(&self, start: u64, buffer: &mut [u8]) -> Result<()> {
+        read_exact_at(self.file, buffer, self.offset + start).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                Error::bad(self.path, "it is cut short: the file changed while it was read")
+            }
+            _ => Error::io(self.path, "read", error),
+        })
     }
 }

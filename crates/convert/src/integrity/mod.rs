@@ -23,7 +23,7 @@ pub use manifest::Manifest;
 pub use record::{ALGORITHM, Record, VERSION};
 
 pub(crate) use check::hold_tensors;
-pub(crate) use data::Place;
+pub(crate) use data::{Place, Tensors};
 pub(crate) use record::recorded;
 pub(crate) use stream::Stream;
 pub(crate) use tree::{Run, TensorHash};

@@ -1,5 +1,7 @@
 //! The hashes of tensors while they are written, one after the other.
 
+use briq_format::FilePlan;
+
 use super::tree::{Run, TensorHash, Tree};
 
 /// Tensors that are written, and how far that is.
@@ -13,8 +15,12 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// Nothing is written yet.
-    pub(crate) fn new(zeros: Vec<u64>) -> Self {
+    /// Of the tensors of a file, of which nothing is written yet.
+    pub(crate) fn of(file: &FilePlan) -> Self {
+        Self::new(file.tensors().map(|spec| file.seen_bytes(spec) - spec.bytes()).collect())
+    }
+
+    fn new(zeros: Vec<u64>) -> Self {
         Self { zeros, done: Vec::new(), tree: Tree::default() }
     }
 

@@ -9,11 +9,15 @@ use crate::{Error, Result};
 /// Rows of a tensor that are multiplied, spread evenly from the first to the last.
 const ROWS: u64 = 8;
 
-/// Checks the kernel of `ty` on a matrix; `None` where the type has no kernel or the tensor is no matrix.
-pub(super) fn check(ty: TensorType, bytes: &[u8], shape: Shape) -> Result<Option<DotCheck>> {
+/// Checks the kernel of `ty` on a matrix, of which `read_row` fills a buffer with the blocks of a row; `None` where the
+/// type has no kernel or the tensor is no matrix.
+pub(super) fn check(
+    ty: TensorType,
+    shape: Shape,
+    read_row: impl Fn(u64, &mut Vec<u8>) -> Result<()>,
+) -> Result<Option<DotCheck>> {
     let (row_elements, rows) = (shape.row_elements(), shape.rows());
-    let row_bytes = ty.row_bytes(row_elements).unwrap_or(0) as usize;
-    if !can_dot(ty) || shape.rank() < 2 || row_bytes == 0 || rows == 0 {
+    if !can_dot(ty) || shape.rank() < 2 || row_elements == 0 || rows == 0 {
         return Ok(None);
     }
     let kernel = |error: briq_kernels::Error| Error::unsupported(error.to_string());
@@ -21,12 +25,12 @@ pub(super) fn check(ty: TensorType, bytes: &[u8], shape: Shape) -> Result<Option
     let activations = Activations::encode(partner(ty).map_err(kernel)?, &activations).map_err(kernel)?;
     let checked = rows.min(ROWS);
     let mut worst = 0.0_f64;
+    let mut row = Vec::new();
     for number in 0..checked {
-        let row = (number * (rows - 1) / (checked - 1).max(1)) as usize;
-        let Some(row) = bytes.chunks_exact(row_bytes).nth(row) else { break };
-        let found = f64::from(dot(ty, row, &activations).map_err(kernel)?);
-        let defined = reference::dot_encoded(ty, row, &activations).map_err(kernel)?;
-        let allowed = bound(ty, row, &activations).map_err(kernel)?;
+        read_row(number * (rows - 1) / (checked - 1).max(1), &mut row)?;
+        let found = f64::from(dot(ty, &row, &activations).map_err(kernel)?);
+        let defined = reference::dot_encoded(ty, &row, &activations).map_err(kernel)?;
+        let allowed = bound(ty, &row, &activations).map_err(kernel)?;
         let part = if found == defined { 0.0 } else { (found - defined).abs() / allowed };
         // A NaN must stay visible: `max` alone would drop it.
         worst = if part.is_nan() || worst.is_nan() { f64::NAN } else { worst.max(part) };
@@ -57,7 +61,12 @@ mod tests {
             let mut bytes = vec![0; shape.bytes_as(ty).unwrap() as usize];
             let importance = briq_codec::needs_importance(ty).then_some(&[1.0; 512][..]);
             briq_codec::encode(ty, &weights, 512, importance, &mut bytes).unwrap();
-            let check = check(ty, &bytes, shape).unwrap().unwrap();
+            let row_bytes = bytes.len() / 3;
+            let read_row = |number: u64, row: &mut Vec<u8>| {
+                *row = bytes.chunks_exact(row_bytes).nth(number as usize).unwrap().to_vec();
+                Ok(())
+            };
+            let check = check(ty, shape, read_row).unwrap().unwrap();
             assert_eq!(check.rows, 3);
             assert!(check.worst <= 1.0, "{ty}: {}", check.worst);
         }
@@ -65,6 +74,7 @@ mod tests {
 
     #[test]
     fn a_vector_has_no_dot_product() {
-        assert_eq!(check(TensorType::F32, &[0; 16], Shape::new(&[4]).unwrap()).unwrap(), None);
+        let nothing_to_read = |_, _: &mut Vec<u8>| unreachable!();
+        assert_eq!(check(TensorType::F32, Shape::new(&[4]).unwrap(), nothing_to_read).unwrap(), None);
     }
 }

@@ -2,12 +2,10 @@
 
 use briq_format::TensorType;
 
+use super::blocks::{Blocks, CHUNK};
 use super::{RoundTrip, RoundTripBound, round_trip_bound};
 use crate::weights::Weights;
 use crate::{Error, Result};
-
-/// Weights that are compared at a time.
-const CHUNK: u64 = 1 << 16;
 
 /// Sums over a tensor, in doubles and in the order of the weights.
 #[derive(Default)]
@@ -25,22 +23,23 @@ pub(super) struct Comparison {
 }
 
 impl Comparison {
-    /// Compares the blocks of `ty` in `bytes` with `weights`.
-    pub(super) fn of(ty: TensorType, bytes: &[u8], weights: &Weights<'_>) -> Result<Self> {
+    /// Compares the blocks of a tensor of the file with `weights`.
+    pub(super) fn of(tensor: &Blocks<'_>, weights: &Weights<'_>) -> Result<Self> {
+        let ty = tensor.ty;
         let mut sums = Self { bound: round_trip_bound(ty), ..Self::default() };
         let stored_type = weights.stored_type()?;
-        let (mut stored, mut expected, mut decoded) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut blocks, mut decoded) = (Vec::new(), Vec::new());
+        let (mut stored, mut expected) = (Vec::new(), Vec::new());
         let codec = |error: briq_codec::Error| Error::unsupported(error.to_string());
         for range in weights.chunks(CHUNK) {
             let elements = range.end - range.start;
-            let block = |element: u64| (element / ty.block_elements() * ty.block_bytes()) as usize;
-            let blocks = bytes.get(block(range.start)..block(range.end)).unwrap_or_default();
             let start = range.start;
+            tensor.read(range.clone(), &mut blocks)?;
             weights.read(range, &mut stored)?;
             expected.resize(elements as usize, 0.0);
             decoded.resize(elements as usize, 0.0);
             briq_codec::decode(stored_type, &stored, &mut expected).map_err(codec)?;
-            briq_codec::decode(ty, blocks, &mut decoded).map_err(codec)?;
+            briq_codec::decode(ty, &blocks, &mut decoded).map_err(codec)?;
             sums.add(ty, start, &expected, &decoded);
         }
         Ok(sums)

@@ -4,6 +4,7 @@
 //! it stands for is finite. With a source each tensor is decoded and compared with the weights it was made
 //! from, and the dot-product kernel of its type is held against the definition. Bounds: spec/numerics.md.
 
+mod blocks;
 mod bound;
 mod dot;
 mod measure;
@@ -12,12 +13,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use briq_format::metadata::keys;
-use briq_format::{Gguf, Tensor, TensorType};
+use briq_format::shard::Part;
+use briq_format::{TensorInfo, TensorType};
 use rayon::prelude::*;
 use serde::Serialize;
 
 pub use bound::{RoundTripBound, round_trip_bound};
 
+use crate::integrity::Tensors;
 use crate::mapping::{Mapping, Written};
 use crate::recipe::uses_importance;
 use crate::run::Progress;
@@ -25,6 +28,7 @@ use crate::source::Source;
 use crate::weights::Weights;
 use crate::{Error, Result};
 
+use self::blocks::Blocks;
 use self::measure::Comparison;
 
 /// What is found out about a file.
@@ -78,15 +82,14 @@ pub struct DotCheck {
     pub worst: f64,
 }
 
-/// Checks a file by itself: every block of every type that briq knows stands for finite numbers.
+/// Checks a file by itself, all its shards as one: every block of every type that briq knows stands for finite numbers.
 ///
 /// # Errors
-/// When `stop` was set. What is wrong with the file is in the report.
-pub fn verify(model: &Gguf, progress: &(dyn Progress + Sync), stop: &AtomicBool) -> Result<Report> {
-    let tensors: Vec<Tensor<'_>> = model.tensors().collect();
-    report(&tensors, stop, |tensor| {
-        let report = check_scales(tensor)?;
-        progress.advance(tensor.info.bytes);
+/// When a file cannot be read or has become shorter, or `stop` was set. What is wrong with it is in the report.
+pub fn verify(parts: &[Part], progress: &(dyn Progress + Sync), stop: &AtomicBool) -> Result<Report> {
+    report(&Tensors::of(parts), |info, blocks| {
+        let report = check_scales(info, blocks, stop)?;
+        progress.advance(info.bytes);
         Ok(report)
     })
 }
@@ -94,9 +97,9 @@ pub fn verify(model: &Gguf, progress: &(dyn Progress + Sync), stop: &AtomicBool)
 /// Checks a file against the source it was made from.
 ///
 /// # Errors
-/// When the source is bad or cannot be mapped, reading fails, or `stop` was set.
+/// As [`verify`]; and when the source is bad or cannot be mapped.
 pub fn verify_against(
-    model: &Gguf,
+    parts: &[Part],
     source: &Source,
     arch: Option<&str>,
     progress: &(dyn Progress + Sync),
@@ -105,19 +108,21 @@ pub fn verify_against(
     let mapping = Mapping::of(source, arch, None)?;
     let written: HashMap<&str, &Written> =
         mapping.written.iter().map(|written| (written.name.as_str(), written)).collect();
-    let tensors: Vec<Tensor<'_>> = model.tensors().collect();
-    let by_importance = model.metadata().iter().any(|(key, _)| key.starts_with(keys::IMATRIX_PREFIX));
-    let mut report = report(&tensors, stop, |tensor| {
-        let mut report = check_scales(tensor)?;
-        match written.get(tensor.name()) {
+    let tensors = Tensors::of(parts);
+    let by_importance = parts.first().is_some_and(|first| {
+        first.head.view().metadata().iter().any(|(key, _)| key.starts_with(keys::IMATRIX_PREFIX))
+    });
+    let mut report = report(&tensors, |info, blocks| {
+        let mut report = check_scales(info, blocks, stop)?;
+        match written.get(info.name) {
             _ if report.problem.is_some() => {}
             None => report.problem = Some("is not in the source".to_owned()),
-            Some(written) => compare(tensor, source, written, by_importance, &mut report)?,
+            Some(written) => compare(info, blocks, source, written, by_importance, &mut report)?,
         }
-        progress.advance(tensor.info.bytes);
+        progress.advance(info.bytes);
         Ok(report)
     })?;
-    let there: HashSet<&str> = tensors.iter().map(|tensor| tensor.name()).collect();
+    let there: HashSet<&str> = tensors.infos.iter().map(|info| info.name).collect();
     for written in mapping.written.iter().filter(|written| !there.contains(written.name.as_str())) {
         report.passed = false;
         report.tensors.push(TensorReport {
@@ -133,46 +138,61 @@ pub fn verify_against(
     Ok(report)
 }
 
+/// A line for each tensor. Its blocks are there where its type is known.
 fn report(
-    tensors: &[Tensor<'_>],
-    stop: &AtomicBool,
-    check: impl Fn(&Tensor<'_>) -> Result<TensorReport> + Sync,
+    tensors: &Tensors<'_>,
+    check: impl Fn(&TensorInfo<'_>, Option<&Blocks<'_>>) -> Result<TensorReport> + Sync,
 ) -> Result<Report> {
     let tensors: Vec<TensorReport> = tensors
+        .infos
         .par_iter()
-        .map(|tensor| match stop.load(Ordering::Relaxed) {
-            true => Err(Error::Interrupted),
-            false => check(tensor),
-        })
+        .zip(&tensors.places)
+        .map(|(info, place)| check(info, Blocks::of(*info, *place).as_ref()))
         .collect::<Result<_>>()?;
     let passed = tensors.iter().all(|tensor| tensor.problem.is_none());
     Ok(Report { tensors, passed })
 }
 
-fn check_scales(tensor: &Tensor<'_>) -> Result<TensorReport> {
+fn check_scales(
+    info: &TensorInfo<'_>,
+    blocks: Option<&Blocks<'_>>,
+    stop: &AtomicBool,
+) -> Result<TensorReport> {
     let mut report = TensorReport {
-        name: tensor.name().to_owned(),
-        ty: tensor.info.type_id.to_string(),
-        weights: tensor.shape().elements(),
+        name: info.name.to_owned(),
+        ty: info.type_id.to_string(),
+        weights: info.shape.elements(),
         round_trip: None,
         dot: None,
         problem: None,
         note: None,
     };
-    let Ok(ty) = tensor.info.tensor_type() else {
+    let Some(blocks) = blocks else {
         report.note = Some("of a type that briq does not know: only its place was checked".to_owned());
         return Ok(report);
     };
-    let bytes = tensor.little_endian_bytes()?;
-    match briq_codec::check_blocks(ty, &bytes) {
-        Ok(None) => {}
-        Ok(Some(index)) if ty.block_elements() == 1 => {
-            report.problem = Some(format!("weight {index} is not finite"));
+    let mut bytes = Vec::new();
+    for range in blocks.chunks() {
+        if stop.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted);
         }
-        Ok(Some(index)) => {
-            report.problem = Some(format!("block {index} stands for a number that is not finite"))
+        let first = range.start / blocks.ty.block_elements();
+        blocks.read(range, &mut bytes)?;
+        match briq_codec::check_blocks(blocks.ty, &bytes) {
+            Ok(None) => {}
+            Ok(Some(index)) => {
+                let index = first + index as u64;
+                report.problem = Some(match blocks.ty.block_elements() {
+                    1 => format!("weight {index} is not finite"),
+                    _ => format!("block {index} stands for a number that is not finite"),
+                });
+                break;
+            }
+            Err(error) => {
+                report.note = Some(format!("{error}: only its place was checked"));
+                break;
+            }
         }
-        Err(error) => report.note = Some(format!("{error}: only its place was checked")),
     }
     Ok(report)
 }
@@ -180,21 +200,21 @@ fn check_scales(tensor: &Tensor<'_>) -> Result<TensorReport> {
 /// `by_importance` says that the file was made with an importance matrix: it asks for more error in some weights
 /// than bounds allow that hold where all weigh alike.
 fn compare(
-    tensor: &Tensor<'_>,
+    info: &TensorInfo<'_>,
+    blocks: Option<&Blocks<'_>>,
     source: &Source,
     written: &Written,
     by_importance: bool,
     report: &mut TensorReport,
 ) -> Result<()> {
-    if tensor.shape().significant_dims() != written.shape.significant_dims() {
-        report.problem =
-            Some(format!("has shape {}, but the source gives {}", tensor.shape(), written.shape));
+    if info.shape.significant_dims() != written.shape.significant_dims() {
+        report.problem = Some(format!("has shape {}, but the source gives {}", info.shape, written.shape));
         return Ok(());
     }
-    let Ok(ty) = tensor.info.tensor_type() else { return Ok(()) };
-    let bytes = tensor.little_endian_bytes()?;
+    let Some(blocks) = blocks else { return Ok(()) };
+    let ty = blocks.ty;
     let weights = Weights { source, origin: &written.origin, shape: written.shape };
-    let comparison = Comparison::of(ty, &bytes, &weights)?;
+    let comparison = Comparison::of(blocks, &weights)?;
     let mut round_trip = comparison.round_trip();
     if by_importance && uses_importance(ty) && round_trip.worst_block.take().is_some() {
         report.note = Some(format!(
@@ -205,7 +225,12 @@ fn compare(
             Some(format!("of type {ty}, which has no bound: its error was measured, but not judged"));
     }
     report.round_trip = Some(round_trip);
-    report.dot = dot::check(ty, &bytes, tensor.shape())?;
+    let row_elements = info.shape.row_elements();
+    let read_row = |number: u64, row: &mut Vec<u8>| {
+        let start = number * row_elements;
+        blocks.read(start..start + row_elements, row)
+    };
+    report.dot = dot::check(ty, info.shape, read_row)?;
     report.problem = problem(&comparison, &round_trip, report.dot.as_ref(), ty);
     Ok(())
 }
