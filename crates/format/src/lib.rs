@@ -9,7 +9,9 @@
 //! * [`Snapshot`] is a stable text of a file for golden-file tests.
 
 #[cfg(not(target_pointer_width = "64"))]
-compile_error!("files of many gigabytes are mapped, and their sizes held in usize: briq needs a 64-bit target");
+compile_error!(
+    "files of many gigabytes are mapped, and their sizes held in usize: briq needs a 64-bit target"
+);
 
 pub mod block;
 mod error;

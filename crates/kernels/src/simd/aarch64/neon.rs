@@ -7,7 +7,7 @@
 
 use std::arch::aarch64::*;
 
-use zerocopy::{transmute, transmute_ref};
+use zerocopy::{transmute, transmute_mut, transmute_ref};
 
 use super::view::{Pair, View, load_16, map, widened, zip};
 use crate::simd::Simd;
@@ -59,6 +59,7 @@ impl Simd for Neon {
         subtract vsubq_s32;
         multiply_ints vmulq_s32;
         look_up vqtbl1q_u8;
+        alternate_words vtrn1q_u16;
     }
 
     #[inline(always)]
@@ -77,6 +78,25 @@ impl Simd for Neon {
     #[inline(always)]
     fn load_ints(self, ints: &[i32; 8]) -> Pair {
         self.load(transmute_ref!(ints))
+    }
+    #[inline(always)]
+    fn store(self, [first, last]: Pair, to: &mut [u8; 32]) {
+        // SAFETY: 16 writable bytes; see the module.
+        unsafe { vst1q_u8(to.as_mut_ptr(), first) };
+        // SAFETY: 16 writable bytes; see the module.
+        unsafe { vst1q_u8(to[16..].as_mut_ptr(), last) };
+    }
+    #[inline(always)]
+    fn store_signed(self, bytes: Pair, to: &mut [i8; 32]) {
+        self.store(bytes, transmute_mut!(to));
+    }
+    #[inline(always)]
+    fn store_ints(self, ints: Pair, to: &mut [i32; 8]) {
+        self.store(ints, transmute_mut!(to));
+    }
+    #[inline(always)]
+    fn store_words(self, words: Pair, to: &mut [i16; 16]) {
+        self.store(words, transmute_mut!(to));
     }
     #[inline(always)]
     fn load_twice(self, bytes: &[u8; 16]) -> Pair {
@@ -275,7 +295,7 @@ impl Simd for Neon {
     }
     #[inline(always)]
     fn add_dot(self, ints: Pair, codes: Pair, signed: Pair) -> Pair {
-        let words = self.products(codes, signed);
+        let words = self.signed_products(codes, signed);
         // SAFETY: see the module.
         zip(ints, words, |ints, words| unsafe { vpadalq_s16(ints, words) })
     }
@@ -285,16 +305,25 @@ impl Simd for Neon {
         signed
     }
     #[inline(always)]
-    fn biased_dot(self, biased: Pair, signed: Pair) -> Pair {
-        // Which products are summed is free: those of both halves of 16 bytes, and two fit a word.
-        // SAFETY: see the module.
-        zip(biased, signed, |a, b| unsafe {
-            vpaddlq_s16(vmlal_high_s8(vmull_s8(vget_low_s8(a), vget_low_s8(b)), a, b))
-        })
+    fn add_biased_dot(self, ints: Pair, biased: Pair, signed: Pair) -> Pair {
+        // Of signed bytes, too, two products fit a word.
+        self.add_dot(ints, biased, signed)
     }
     #[inline(always)]
     fn unbias(self, products: Pair, _: Pair) -> Pair {
         products
+    }
+    #[inline(always)]
+    fn transpose(self, [a, b, c, d, e, f, g, h]: [Pair; 8]) -> [Pair; 8] {
+        let mut transposed = [a; 8];
+        for half in 0..2 {
+            let first = fours([a[half], b[half], c[half], d[half]]);
+            let last = fours([e[half], f[half], g[half], h[half]]);
+            for i in 0..4 {
+                transposed[4 * half + i] = [first[i], last[i]];
+            }
+        }
+        transposed
     }
     #[inline(always)]
     fn sum_eight(self, registers: [Pair; 8]) -> Pair {
@@ -340,11 +369,8 @@ impl Simd for Neon {
         self.reinterpret(self.load(transmute_ref!(floats)))
     }
     #[inline(always)]
-    fn store_floats(self, [first, last]: [float32x4_t; 2], to: &mut [f32; 8]) {
-        // SAFETY: 16 writable bytes; see the module.
-        unsafe { vst1q_f32(to.as_mut_ptr(), first) };
-        // SAFETY: 16 writable bytes; see the module.
-        unsafe { vst1q_f32(to[4..].as_mut_ptr(), last) };
+    fn store_floats(self, floats: [float32x4_t; 2], to: &mut [f32; 8]) {
+        self.store(self.float_bits(floats), transmute_mut!(to));
     }
     #[inline(always)]
     fn load_halves(self, halves: &[u16; 8]) -> [float32x4_t; 2] {
@@ -374,6 +400,10 @@ impl Simd for Neon {
         unsafe { vgetq_lane_f32::<0>(widened(vdup_n_u16(bits))) }
     }
     #[inline(always)]
+    fn float_bits(self, floats: [float32x4_t; 2]) -> Pair {
+        floats.map(View::bytes)
+    }
+    #[inline(always)]
     fn reinterpret(self, ints: Pair) -> [float32x4_t; 2] {
         ints.map(View::of)
     }
@@ -381,6 +411,19 @@ impl Simd for Neon {
     fn multiply_add(self, a: [float32x4_t; 2], b: [float32x4_t; 2], c: [float32x4_t; 2]) -> [float32x4_t; 2] {
         // SAFETY: see the module.
         unsafe { [vfmaq_f32(c[0], a[0], b[0]), vfmaq_f32(c[1], a[1], b[1])] }
+    }
+}
+
+/// Int `i` of each of the four.
+#[inline(always)]
+fn fours(halves: [uint8x16_t; 4]) -> [uint8x16_t; 4] {
+    let [a, b, c, d] = halves.map(uint32x4_t::of);
+    // SAFETY: see the module.
+    unsafe {
+        let [ab, ab_2] = [vzip1q_u32(a, b), vzip2q_u32(a, b)].map(|ints| uint64x2_t::of(ints.bytes()));
+        let [cd, cd_2] = [vzip1q_u32(c, d), vzip2q_u32(c, d)].map(|ints| uint64x2_t::of(ints.bytes()));
+        [vzip1q_u64(ab, cd), vzip2q_u64(ab, cd), vzip1q_u64(ab_2, cd_2), vzip2q_u64(ab_2, cd_2)]
+            .map(View::bytes)
     }
 }
 

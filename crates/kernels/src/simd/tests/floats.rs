@@ -26,6 +26,7 @@ pub(super) fn check<S: Simd>(simd: S, input: &Input) {
     same(simd, "splat_float", simd.splat_float(a[0]), [a[0]; 8]);
     same(simd, "two_floats", simd.two_floats([a[0], b[0]]), std::array::from_fn(|i| [a[0], b[0]][i / 4]));
     same(simd, "reinterpret", simd.reinterpret(int), a);
+    super::same(simd, "float_bits", simd.float_bits(x), bits[0]);
     same(simd, "to_floats", simd.to_floats(int), input.ints()[0].map(|int| int as f32));
     same(simd, "load_halves", simd.load_halves(&halves), halves.map(half));
     same(simd, "load_brains", simd.load_brains(&halves), halves.map(|bits| BF16::from_bits(bits).to_f32()));

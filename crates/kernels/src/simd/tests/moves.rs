@@ -27,6 +27,20 @@ pub(super) fn check<S: Simd>(simd: S, input: &Input) {
         from_fn::<_, 32, _>(|i| [a, b][i / 16][i]),
     );
 
+    let register = simd.load(&a);
+    let (mut signed, mut stored_words, mut stored_ints) = ([0; 32], [0; 16], [0; 8]);
+    simd.store_signed(register, &mut signed);
+    simd.store_words(register, &mut stored_words);
+    simd.store_ints(register, &mut stored_ints);
+    assert_eq!((signed, stored_words, stored_ints), (a.map(u8::cast_signed), words, ints));
+
+    let rows: [_; 8] = from_fn(|i| ints.map(|int| int.rotate_left(i as u32)));
+    for (i, column) in simd.transpose(rows.map(|row| simd.load_ints(&row))).into_iter().enumerate() {
+        same(simd, "transpose", column, rows.map(|row| row[i]));
+    }
+    let alternate = from_fn::<_, 16, _>(|i| input.words()[i % 2][i / 2 * 2]);
+    same(simd, "alternate_words", simd.alternate_words(register, simd.load(&b)), alternate);
+
     let nibble = |byte: u8, upper| byte >> (4 * usize::from(upper)) & 15;
     let nibbles = from_fn::<_, 32, _>(|i| nibble(sixteen[i % 16], i >= 16));
     same(simd, "load_nibbles", simd.load_nibbles(sixteen), nibbles);

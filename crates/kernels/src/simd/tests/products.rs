@@ -4,7 +4,7 @@ use std::array::from_fn;
 
 use zerocopy::transmute;
 
-use super::{Input, bytes, each, ints, same};
+use super::{Input, bytes, each, same};
 use crate::simd::Simd;
 
 pub(super) fn check<S: Simd>(simd: S, input: &Input) {
@@ -30,6 +30,15 @@ pub(super) fn check<S: Simd>(simd: S, input: &Input) {
         from_fn(|i| start[i].wrapping_add(i32::from(pairs[2 * i]) + i32::from(pairs[2 * i + 1])));
     same(simd, "add_dot", simd.add_dot(simd.load_ints(&start), code_register, register), sums);
 
+    // A lane of eight is a sum of its own, up to the bias.
+    let b_above = b.map(|byte| byte.max(-127));
+    let found = simd.add_biased_dot(simd.zero(), simd.bias(simd.load_signed(&a)), simd.load_signed(&b_above));
+    let negative_sums =
+        from_fn(|i| -b_above[4 * i..4 * i + 4].iter().map(|&byte| i32::from(byte)).sum::<i32>());
+    let pairs = products(a, b_above);
+    let sums: [i32; 8] = from_fn(|i| i32::from(pairs[2 * i]) + i32::from(pairs[2 * i + 1]));
+    same(simd, "add_biased_dot by four", simd.unbias(found, simd.load_ints(&negative_sums)), sums);
+
     sums_of_eight(simd, [a, b, c].map(|bytes| bytes.map(|byte| byte.max(-127))));
 }
 
@@ -44,12 +53,13 @@ fn sums_of_eight<S: Simd>(simd: S, [a, b, c]: [[i8; 32]; 3]) {
     same(simd, "sum_eight", simd.sum_eight(registers), plain);
 
     let weights = rotated(b);
-    let dots = weights.map(|weights| dot(weights, a));
-    let negative_sum = -a.iter().map(|&byte| i32::from(byte)).sum::<i32>();
-    let biased =
-        weights.map(|weights| simd.biased_dot(simd.bias(simd.load_signed(&weights)), simd.load_signed(&a)));
-    let unbiased = simd.unbias(simd.sum_eight(biased), simd.splat_int(negative_sum));
-    same(simd, "biased_dot", unbiased, dots);
+    let negative_sums = simd.splat_int(-a.iter().map(|&byte| i32::from(byte)).sum::<i32>());
+    let biased = weights.map(|weights| {
+        let biased = simd.bias(simd.load_signed(&weights));
+        simd.add_biased_dot(simd.zero(), biased, simd.load_signed(&a))
+    });
+    let found = simd.unbias(simd.sum_eight(biased), negative_sums);
+    same(simd, "add_biased_dot", found, weights.map(|weights| dot(weights, a)));
 
     // A nibble stays below 16, raised or not: what is held against the definition is the sum.
     let packed: [u8; 16] = from_fn(|i| c[i].cast_unsigned());
@@ -57,7 +67,7 @@ fn sums_of_eight<S: Simd>(simd: S, [a, b, c]: [[i8; 32]; 3]) {
     let raised = simd.load_raised_nibbles(&packed);
     let found = rotated(a).map(|signed| simd.add_dot(simd.zero(), raised, simd.load_signed(&signed)));
     let expected = rotated(a).map(|signed| dot(nibbles, signed));
-    assert_eq!(ints(simd, simd.sum_raised(found)), expected, "sum_raised");
+    same(simd, "sum_raised", simd.sum_raised(found), expected);
 }
 
 /// The sums of two neighbouring products.
