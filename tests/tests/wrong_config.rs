@@ -229,9 +229,9 @@ fn a_second_embedding_is_left_out_only_where_it_is_the_same() {
     let plan = same.succeeds(&["convert", "hf", "--type", "F32", "--out", "out.gguf", "--dry-run"]);
     assert!(plan.contains("left out: shared.weight (equal to the embeddings"), "{plan}");
     let zeros = t5("", &[shared, ("encoder.embed_tokens.weight", [3, 4], 0)]);
-    zeros.refuses(&CONVERT, BAD_INPUT, 
-        "hf/model.safetensors: tensor \"shared.weight\" becomes \"token_embd.weight\", and so does \"encoder.embed_tokens.weight\"",
-    );
+    let message = "hf/model.safetensors: tensor \"shared.weight\" becomes \"token_embd.weight\", and so does \
+                   \"encoder.embed_tokens.weight\"";
+    zeros.refuses(&CONVERT, BAD_INPUT, message);
 }
 
 #[test]
