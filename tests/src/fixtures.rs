@@ -41,7 +41,7 @@ pub struct File {
     pub origin: String,
     /// Why the file is there.
     pub why: Option<String>,
-    /// The rule of `spec/` that it stands for.
+    /// The rule of `spec/` that it stands for: a page and the number of a rule on it.
     pub spec: Option<String>,
     /// Of a container that opens: what it holds, as `tests/readers.rs` prints it.
     pub holds: Option<String>,

@@ -61,6 +61,34 @@ fn f16(bits: u16) -> f32 {
 }
 "#;
 
+/// Kernels of that peer: products of floats, and wrong ones of Q8_0.
+const KERNELS: &str = r#"
+use std::{ffi::{c_int, c_void}, slice::from_raw_parts};
+
+#[unsafe(no_mangle)]
+extern "C" fn ggml_backend_score() -> c_int {
+    1
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn ggml_cpu_init() {}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ggml_vec_dot_f32(
+    n: c_int, product: *mut f32, _: usize, x: *const f32, _: usize, y: *const f32, _: usize, _: c_int,
+) {
+    let (x, y) = unsafe { (from_raw_parts(x, n as usize), from_raw_parts(y, n as usize)) };
+    unsafe { *product = x.iter().zip(y).map(|(x, y)| x * y).sum() };
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ggml_vec_dot_q8_0_q8_0(
+    _: c_int, product: *mut f32, _: usize, _: *const c_void, _: usize, _: *const c_void, _: usize, _: c_int,
+) {
+    unsafe { *product = 0.0 };
+}
+"#;
+
 fn measure(folder: &Folder, arguments: &[&str]) -> (Option<i32>, Value) {
     let run = folder.briq(&[&["bench"], arguments, &["--json"]].concat());
     assert_eq!(run.stderr, "", "{arguments:?}");
@@ -69,14 +97,19 @@ fn measure(folder: &Folder, arguments: &[&str]) -> (Option<i32>, Value) {
 
 fn with_peer() -> Folder {
     let folder = Folder::new();
-    folder.write("peer.rs", PEER);
+    compile(&folder, "ggml-base", PEER);
+    folder
+}
+
+/// Makes a library of a program's text.
+fn compile(folder: &Folder, name: &str, text: &str) {
+    folder.write("peer.rs", text);
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let library = folder.path(&format!("{DLL_PREFIX}ggml-base{DLL_SUFFIX}"));
+    let library = folder.path(&format!("{DLL_PREFIX}{name}{DLL_SUFFIX}"));
     let mut compile = Command::new(rustc);
     compile.args(["--edition", "2024", "--crate-type", "cdylib"]).arg(folder.path("peer.rs"));
     let output = compile.arg("-o").arg(library).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    folder
 }
 
 #[test]
@@ -105,6 +138,68 @@ fn a_peer_that_decodes_alike_ends_with_0() {
         "{report}"
     );
     assert_eq!(report["threads"], 2);
+}
+
+#[test]
+fn dot_products_are_measured_beside_those_of_a_peer() {
+    let folder = with_peer();
+    compile(&folder, "ggml-cpu-any", KERNELS);
+    let types = ["--type", "F32", "--type", "Q8_0", "--type", "Q4_K"];
+    let (code, report) = measure(&folder, &[&["dot", "--weights", "1", "--peer", "."], &types[..]].concat());
+    assert_eq!(code, Some(0));
+    let lines = report["lines"].as_array().unwrap();
+    let number = |line: usize, name: &str| lines[line][name].as_f64();
+    assert_eq!(lines.len(), 3, "{report}");
+    assert!(number(0, "ratio").unwrap() > 0.0 && number(0, "difference").unwrap() < 1e-3, "{report}");
+    // What is zero there is apart by all that it is here.
+    assert_eq!((number(1, "difference"), number(2, "difference")), (Some(1.0), None), "{report}");
+}
+
+#[test]
+fn matrices_are_measured_with_a_vector_and_with_a_batch() {
+    let folder = Folder::new();
+    let arguments = ["--weights", "40000", "--type", "Q4_0", "--type", "F16", "--threads", "2"];
+    for (work, read) in [("matvec", true), ("matmul", false)] {
+        let (code, report) = measure(&folder, &[&[work, "--batch", "3"], &arguments[..]].concat());
+        assert_eq!((code, &report["threads"]), (Some(0), &Value::from(2)));
+        for (line, name) in report["lines"].as_array().unwrap().iter().zip(["Q4_0", "F16"]) {
+            assert_eq!((&line["type"], &line["place"]), (&Value::from(name), &Value::from("10")), "{report}");
+            assert!(line["weights_per_second"].as_f64().unwrap() > 0.0, "{report}");
+            assert_eq!(line["read_bytes_per_second"].is_number(), read, "{work}");
+            assert!(line["ratio"].is_null() && line["difference"].is_null(), "{report}");
+        }
+        let table = folder.succeeds(&[&["bench", work, "--batch", "3"], &arguments[..]].concat());
+        let lines: Vec<Vec<_>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!((lines.len(), lines[1][0], &lines[2][..2]), (4, "type", &["Q4_0", "10"][..]), "{table}");
+        assert!(lines[2].ends_with(&["-", "-", "-"]), "{table}");
+    }
+}
+
+#[test]
+fn products_that_cannot_be_measured_are_refused_in_a_line() {
+    let folder = with_peer();
+    for work in ["dot", "matvec", "matmul"] {
+        let message = "--type I8: cannot be multiplied; `briq types` shows which can";
+        folder.refuses(&["bench", work, "--type", "I8"], 2, message);
+        folder.refuses(&["bench", work, "--imatrix"], 2, "--imatrix: products make no use of importance");
+    }
+    let base = format!("{DLL_PREFIX}ggml-base{DLL_SUFFIX}");
+    let named = format!("{DLL_PREFIX}ggml-cpu-haswell{DLL_SUFFIX}");
+    for (arguments, code, message) in [
+        (&["--peer", "nowhere"][..], 3, format!("{base}: cannot load: ")),
+        (&["--peer", "."], 3, "holds no ggml-cpu library that runs on this processor".to_owned()),
+        (&["--peer", ".", "--peer-cpu", "haswell"], 3, format!("{named}: cannot load: ")),
+        (&["--peer-cpu", "haswell"], 2, "--peer <DIR>".to_owned()),
+        (&["--batch", "0"], 2, "invalid value '0' for '--batch <N>': 0 is not in 1..=4096".to_owned()),
+    ] {
+        let run = folder.briq(&[&["bench", "dot", "--weights", "1", "--type", "Q8_0"], arguments].concat());
+        assert_eq!((run.code, run.stdout.as_str()), (Some(code), ""), "{arguments:?}: {run:?}");
+        assert!(run.stderr.contains(&message), "{arguments:?}: {}", run.stderr);
+    }
+    compile(&folder, "ggml-cpu-any", PEER);
+    let run = folder.briq(&["bench", "dot", "--weights", "1", "--type", "Q8_0", "--peer", "."]);
+    assert_eq!(run.code, Some(3), "{run:?}");
+    assert!(run.stderr.contains("has no function ggml_cpu_init"), "{}", run.stderr);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The manifest and the folder of fixtures tell the same: no file without an entry, no entry without its file.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::panic, clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -39,6 +39,26 @@ fn every_fixture_is_as_it_was_released() {
     let changed = manifest.file.iter().map(|(path, file)| (path, hash(path), &file.blake3));
     let changed: Vec<_> = changed.filter(|(_, found, listed)| found != *listed).collect();
     assert!(changed.is_empty(), "path, hash of the file, hash in the manifest: {changed:#?}");
+}
+
+#[test]
+fn every_container_says_why_it_is_there_and_names_a_rule_that_the_spec_has() {
+    let manifest = Manifest::read();
+    for folder in ["container", "malformed"] {
+        for (name, file) in manifest.folder(folder) {
+            assert!(
+                file.why.as_ref().is_some_and(|why| !why.is_empty()),
+                "{name} does not say why it is there"
+            );
+            let cited = file.spec.as_deref().unwrap_or_else(|| panic!("{name} stands for no rule"));
+            let (page, rule) =
+                cited.split_once(' ').unwrap_or_else(|| panic!("{name}: {cited:?} has no rule"));
+            let text = fs::read_to_string(fixtures::path("../spec").join(page).with_extension("md"))
+                .unwrap_or_else(|error| panic!("{name}: {cited}: {error}"));
+            let stated = text.lines().any(|line| line.starts_with(&format!("- **{rule}** ")));
+            assert!(stated, "{name}: spec/{page}.md has no rule {rule}");
+        }
+    }
 }
 
 #[test]

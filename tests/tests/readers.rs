@@ -9,6 +9,7 @@ use std::fs;
 use briq_convert::source::Source;
 use briq_format::{Escaped, Gguf};
 use briq_tests::fixtures::{self, Manifest};
+use safetensors::SafeTensors;
 
 /// What the container at `path` under `fixtures/` holds, or the message without the path.
 fn open(path: &str) -> Result<String, String> {
@@ -91,4 +92,41 @@ fn every_front_part_of_a_container_is_refused_or_reads_the_same_tensors() {
             }
         }
     }
+}
+
+#[test]
+fn the_reference_reader_of_safetensors_judges_the_same_but_for_what_the_spec_lists() {
+    // What each stands for is in spec/compatibility.md.
+    const REFUSED_BY_BRIQ_ALONE: [&str; 6] = [
+        "metadata-key-twice.safetensors",
+        "name-twice.safetensors",
+        "name-with-nul.safetensors",
+        "shape-of-5.safetensors",
+        "shape-zero-first-hides-overflow.safetensors",
+        "tensor-array.safetensors",
+    ];
+    // Three of the types came after the release of the crate.
+    const REFUSED_BY_THE_REFERENCE_ALONE: [&str; 1] = ["every-dtype.safetensors"];
+    let manifest = Manifest::read();
+    let judged_otherwise = |folder: &'static str, opens: bool| -> Vec<&str> {
+        let files =
+            manifest.folder(folder).map(|(name, _)| name).filter(|name| name.ends_with(".safetensors"));
+        let read = |name: &str| fs::read(fixtures::path(&format!("{folder}/{name}"))).unwrap();
+        files.filter(|name| SafeTensors::deserialize(&read(name)).is_ok() != opens).collect()
+    };
+    assert_eq!(judged_otherwise("malformed", false), REFUSED_BY_BRIQ_ALONE);
+    assert_eq!(judged_otherwise("container", true), REFUSED_BY_THE_REFERENCE_ALONE);
+}
+
+#[test]
+fn a_key_has_at_most_65535_bytes() {
+    let one_key = |length: usize| {
+        let counts = [0_u64, 1].map(u64::to_le_bytes).concat();
+        let key = [&(length as u64).to_le_bytes()[..], &vec![b'k'; length]].concat();
+        let value = [4_u32, 1].map(u32::to_le_bytes).concat();
+        [b"GGUF\x03\0\0\0", counts.as_slice(), &key, &value].concat()
+    };
+    assert!(briq_format::parse(&one_key(65_535)).is_ok());
+    let error = briq_format::parse(&one_key(65_536)).map(drop).unwrap_err();
+    assert_eq!(error.to_string(), "byte 32: the key has 65536 bytes, where at most 65535 are allowed");
 }

@@ -331,7 +331,8 @@ pub(crate) struct Bench {
     /// Threads that share the rows, on both sides
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: u16,
-    /// Weights of each type, up to 2^30, made whole rows [default: at most 2^24, fewer for slow types]
+    /// Weights of each type, up to 2^30, made whole rows [default: to encode and decode at most 2^24, fewer for slow
+    /// types; to multiply, the sizes of caches and of layers]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 30))]
     pub(crate) weights: Option<u32>,
     /// List the instruction sets of this processor, and which one is used

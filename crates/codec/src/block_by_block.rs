@@ -13,7 +13,16 @@ pub(crate) trait EncodeBlock<const N: usize>: Block {
 
 /// Encodes the blocks of rows.
 pub(crate) fn encode_rows<B: EncodeBlock<N>, const N: usize>(rows: &Rows<'_>, blocks: &mut [B]) {
-    dispatch(Isa::best(), EncodeRows::<B, N> { weights: rows.weights, blocks });
+    encode_rows_with(Isa::best(), rows.weights, blocks);
+}
+
+/// The same with a given instruction set.
+pub(crate) fn encode_rows_with<B: EncodeBlock<N>, const N: usize>(
+    isa: Isa,
+    weights: &[f32],
+    blocks: &mut [B],
+) {
+    dispatch(isa, EncodeRows::<B, N> { weights, blocks });
 }
 
 struct EncodeRows<'a, B, const N: usize> {

@@ -1,12 +1,11 @@
 //! Q8_0: 32 weights of 8 bits, and the form of activations that the types with one scale are multiplied with.
 
-use briq_format::block::Q8_0;
+use briq_format::block::{Block, Q8_0};
 use briq_format::scalar::F16;
 use zerocopy::IntoBytes;
 
 use crate::decoder::{DecodeLanes, scaled};
 use crate::lanes::{Blocks, Isa, Kernel, Lanes, MAX_WIDTH, dispatch, numbers};
-use crate::primitives::{inverse_or_zero, magnitude_since_nan, round_away};
 use crate::row::{Encode, Quants, Rows};
 
 impl Quants<32> for Q8_0 {
@@ -26,16 +25,43 @@ impl DecodeLanes for Q8_0 {
 
 impl Encode for Q8_0 {
     fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
-        dispatch(Isa::best(), EncodeRows { weights: rows.weights, blocks });
+        encode_rows(rows, blocks);
     }
 }
 
-struct EncodeRows<'a> {
-    weights: &'a [f32],
-    blocks: &'a mut [Q8_0],
+impl Steps for Q8_0 {
+    #[inline(always)]
+    fn set_scale(&mut self, scale: F16) {
+        self.scale = scale;
+    }
+    #[inline(always)]
+    fn quants_mut(&mut self) -> &mut [i8; 32] {
+        &mut self.quants
+    }
+    #[inline(always)]
+    fn complete<L: Lanes>(_: &mut [Self], _: L) {}
 }
 
-impl Kernel for EncodeRows<'_> {
+/// A block of 32 numbers in steps of which 127 are the largest magnitude: Q8_0, and Q8_1, which adds a sum.
+pub(crate) trait Steps: Block {
+    fn set_scale(&mut self, scale: F16);
+    fn quants_mut(&mut self) -> &mut [i8; 32];
+    /// Writes what else is in as many blocks as there are lanes, or fewer, from their scales before these are rounded to
+    /// 16 bits.
+    fn complete<L: Lanes>(blocks: &mut [Self], scale: L);
+}
+
+/// Encodes the blocks of rows, which need not know of each other.
+pub(crate) fn encode_rows<B: Steps>(rows: &Rows<'_>, blocks: &mut [B]) {
+    dispatch(Isa::best(), EncodeRows { weights: rows.weights, blocks });
+}
+
+struct EncodeRows<'a, B> {
+    weights: &'a [f32],
+    blocks: &'a mut [B],
+}
+
+impl<B: Steps> Kernel for EncodeRows<'_, B> {
     /// Scales are computed for as many blocks as there are lanes at once, the rest block by block.
     #[inline(always)]
     fn run<L: Lanes>(self) {
@@ -50,14 +76,15 @@ impl Kernel for EncodeRows<'_> {
             scale.store_halves(&mut scales);
             let per_scales = numbers(per_scale);
             for (lane, (block, weights)) in blocks.iter_mut().zip(weights).enumerate() {
-                block.scale = F16::from_bits(scales[lane]);
+                block.set_scale(F16::from_bits(scales[lane]));
                 let per_scale = L::splat(per_scales[lane]);
-                let quants = block.quants.as_mut_bytes().chunks_exact_mut(L::WIDTH);
+                let quants = block.quants_mut().as_mut_bytes().chunks_exact_mut(L::WIDTH);
                 for (quants, weights) in quants.zip(weights.chunks_exact(L::WIDTH)) {
                     let steps = L::load(weights) * per_scale;
                     (steps + half.copy_sign(steps)).store_truncated(quants);
                 }
             }
+            B::complete(blocks, scale);
         }
     }
 }
@@ -79,42 +106,62 @@ fn magnitudes<L: Lanes>(blocks: &Blocks<'_, 32>) -> L {
     above.at_least(0.0).if_greater((-below).at_least(0.0)).abs()
 }
 
-/// The scale before it is rounded to 16 bits, and the quants that it gives.
-pub(crate) fn quantize(weights: &[f32; 32]) -> (f32, [i8; 32]) {
-    let scale = magnitude_since_nan(weights) / 127.0;
-    let per_scale = inverse_or_zero(scale);
-    (scale, round_away(&weights.map(|weight| weight * per_scale)))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
-    use crate::primitives::{largest_since_nan, truncate};
+    use briq_format::block::Q8_1;
+    use zerocopy::FromZeros;
 
-    /// The encoder of the reference, word for word.
-    fn slowly(weights: &[f32; 32]) -> Q8_0 {
+    use super::*;
+    use crate::primitives::{inverse_or_zero, largest_since_nan, truncate};
+
+    /// The scale before it is rounded to 16 bits, and the quants, as the reference finds them.
+    fn slowly(weights: &[f32; 32]) -> (f32, [i8; 32]) {
         let scale = largest_since_nan(weights.iter().map(|weight| weight.abs())) / 127.0;
         let per_scale = inverse_or_zero(scale);
-        let quants = weights.map(|weight| truncate((weight * per_scale).round()) as i8);
+        (scale, weights.map(|weight| truncate((weight * per_scale).round()) as i8))
+    }
+
+    fn q8_0(weights: &[f32; 32]) -> Q8_0 {
+        let (scale, quants) = slowly(weights);
         Q8_0 { scale: F16::from_f32(scale), quants }
+    }
+
+    fn q8_1(weights: &[f32; 32]) -> Q8_1 {
+        let (scale, quants) = slowly(weights);
+        let sum: i32 = quants.iter().map(|&quant| i32::from(quant)).sum();
+        Q8_1 { scale: F16::from_f32(scale), scaled_sum: F16::from_f32(sum as f32 * scale), quants }
+    }
+
+    fn check<B: Steps + FromZeros + PartialEq + std::fmt::Debug>(
+        weights: &[[f32; 32]],
+        slowly: impl Fn(&[f32; 32]) -> B,
+    ) {
+        let expected: Vec<B> = weights.iter().map(slowly).collect();
+        for isa in Isa::available() {
+            let mut blocks = vec![B::new_zeroed(); weights.len()];
+            dispatch(isa, EncodeRows { weights: weights.as_flattened(), blocks: &mut blocks });
+            assert_eq!(blocks, expected, "{isa}");
+        }
     }
 
     proptest! {
         #[test]
-        fn the_vectorised_encoder_is_the_reference(bits in any::<[u32; 32]>(), top in 0_u32..0x7FFF_FFFF, spread in 0_u32..1 << 28) {
+        fn the_vectorised_encoders_are_the_reference(
+            bits in proptest::collection::vec(any::<[u32; 32]>(), 1..20),
+            top in 0_u32..0x7FFF_FFFF,
+            spread in 0_u32..1 << 28,
+        ) {
             // Arbitrary floats differ too much in magnitude to give quants; floats near one another do not.
             for near in [u32::MAX, spread] {
-                let weights = bits.map(|bits| {
+                let float = |bits: u32| {
                     let magnitude = if near == u32::MAX { bits } else { top.saturating_sub(bits % (near + 1)) };
                     f32::from_bits(magnitude & 0x7FFF_FFFF | bits & 0x8000_0000)
-                });
-                for isa in Isa::available() {
-                    let mut block = [slowly(&[0.0; 32])];
-                    dispatch(isa, EncodeRows { weights: &weights, blocks: &mut block });
-                    prop_assert_eq!(block[0], slowly(&weights), "{}", isa);
-                }
+                };
+                let weights: Vec<_> = bits.iter().map(|bits| bits.map(float)).collect();
+                check(&weights, q8_0);
+                check(&weights, q8_1);
             }
         }
     }

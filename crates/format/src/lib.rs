@@ -8,6 +8,11 @@
 //! * [`types`] is the table of tensor types, [`block`] the layouts of their blocks.
 //! * [`Snapshot`] is a stable text of a file for golden-file tests.
 
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!(
+    "files of many gigabytes are mapped, and their sizes held in usize: briq needs a 64-bit target"
+);
+
 pub mod block;
 mod error;
 mod escape;

@@ -8,12 +8,14 @@
 //! is below 2^31 for any bytes, and is rounded at most once (`1`) when it becomes a float. It is multiplied by up to
 //! three scales (`3`), the minimum's part is added (`1`), and the result is added to what came before: as often as a
 //! block gives floats (`terms` times `blocks`), and for the sums that are carried on side by side, at most eight in a
-//! lane and eight lanes, in any order (`8`). On the other side, decoding a weight `step * quant + minimum` rounds at
-//! most once (`1`; all products of decoding fit 24 bits), and the sums in double precision stay below a further `u`.
+//! lane and eight lanes, in any order (`8`). Where a quant of an activation is -128, the row is multiplied as two rows
+//! whose magnitudes add up to its own, and their products are added (`1`). On the other side, decoding a weight
+//! `step * quant + minimum` rounds at most once (`1`; all products of decoding fit 24 bits), and the sums in double
+//! precision stay below a further `u`.
 //! Hence no term passes through more than
 //!
 //! ```text
-//! n = terms * blocks + 15      quantized types
+//! n = terms * blocks + 16      quantized types
 //! n = elements / 64 + 72       F32, F16, BF16: 64 sums side by side, and up to 63 elements behind them
 //! ```
 //!
@@ -75,7 +77,7 @@ pub fn bound(ty: TensorType, row: &[u8], activations: &Activations) -> Result<f6
 
     let blocks = weights.len() as f64 / ty.block_elements() as f64;
     let roundings = match ty.is_quantized() {
-        true => terms_per_block(ty) * blocks + 15.0,
+        true => terms_per_block(ty) * blocks + 16.0,
         false => (weights.len() / 64 + 72) as f64,
     };
     let relative = roundings * UNIT / (1.0 - roundings * UNIT);

@@ -1,5 +1,6 @@
 //! `cargo x`: the project's own chores.
 
+mod fixtures;
 mod fuzz;
 mod miri;
 mod peers;
@@ -22,6 +23,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Write the containers under fixtures/ that tools/fixtures describes and the folder lacks.
+    Fixtures {
+        /// Write nothing; fail when the folder is not what tools/fixtures describes.
+        #[arg(long)]
+        check: bool,
+    },
     /// Call the libraries with arbitrary bytes, target by target.
     ///
     /// With a nightly compiler, cargo-fuzz and a C++ compiler libFuzzer chooses the bytes; otherwise chance does.
@@ -32,13 +39,13 @@ enum Chore {
         /// The targets to run; all of them when none is named.
         targets: Vec<String>,
     },
-    /// Follow the reader, the writer and the plain encoders with Miri, which needs a nightly compiler.
+    /// Follow the reader, the writer, the plain encoders and the plain kernels with Miri, which needs a nightly compiler.
     Miri,
     /// Compare briq with the runtimes that read its files.
     ///
     /// Installs the packages pinned under tools/peers into target/peers, builds briq and runs the checks.
     Peers {
-        /// The checks to run; all but `race` when none is named. A name that is none lists those there are.
+        /// The checks to run; all but `race` and `kernels` when none is named. A name that is none lists those there are.
         checks: Vec<String>,
         /// Further checkpoints for the check `families`: a folder that holds, for each, a folder with the checkpoint
         /// in `hf/` and what transformers computes with it in `expected.json`.
@@ -61,6 +68,7 @@ enum Chore {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().chore {
+        Chore::Fixtures { check } => fixtures::run(check),
         Chore::Fuzz { minutes, targets } => fuzz::run(minutes, &targets),
         Chore::Miri => miri::run(),
         Chore::Peers { checks, hf } => peers::run(&checks, hf.as_deref()),

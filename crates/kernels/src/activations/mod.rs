@@ -11,6 +11,9 @@ use zerocopy::{FromBytes, FromZeros, IntoBytes};
 use crate::error::Error;
 pub(crate) use tile::{Tile, Tiled};
 
+/// Tiles that are encoded at a time: enough for all lanes of the encoders, and still in the first cache.
+const TILES: usize = 16;
+
 /// One row of activations, encoded.
 ///
 /// What is kept is not the blocks but what kernels read: scales and sums apart from the quants, and floats widened.
@@ -24,8 +27,10 @@ pub struct Activations {
     tiles: Vec<Tile>,
     /// Where it is not: rounded to the type, and widened again.
     floats: Vec<f32>,
-    /// Whether a quant is -128, which encoders make of no finite activation.
-    lowest: bool,
+    /// Where a quant is -128, whose sign cannot be turned in a byte: two rows without that add up to this one. Empty
+    /// where none is. Encoders make -128 of no finite activation: a scale is the largest magnitude over 127, so that an
+    /// activation over it is at most 127 and a few roundings, or no number at all, whose quant is zero.
+    apart: [Vec<Tile>; 2],
 }
 
 impl Activations {
@@ -49,9 +54,9 @@ impl Activations {
             return Err(partial(self.ty, row.len(), "activations", block));
         }
         match self.ty {
-            TensorType::Q8_0 => self.encode_tiles::<Q8_0, 8>(row),
-            TensorType::Q8_1 => self.encode_tiles::<Q8_1, 8>(row),
-            TensorType::Q8_K => self.encode_tiles::<Q8_K, 1>(row),
+            TensorType::Q8_0 => self.encode_tiles::<Q8_0, { 8 * TILES }>(row),
+            TensorType::Q8_1 => self.encode_tiles::<Q8_1, { 8 * TILES }>(row),
+            TensorType::Q8_K => self.encode_tiles::<Q8_K, TILES>(row),
             TensorType::F16 => self.set_floats(row.iter().map(|&float| Half::from_f32(float).to_f32())),
             TensorType::BF16 => self.set_floats(row.iter().map(|&float| BF16::from_f32(float).to_f32())),
             _ => self.set_floats(row.iter().copied()),
@@ -67,9 +72,9 @@ impl Activations {
     pub fn from_blocks(ty: TensorType, bytes: &[u8]) -> Result<Self, Error> {
         let mut activations = Self::empty(ty)?;
         match ty {
-            TensorType::Q8_0 => activations.set_tiles::<Q8_0>(whole(bytes)?, 8),
-            TensorType::Q8_1 => activations.set_tiles::<Q8_1>(whole(bytes)?, 8),
-            TensorType::Q8_K => activations.set_tiles::<Q8_K>(whole(bytes)?, 1),
+            TensorType::Q8_0 => activations.set_tiles::<Q8_0>(whole(bytes)?),
+            TensorType::Q8_1 => activations.set_tiles::<Q8_1>(whole(bytes)?),
+            TensorType::Q8_K => activations.set_tiles::<Q8_K>(whole(bytes)?),
             TensorType::F16 => {
                 activations.set_floats(whole::<F16>(bytes)?.iter().map(|float| float.to_f32()))
             }
@@ -152,9 +157,10 @@ impl Activations {
         &self.floats
     }
 
-    /// Whether a quant is -128: its sign cannot be turned in a byte, and the kernels without vectors take over.
-    pub(crate) fn has_lowest(&self) -> bool {
-        self.lowest
+    /// Two rows of tiles without a quant of -128 that add up to this one, where one is in it.
+    pub(crate) fn apart(&self) -> Option<[&[Tile]; 2]> {
+        let [most, rest] = &self.apart;
+        (!most.is_empty()).then_some([most, rest])
     }
 
     /// What the blocks state as the sum of each 32 activations, in the type whose kernels take it.
@@ -166,34 +172,44 @@ impl Activations {
     fn empty(ty: TensorType) -> Result<Self, Error> {
         use TensorType::{BF16, F16, F32, Q8_0, Q8_1, Q8_K};
         match ty {
-            F32 | F16 | BF16 | Q8_0 | Q8_1 | Q8_K => {
-                Ok(Self { ty, elements: 0, tiles: Vec::new(), floats: Vec::new(), lowest: false })
-            }
+            F32 | F16 | BF16 | Q8_0 | Q8_1 | Q8_K => Ok(Self {
+                ty,
+                elements: 0,
+                tiles: Vec::new(),
+                floats: Vec::new(),
+                apart: [Vec::new(), Vec::new()],
+            }),
             _ => Err(Error::NoActivations { ty }),
         }
     }
 
-    /// Encodes tile by tile; `PER_TILE` blocks fit one.
-    fn encode_tiles<B: Encode + Tiled + FromZeros, const PER_TILE: usize>(&mut self, row: &[f32]) {
+    /// Encodes a few tiles at a time, which `BLOCKS` blocks fill.
+    fn encode_tiles<B: Encode + Tiled + FromZeros, const BLOCKS: usize>(&mut self, row: &[f32]) {
         self.elements = row.len();
-        self.lowest = false;
         self.tiles.resize(row.len().div_ceil(256), Tile::ZERO);
-        let mut blocks = [B::new_zeroed(); PER_TILE];
-        for (tile, row) in self.tiles.iter_mut().zip(row.chunks(256)) {
+        let mut lowest = false;
+        let mut blocks = [B::new_zeroed(); BLOCKS];
+        for (tiles, row) in self.tiles.chunks_mut(TILES).zip(row.chunks(256 * TILES)) {
             let blocks = &mut blocks[..row.len() / B::ELEMENTS];
             B::encode_row(row, None, blocks);
-            B::fill(blocks, tile);
-            self.lowest |= tile.quants.contains(&i8::MIN);
+            lowest |= tile::fill(blocks, tiles);
         }
+        self.set_apart(lowest);
     }
 
-    fn set_tiles<B: Block + Tiled>(&mut self, blocks: &[B], per_tile: usize) {
+    fn set_tiles<B: Tiled>(&mut self, blocks: &[B]) {
         self.elements = blocks.len() * B::ELEMENTS;
-        self.tiles.resize(blocks.len().div_ceil(per_tile), Tile::ZERO);
-        for (tile, blocks) in self.tiles.iter_mut().zip(blocks.chunks(per_tile)) {
-            B::fill(blocks, tile);
+        self.tiles.resize(self.elements.div_ceil(256), Tile::ZERO);
+        let lowest = tile::fill(blocks, &mut self.tiles);
+        self.set_apart(lowest);
+    }
+
+    fn set_apart(&mut self, lowest: bool) {
+        let apart = if lowest { self.tiles.as_slice() } else { &[] };
+        for (side, tiles) in self.apart.iter_mut().enumerate() {
+            tiles.clear();
+            tiles.extend(apart.iter().map(|tile| tile.apart()[side]));
         }
-        self.lowest = self.tiles.iter().any(|tile| tile.quants.contains(&i8::MIN));
     }
 
     fn set_floats(&mut self, floats: impl ExactSizeIterator<Item = f32>) {

@@ -1,6 +1,9 @@
 //! 256 activations as kernels read them: what a block holds, unpacked, and what follows from it.
 
-use briq_format::block::{Q8_0, Q8_1, Q8_K};
+use briq_format::block::{Block, Q8_0, Q8_1, Q8_K};
+use briq_format::scalar::F16;
+
+use crate::simd::{Cpu, Simd, Work, run};
 
 /// 256 quantized activations; at the end of a row fewer, and then zeros.
 ///
@@ -50,44 +53,209 @@ impl Tile {
             *sum = i32::from(*a) + i32::from(*b);
         }
     }
+
+    /// As [`sum_up`](Self::sum_up).
+    #[inline(always)]
+    fn sum_up_with<S: Simd>(&mut self, simd: S) {
+        let (mut fours, mut first_fours) = ([simd.zero(); 8], [simd.zero(); 8]);
+        for run in 0..8 {
+            let quants = simd.load_signed(&self.quants_32()[run]);
+            fours[run] = simd.add_dot(simd.zero(), simd.splat(1), quants);
+            first_fours[run] = simd.halves(fours[run], simd.zero());
+        }
+        let negative = simd.subtract(simd.zero(), simd.sum_eight(fours));
+        let first = simd.subtract(simd.zero(), simd.sum_eight(first_fours));
+        let last = simd.subtract(negative, first);
+        simd.store_ints(negative, &mut self.negative_sums);
+        simd.store_words(simd.alternate_words(first, last), &mut self.negative_sums_16);
+    }
+
+    /// Whether a quant is -128.
+    #[inline(always)]
+    fn has_lowest(&self) -> bool {
+        // Without a way out in the middle this is a few comparisons of vectors.
+        let mut lowest = false;
+        for quant in self.quants {
+            lowest |= quant == i8::MIN;
+        }
+        lowest
+    }
+
+    /// Two tiles without a quant of -128 that add up to this one: such quants are -127 and -1 there.
+    pub(super) fn apart(&self) -> [Self; 2] {
+        let (mut most, mut rest) = (*self, Self { scales: self.scales, ..Self::ZERO });
+        for (most, rest) in most.quants.iter_mut().zip(&mut rest.quants) {
+            if *most == i8::MIN {
+                (*most, *rest) = (-127, -1);
+            }
+        }
+        most.sum_up();
+        rest.sum_up();
+        [most, rest]
+    }
+}
+
+/// Fills tiles from blocks, each from as many as fit it; whether a quant is -128.
+pub(super) fn fill<B: Tiled>(blocks: &[B], tiles: &mut [Tile]) -> bool {
+    run(Cpu::best(), Fill { blocks, tiles })
+}
+
+struct Fill<'a, B> {
+    blocks: &'a [B],
+    tiles: &'a mut [Tile],
+}
+
+impl<B: Tiled> Work for Fill<'_, B> {
+    type Output = bool;
+
+    fn scalar(self) -> bool {
+        let mut lowest = false;
+        for (tile, blocks) in self.tiles.iter_mut().zip(self.blocks.chunks(256 / B::ELEMENTS)) {
+            *tile = Tile::ZERO;
+            if let Some([scales, sums]) = B::fill(blocks, tile) {
+                tile.scales = scales.map(|bits| F16::from_bits(bits).to_f32());
+                tile.stated_sums = sums.map(|bits| F16::from_bits(bits).to_f32());
+            }
+            tile.sum_up();
+            lowest |= tile.has_lowest();
+        }
+        lowest
+    }
+
+    #[inline(always)]
+    fn vector<S: Simd>(self, simd: S) -> bool {
+        let mut lowest = false;
+        for (tile, blocks) in self.tiles.iter_mut().zip(self.blocks.chunks(256 / B::ELEMENTS)) {
+            *tile = Tile::ZERO;
+            if let Some([scales, sums]) = B::fill(blocks, tile) {
+                simd.store_floats(simd.load_halves(&scales), &mut tile.scales);
+                simd.store_floats(simd.load_halves(&sums), &mut tile.stated_sums);
+            }
+            tile.sum_up_with(simd);
+            lowest |= tile.has_lowest();
+        }
+        lowest
+    }
 }
 
 /// A block of activations that a tile holds one of, or several.
-pub(crate) trait Tiled: Copy {
-    /// Writes at most as many blocks as fit a tile, after which it is complete.
-    fn fill(blocks: &[Self], tile: &mut Tile);
+pub(crate) trait Tiled: Block {
+    /// Writes the quants of at most as many blocks as fit a tile of zeros. The scales and the sums that they state are
+    /// given back as the bits of half-precision numbers, or written where they are no such numbers.
+    fn fill(blocks: &[Self], tile: &mut Tile) -> Option<[[u16; 8]; 2]>;
 }
 
 impl Tiled for Q8_0 {
-    fn fill(blocks: &[Self], tile: &mut Tile) {
-        *tile = Tile::ZERO;
+    #[inline(always)]
+    fn fill(blocks: &[Self], tile: &mut Tile) -> Option<[[u16; 8]; 2]> {
+        let mut scales = [0; 8];
         for (i, (block, quants)) in blocks.iter().zip(tile.quants.as_chunks_mut::<32>().0).enumerate() {
             *quants = block.quants;
-            tile.scales[i] = block.scale.to_f32();
+            scales[i] = block.scale.to_bits();
         }
-        tile.sum_up();
+        Some([scales, [0; 8]])
     }
 }
 
 impl Tiled for Q8_1 {
-    fn fill(blocks: &[Self], tile: &mut Tile) {
-        *tile = Tile::ZERO;
+    #[inline(always)]
+    fn fill(blocks: &[Self], tile: &mut Tile) -> Option<[[u16; 8]; 2]> {
+        let (mut scales, mut sums) = ([0; 8], [0; 8]);
         for (i, (block, quants)) in blocks.iter().zip(tile.quants.as_chunks_mut::<32>().0).enumerate() {
             *quants = block.quants;
-            tile.scales[i] = block.scale.to_f32();
-            tile.stated_sums[i] = block.scaled_sum.to_f32();
+            (scales[i], sums[i]) = (block.scale.to_bits(), block.scaled_sum.to_bits());
         }
-        tile.sum_up();
+        Some([scales, sums])
     }
 }
 
 impl Tiled for Q8_K {
-    fn fill(blocks: &[Self], tile: &mut Tile) {
-        *tile = Tile::ZERO;
+    #[inline(always)]
+    fn fill(blocks: &[Self], tile: &mut Tile) -> Option<[[u16; 8]; 2]> {
         if let Some(block) = blocks.first() {
             tile.quants = block.quants;
             tile.scales = [block.scale.get(); 8];
         }
-        tile.sum_up();
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use briq_codec::Isa;
+    use briq_format::TensorType;
+    use proptest::prelude::*;
+    use zerocopy::FromBytes;
+
+    use super::*;
+    use crate::Activations;
+
+    fn check<B: Tiled>(bytes: &[u8]) {
+        let blocks = <[B]>::ref_from_prefix_with_elems(bytes, bytes.len() / size_of::<B>()).unwrap().0;
+        let tiles = |isa| {
+            let mut tiles = vec![Tile::ZERO; (blocks.len() * B::ELEMENTS).div_ceil(256)];
+            let lowest = run(Cpu::new(isa), Fill { blocks, tiles: &mut tiles });
+            (lowest, tiles)
+        };
+        let (lowest, expected) = tiles("scalar".parse().unwrap());
+        for isa in Isa::available() {
+            let (found_lowest, found) = tiles(isa);
+            assert_eq!(found_lowest, lowest, "{isa}");
+            for (found, expected) in found.iter().zip(&expected) {
+                // Floats of arbitrary bytes may be NaN.
+                let bits =
+                    |tile: &Tile| [tile.scales, tile.stated_sums].map(|floats| floats.map(f32::to_bits));
+                assert_eq!(bits(found), bits(expected), "{isa}");
+                assert_eq!(
+                    (found.quants, found.negative_sums),
+                    (expected.quants, expected.negative_sums),
+                    "{isa}"
+                );
+                assert_eq!(found.negative_sums_16, expected.negative_sums_16, "{isa}");
+            }
+        }
+        for (place, tile) in expected.iter().enumerate() {
+            for run in 0..8 {
+                let sum = |quants: &[i8]| quants.iter().map(|&quant| i32::from(quant)).sum::<i32>();
+                assert_eq!(tile.negative_sums[run], -sum(&tile.quants_32()[run]), "tile {place}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_tile_is_the_same_with_every_instruction_set(bytes in proptest::collection::vec(any::<u8>(), 34..900)) {
+            check::<Q8_0>(&bytes);
+            check::<Q8_1>(&bytes);
+            check::<Q8_K>(&bytes);
+        }
+
+        #[test]
+        fn no_finite_activation_becomes_the_lowest_byte(
+            bits in proptest::collection::vec(any::<u32>(), 256),
+            exponent in 0_u32..255,
+        ) {
+            for near in [false, true] {
+                let finite = |&bits: &u32| {
+                    let exponent = if near { exponent } else { (bits >> 8) % 255 };
+                    f32::from_bits(bits & 0x807F_FFFF | exponent << 23)
+                };
+                let row: Vec<f32> = bits.iter().map(finite).collect();
+                for ty in [TensorType::Q8_0, TensorType::Q8_1, TensorType::Q8_K] {
+                    prop_assert!(Activations::encode(ty, &row).unwrap().apart().is_none(), "{}", ty);
+                }
+            }
+        }
+
+        #[test]
+        fn parts_add_up_to_the_whole_without_its_lowest_bytes(quants in proptest::collection::vec(any::<i8>(), 256)) {
+            let mut whole = Tile::ZERO;
+            whole.quants.copy_from_slice(&quants);
+            let [most, rest] = whole.apart();
+            for (i, quant) in whole.quants.into_iter().enumerate() {
+                prop_assert_eq!(i16::from(most.quants[i]) + i16::from(rest.quants[i]), i16::from(quant));
+                prop_assert!(most.quants[i] > i8::MIN && rest.quants[i] > i8::MIN);
+            }
+        }
     }
 }

@@ -20,6 +20,9 @@ pub(super) trait Eighth: Block + FromZeros + Quants<32> {
     /// Whether [`Eighth::codes`] gives the second 16 codes as [`Simd::load_raised_nibbles`] does.
     const RAISED: bool = false;
 
+    /// Whether [`Eighth::minimums`] gives some.
+    const HAS_MINIMUM: bool = false;
+
     /// What a block adds to a row's product: `products` are those of its quants, the rest is of the activations.
     fn term(&self, products: f32, scale: f32, stated_sum: f32) -> f32;
 
@@ -43,10 +46,16 @@ pub(super) trait Eighth: Block + FromZeros + Quants<32> {
     /// The codes of a block.
     fn codes<S: Simd>(&self, simd: S, shared: Self::Shared<S>) -> S::Ints;
 
-    /// Ints that sum to the product of a block's codes with 32 quants.
+    /// The codes of a block, none of them raised.
     #[inline(always)]
-    fn dot<S: Simd>(simd: S, codes: S::Ints, quants: S::Ints) -> S::Ints {
-        simd.add_dot(simd.zero(), codes, quants)
+    fn plain_codes<S: Simd>(&self, simd: S, shared: Self::Shared<S>) -> S::Ints {
+        self.codes(simd, shared)
+    }
+
+    /// Adds the sums of four neighbouring products of codes with quants to the ints.
+    #[inline(always)]
+    fn add_dot<S: Simd>(simd: S, ints: S::Ints, codes: S::Ints, quants: S::Ints) -> S::Ints {
+        simd.add_dot(ints, codes, quants)
     }
 
     /// What is added because codes are not centred, from the sums of quants with the sign turned.
@@ -104,7 +113,7 @@ fn add<B: Eighth, S: Simd, const C: usize>(
         let tile = tiles[c];
         let mut products = [simd.zero(); 8];
         unrolled!(k in 0 1 2 3 4 5 6 7 => {
-            products[k] = B::dot(simd, codes[k], super::quants(simd, tile, k));
+            products[k] = B::add_dot(simd, simd.zero(), codes[k], super::quants(simd, tile, k));
         });
         let products = match B::RAISED {
             true => simd.sum_raised(products),

@@ -3,11 +3,11 @@
 use briq_format::TensorType;
 use briq_format::block::{BF16, Block, F16, F32};
 
-use super::Dot;
+use super::{Dot, rows};
 use crate::simd::Simd;
 
 /// A float that widens to single precision without rounding.
-trait Float: Block {
+pub(super) trait Float: Block {
     fn widen(self) -> f32;
 
     /// Eight of them.
@@ -73,6 +73,13 @@ macro_rules! floats {
             #[inline(always)]
             fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[f32]; C]) -> [f32; C] {
                 dot(simd, row, columns)
+            }
+
+            const HAS_ROWS: bool = true;
+
+            #[inline(always)]
+            fn rows<S: Simd>(simd: S, rows: [&[Self]; rows::ROWS], column: &[f32]) -> [f32; rows::ROWS] {
+                rows::dot(simd, rows, column)
             }
         })*
     };

@@ -56,7 +56,7 @@ impl Dot for IQ4_XS {
             for c in 0..C {
                 let mut products = [simd.zero(); 8];
                 unrolled!(run in 0 1 2 3 4 5 6 7 => {
-                    products[run] = simd.biased_dot(levels[run], quants(simd, tiles[c], run));
+                    products[run] = simd.add_biased_dot(simd.zero(), levels[run], quants(simd, tiles[c], run));
                 });
                 let negative_sums = simd.load_ints(&tiles[c].negative_sums);
                 let products = simd.unbias(simd.sum_eight(products), negative_sums);

@@ -6,6 +6,7 @@ use briq_format::block::{IQ4_NL, MXFP4};
 
 use super::Dot;
 use super::eight::{self, Eighth};
+use super::panel;
 use super::small::eighths;
 use crate::activations::Tile;
 use crate::simd::Simd;
@@ -34,8 +35,8 @@ impl Eighth for IQ4_NL {
         simd.look_up(table, simd.load_nibbles(&self.quants))
     }
     #[inline(always)]
-    fn dot<S: Simd>(simd: S, codes: S::Ints, quants: S::Ints) -> S::Ints {
-        simd.biased_dot(codes, quants)
+    fn add_dot<S: Simd>(simd: S, ints: S::Ints, codes: S::Ints, quants: S::Ints) -> S::Ints {
+        simd.add_biased_dot(ints, codes, quants)
     }
     #[inline(always)]
     fn zero_point<S: Simd>(simd: S, products: S::Ints, negative_sums: S::Ints) -> S::Ints {

@@ -5,6 +5,7 @@ use briq_format::block::{Q4_0, Q4_1, Q5_0, Q5_1, Q8_0};
 
 use super::Dot;
 use super::eight::{self, Eighth};
+use super::panel;
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -22,6 +23,19 @@ macro_rules! eighths {
             #[inline(always)]
             fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
                 eight::dot(simd, row, columns)
+            }
+
+            const HAS_PANEL: bool = true;
+
+            #[inline(always)]
+            fn panel<S: Simd>(
+                simd: S,
+                rows: &[Self],
+                row_blocks: usize,
+                columns: [&[Tile]; panel::COLUMNS],
+                sums: &mut panel::Sums,
+            ) {
+                panel::multiply(simd, rows, row_blocks, columns, sums);
             }
         })*
     };
@@ -55,6 +69,10 @@ impl Eighth for Q4_0 {
         simd.load_raised_nibbles(&self.quants)
     }
     #[inline(always)]
+    fn plain_codes<S: Simd>(&self, simd: S, (): ()) -> S::Ints {
+        simd.load_nibbles(&self.quants)
+    }
+    #[inline(always)]
     fn zero_point<S: Simd>(simd: S, products: S::Ints, negative_sums: S::Ints) -> S::Ints {
         // A code is the weight plus 8.
         simd.add(products, simd.shift_left_ints::<3>(negative_sums))
@@ -64,6 +82,8 @@ impl Eighth for Q4_0 {
 /// What a block has that begins with a scale and a minimum: no zero point.
 macro_rules! with_minimum {
     () => {
+        const HAS_MINIMUM: bool = true;
+
         fn term(&self, products: f32, scale: f32, stated_sum: f32) -> f32 {
             self.scale.to_f32() * scale * products + self.minimum.to_f32() * stated_sum
         }
@@ -92,6 +112,10 @@ impl Eighth for Q4_1 {
     #[inline(always)]
     fn codes<S: Simd>(&self, simd: S, (): ()) -> S::Ints {
         simd.load_raised_nibbles(&self.quants)
+    }
+    #[inline(always)]
+    fn plain_codes<S: Simd>(&self, simd: S, (): ()) -> S::Ints {
+        simd.load_nibbles(&self.quants)
     }
 }
 
@@ -147,8 +171,8 @@ impl Eighth for Q8_0 {
         simd.bias(simd.load_signed(&self.quants))
     }
     #[inline(always)]
-    fn dot<S: Simd>(simd: S, codes: S::Ints, quants: S::Ints) -> S::Ints {
-        simd.biased_dot(codes, quants)
+    fn add_dot<S: Simd>(simd: S, ints: S::Ints, codes: S::Ints, quants: S::Ints) -> S::Ints {
+        simd.add_biased_dot(ints, codes, quants)
     }
     #[inline(always)]
     fn zero_point<S: Simd>(simd: S, products: S::Ints, negative_sums: S::Ints) -> S::Ints {

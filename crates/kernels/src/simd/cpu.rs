@@ -19,9 +19,6 @@ enum Kind {
 }
 
 impl Cpu {
-    /// One number at a time.
-    pub(crate) const SCALAR: Self = Self(Kind::Scalar);
-
     /// What kernels use under `isa`. AVX2 comes with FMA, F16C and the instructions on bits, AVX-512 also with VNNI and
     /// GFNI; a processor without these takes the next narrower instruction set. All that [`run`] enables is asked for
     /// here, whatever `isa` has proved, so that its proof is in one place.

@@ -23,8 +23,12 @@ pub(crate) trait Simd: Copy {
 
     fn load(self, bytes: &[u8; 32]) -> Self::Ints;
     fn load_signed(self, bytes: &[i8; 32]) -> Self::Ints;
+    fn store(self, bytes: Self::Ints, to: &mut [u8; 32]);
+    fn store_signed(self, bytes: Self::Ints, to: &mut [i8; 32]);
     fn load_words(self, words: &[i16; 16]) -> Self::Ints;
     fn load_ints(self, ints: &[i32; 8]) -> Self::Ints;
+    fn store_ints(self, ints: Self::Ints, to: &mut [i32; 8]);
+    fn store_words(self, words: Self::Ints, to: &mut [i16; 16]);
     /// The same 16 bytes twice.
     fn load_twice(self, bytes: &[u8; 16]) -> Self::Ints;
     /// 32 codes of 4 bits: the low nibbles, then the high ones.
@@ -69,6 +73,8 @@ pub(crate) trait Simd: Copy {
     /// Rounds down.
     fn shift_right_ints<const BITS: i32>(self, ints: Self::Ints) -> Self::Ints;
     fn shift_left_ints<const BITS: i32>(self, ints: Self::Ints) -> Self::Ints;
+    /// The lower words of the ints of `a` and `b` in turn.
+    fn alternate_words(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
     /// The first 16 bytes of `a`, then the last 16 of `b`.
     fn halves(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
     /// All bits where an unsigned byte is larger than `limit`, else none.
@@ -101,11 +107,13 @@ pub(crate) trait Simd: Copy {
 
     /// What weights and tables of weights go through before [`biased_dot`](Self::biased_dot).
     fn bias(self, signed: Self::Ints) -> Self::Ints;
-    /// Ints that sum to the dot product of 32 biased weights with 32 signed bytes, none of them -128, up to what
-    /// [`unbias`](Self::unbias) adds.
-    fn biased_dot(self, biased: Self::Ints, signed: Self::Ints) -> Self::Ints;
+    /// Adds sums of four neighbouring products to the ints: biased weights with signed bytes, none of them -128, up to
+    /// what [`unbias`](Self::unbias) adds.
+    fn add_biased_dot(self, ints: Self::Ints, biased: Self::Ints, signed: Self::Ints) -> Self::Ints;
     /// Takes off what the bias has added to eight dot products, from the sums of the signed bytes with the sign turned.
     fn unbias(self, products: Self::Ints, negative_sums: Self::Ints) -> Self::Ints;
+    /// Register `i` holds int `i` of each of the eight.
+    fn transpose(self, registers: [Self::Ints; 8]) -> [Self::Ints; 8];
     /// The sum of the ints of each of eight registers.
     fn sum_eight(self, registers: [Self::Ints; 8]) -> Self::Ints;
     /// As [`sum_eight`](Self::sum_eight), of products with [raised nibbles](Self::load_raised_nibbles).
@@ -128,6 +136,8 @@ pub(crate) trait Simd: Copy {
     fn high_halves(self, ints: Self::Ints) -> Self::Floats;
     /// A half-precision number, by its bits.
     fn half(self, bits: u16) -> f32;
+    /// The bits of the floats.
+    fn float_bits(self, floats: Self::Floats) -> Self::Ints;
     /// The floats with these bits.
     fn reinterpret(self, ints: Self::Ints) -> Self::Floats;
     fn multiply(self, a: Self::Floats, b: Self::Floats) -> Self::Floats;

@@ -6,6 +6,7 @@ mod edits;
 mod encode;
 mod families;
 mod files;
+mod kernels;
 mod limits;
 mod minilm;
 mod race;
@@ -45,6 +46,14 @@ pub(crate) const CHECKS: &[Check] = &[
     check("edits", "a record that other tools carry along is stale, and no damage", edits::run),
     check("limits", "memory and time stay within their limits", limits::run),
     check("race-short", "a file of 31 million weights becomes what llama.cpp makes of it", race::run_small),
+    Check {
+        on_request: true,
+        ..check(
+            "kernels",
+            "kernels give the products of ggml and candle, and how fast all three are",
+            kernels::run,
+        )
+    },
     Check {
         on_request: true,
         ..check("race", "the same with 301 million weights, and how long both take", race::run)

@@ -6,6 +6,7 @@
 
 mod data;
 mod figures;
+mod line;
 mod products;
 mod rounds;
 mod workbench;

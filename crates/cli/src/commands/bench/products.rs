@@ -9,10 +9,10 @@ use briq_codec::{Isa, can_encode};
 use briq_format::TensorType;
 use briq_kernels::{Activations, Matrix, dot, matmul, matvec, partner};
 use rayon::prelude::*;
-use serde::Serialize;
 use serde_json::json;
 
 use super::data;
+use super::line::{Line, Measured};
 use crate::args::{Bench, Work};
 use crate::commands::{print_json, stdout};
 use crate::peer::Kernels;
@@ -25,29 +25,14 @@ const MIN_ROUNDS: usize = 3;
 const TURN_BYTES: usize = 16 << 20;
 
 /// Where weights are, and bytes of them that are sure to be there on today's processors.
-const PLACES: [(&str, usize); 4] =
-    [("L1", 16 << 10), ("L2", 384 << 10), ("L3", 8 << 20), ("memory", 192 << 20)];
+const PLACES: [(&str, usize); 4] = [("L1", 16 << 10), ("L2", 384 << 10), ("L3", 8 << 20), ("memory", MEMORY)];
 
-/// Rows of matrices: those of a feed-forward layer, and more than caches hold.
+/// Rows of matrices: those of a feed-forward layer, and four times as many.
 const ROWS: [usize; 2] = [14_336, 57_344];
 
-#[derive(Serialize)]
-struct Line {
-    #[serde(rename = "type")]
-    name: &'static str,
-    /// The cache that holds the weights, or the rows of the matrix.
-    place: String,
-    weights_per_second: f64,
-    /// Of weights alone.
-    bytes_per_second: f64,
-    /// Reading the same bytes with as many threads.
-    read_bytes_per_second: Option<f64>,
-    peer_weights_per_second: Option<f64>,
-    /// Ours divided by theirs.
-    ratio: Option<f64>,
-    /// The largest difference of the products over the largest product.
-    difference: Option<f64>,
-}
+/// Bytes of weights that no cache holds. A vector is multiplied with as many matrices, one after the other like the
+/// layers of a model: a single one might stay in the last cache from round to round.
+const MEMORY: usize = 192 << 20;
 
 /// Measures the types, and prints a line for each size.
 pub(super) fn run(work: Work, types: &[TensorType], args: &Bench) -> Result<()> {
@@ -59,31 +44,19 @@ pub(super) fn run(work: Work, types: &[TensorType], args: &Bench) -> Result<()> 
         let against = peer.as_ref().map(|peer| format!(", against {}", peer.name())).unwrap_or_default();
         let plural = if args.threads == 1 { "" } else { "s" };
         writeln!(out, "{}, {} thread{plural}{against}, best of the rounds", Isa::best(), args.threads)?;
-        writeln!(
-            out,
-            "{:8} {:>8} {:>9} {:>8} {:>8} {:>9} {:>6} {:>10}",
-            "type", "size", "Mw/s", "GB/s", "of read", "peer Mw/s", "ratio", "difference"
-        )?;
+        Line::print_heading(&mut out)?;
         out.flush()?;
     }
     let mut lines = Vec::new();
     for &ty in types {
-        let sizes: Vec<(String, usize)> = match work {
-            Work::Dot => PLACES
-                .iter()
-                .map(|&(name, bytes)| (name.to_owned(), (bytes / data::row_bytes(ty)).max(1)))
-                .collect(),
-            Work::Matmul => vec![(ROWS[0].to_string(), ROWS[0])],
-            _ => ROWS.map(|rows| (rows.to_string(), rows)).into(),
-        };
-        for (place, rows) in sizes {
-            let weights = weights(ty, rows)?;
+        for Size { place, rows, matrices } in sizes(work, ty, args.weights) {
+            let weights = weights(ty, matrices * rows)?;
             let peer = peer.as_ref();
             let line = match work {
                 Work::Dot => dots(ty, place, &weights, peer)?,
                 _ => {
                     let batch = if work == Work::Matmul { args.batch.into() } else { 1 };
-                    products(ty, place, &weights, batch, &pool, peer)?
+                    products(ty, place, &weights, matrices, batch, &pool, peer)?
                 }
             };
             if !args.json {
@@ -97,6 +70,33 @@ pub(super) fn run(work: Work, types: &[TensorType], args: &Bench) -> Result<()> 
         print_json(&json!({ "isa": Isa::best().name(), "threads": args.threads, "lines": lines }))?;
     }
     Ok(())
+}
+
+/// What is multiplied for a line.
+struct Size {
+    place: String,
+    /// Rows of a matrix.
+    rows: usize,
+    matrices: usize,
+}
+
+/// The lines of a type; one, if the command line names a number of weights.
+fn sizes(work: Work, ty: TensorType, weights: Option<u32>) -> Vec<Size> {
+    let of_rows = |rows: usize, matrices| Size { place: rows.to_string(), rows, matrices };
+    if let Some(weights) = weights {
+        return vec![of_rows((weights as usize).div_ceil(data::ROW), 1)];
+    }
+    let place = |&(name, bytes): &(&str, usize)| Size {
+        place: name.to_owned(),
+        rows: (bytes / data::row_bytes(ty)).max(1),
+        matrices: 1,
+    };
+    let layers = |rows: usize| of_rows(rows, MEMORY.div_ceil(rows * data::row_bytes(ty)));
+    match work {
+        Work::Dot => PLACES.iter().map(place).collect(),
+        Work::Matmul => vec![of_rows(ROWS[0], 1)],
+        _ => ROWS.map(layers).into(),
+    }
 }
 
 /// Rows of ordinary weights, the same few over and over.
@@ -169,114 +169,90 @@ fn dots(ty: TensorType, place: String, weights: &[u8], peer: Option<&Kernels>) -
             Ok(())
         },
     ])?;
-    let their = theirs_dot.is_some().then_some((their_time / repeats as f64, &theirs[..]));
-    Ok(Line::new(ty, place, weights.len(), 1, our_time / repeats as f64, None, &ours, their))
+    let measured = Measured {
+        ty,
+        matrices: 1,
+        bytes: weights.len(),
+        batch: 1,
+        ours: our_time / repeats as f64,
+        read: None,
+        products: &ours,
+        theirs: theirs_dot.is_some().then_some((their_time / repeats as f64, &theirs)),
+    };
+    Ok(Line::new(place, &measured))
 }
 
-/// Bytes that a thread reads at a time.
-const PIECE: usize = 1 << 20;
+/// Bytes that a thread reads at a time, as kernels do.
+const PIECE: usize = 256 << 10;
 
-/// All rows with a batch of vectors, on all threads.
+/// All rows of each matrix with a batch of vectors, on all threads.
 fn products(
     ty: TensorType,
     place: String,
     weights: &[u8],
+    matrices: usize,
     batch: usize,
     pool: &rayon::ThreadPool,
     peer: Option<&Kernels>,
 ) -> Result<Line> {
-    let matrix = Matrix::new(ty, weights, data::ROW)?;
+    let threads = pool.current_num_threads();
+    let each = || weights.chunks_exact(weights.len() / matrices);
+    let matrices = each().map(|bytes| Matrix::new(ty, bytes, data::ROW)).collect::<Result<Vec<_>, _>>()?;
     let floats = activations(batch);
     let vectors = floats
         .chunks_exact(data::ROW)
         .map(|x| Activations::encode(partner(ty)?, x))
         .collect::<Result<Vec<_>, _>>()?;
-    let mut ours = vec![0.0; batch * matrix.rows()];
-    let graph = peer
-        .map(|peer| peer.graph(ty, weights, data::ROW, &floats, pool.current_num_threads()))
+    let results = batch * weights.len() / data::row_bytes(ty) / matrices.len();
+    let mut ours = vec![0.0; results * matrices.len()];
+    let graphs = peer
+        .map(|peer| {
+            each().map(|bytes| peer.graph(ty, bytes, data::ROW, &floats, threads)).collect::<Result<Vec<_>>>()
+        })
         .transpose()?;
     let mut again = vectors.clone();
     let [our_time, read_time, their_time] = race([
+        // Inside the pool, as a model runs whose layers follow each other.
         &mut || {
-            // ggml encodes the activations each time; so does a model.
-            for (x, floats) in again.iter_mut().zip(floats.chunks_exact(data::ROW)) {
-                x.encode_again(floats)?;
-            }
-            match &again[..] {
-                [x] => Ok(matvec(&matrix, x, &mut ours, pool)?),
-                batch => Ok(matmul(&matrix, batch, &mut ours, pool)?),
-            }
+            pool.install(|| {
+                for (matrix, ours) in matrices.iter().zip(ours.chunks_exact_mut(results)) {
+                    // ggml encodes the activations each time; so does a model.
+                    let vectors = again.par_iter_mut().zip(floats.par_chunks_exact(data::ROW));
+                    vectors.try_for_each(|(x, floats)| x.encode_again(floats))?;
+                    match &again[..] {
+                        [x] => matvec(matrix, x, ours, pool)?,
+                        batch => matmul(matrix, batch, ours, pool)?,
+                    }
+                }
+                Ok(())
+            })
         },
         &mut || {
             if batch == 1 {
-                black_box(
-                    pool.install(|| weights.par_chunks(PIECE).map(read).reduce(|| 0, u64::wrapping_add)),
-                );
+                let pieces = || weights.par_chunks(PIECE).with_max_len(1);
+                black_box(pool.install(|| pieces().map(read).reduce(|| 0, u64::wrapping_add)));
             }
             Ok(())
         },
-        &mut || graph.as_ref().map_or(Ok(()), |graph| graph.compute()),
+        &mut || graphs.iter().flatten().try_for_each(|graph| graph.compute()),
     ])?;
-    let theirs = graph.as_ref().map(|graph| graph.products()).transpose()?;
-    let read_time = (batch == 1).then_some(read_time);
-    let their = theirs.as_ref().map(|theirs| (their_time, &theirs[..]));
-    Ok(Line::new(ty, place, weights.len(), batch, our_time, read_time, &ours, their))
+    let theirs = graphs.map(|graphs| graphs.iter().map(|graph| graph.products()).collect::<Result<Vec<_>>>());
+    let theirs = theirs.transpose()?.map(|products| products.concat());
+    let measured = Measured {
+        ty,
+        matrices: matrices.len(),
+        bytes: weights.len(),
+        batch,
+        ours: our_time,
+        read: (batch == 1).then_some(read_time),
+        products: &ours,
+        theirs: theirs.as_ref().map(|theirs| (their_time, &theirs[..])),
+    };
+    Ok(Line::new(place, &measured))
 }
 
 /// Reads all bytes, as plain sums do.
 fn read(bytes: &[u8]) -> u64 {
     let (words, _) = bytes.as_chunks::<8>();
     words.iter().fold(0, |sum, word| sum.wrapping_add(u64::from_ne_bytes(*word)))
-}
-
-impl Line {
-    #[expect(clippy::too_many_arguments, reason = "a constructor of figures")]
-    fn new(
-        ty: TensorType,
-        place: String,
-        bytes: usize,
-        batch: usize,
-        ours: f64,
-        read: Option<f64>,
-        products: &[f32],
-        theirs: Option<(f64, &[f32])>,
-    ) -> Self {
-        let weights = (bytes / data::row_bytes(ty) * data::ROW * batch) as f64;
-        let largest = products.iter().fold(0.0_f32, |largest, product| largest.max(product.abs()));
-        let difference = |theirs: &[f32]| {
-            let pairs = products.iter().zip(theirs);
-            let most = pairs.fold(0.0_f32, |most, (ours, theirs)| most.max((ours - theirs).abs()));
-            f64::from(most) / f64::from(largest)
-        };
-        Self {
-            name: ty.name(),
-            place,
-            weights_per_second: weights / ours,
-            bytes_per_second: bytes as f64 / ours,
-            read_bytes_per_second: read.map(|read| bytes as f64 / read),
-            peer_weights_per_second: theirs.map(|(time, _)| weights / time),
-            ratio: theirs.map(|(time, _)| time / ours),
-            difference: theirs.map(|(_, theirs)| difference(theirs)),
-        }
-    }
-
-    fn print(&self, out: &mut impl Write) -> Result<()> {
-        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-        let share =
-            self.read_bytes_per_second.map(|read| format!("{:.1} %", 100.0 * self.bytes_per_second / read));
-        let peer = self.peer_weights_per_second.map(|rate| format!("{:.1}", rate / 1e6));
-        writeln!(
-            out,
-            "{:8} {:>8} {:>9.1} {:>8.2} {:>8} {:>9} {:>6} {:>10}",
-            self.name,
-            self.place,
-            self.weights_per_second / 1e6,
-            self.bytes_per_second / 1e9,
-            or_dash(share),
-            or_dash(peer),
-            or_dash(self.ratio.map(|ratio| format!("{ratio:.2}"))),
-            or_dash(self.difference.map(|difference| format!("{difference:.0e}"))),
-        )?;
-        Ok(())
-    }
 }

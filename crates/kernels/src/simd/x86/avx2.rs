@@ -84,8 +84,8 @@ impl Simd for Avx2 {
         signed
     }
     #[inline(always)]
-    fn biased_dot(self, biased: __m256i, signed: __m256i) -> __m256i {
-        self.add_scaled(self.zero(), self.signed_products(biased, signed), self.splat_word(1))
+    fn add_biased_dot(self, ints: __m256i, biased: __m256i, signed: __m256i) -> __m256i {
+        self.add_scaled(ints, self.signed_products(biased, signed), self.splat_word(1))
     }
     #[inline(always)]
     fn unbias(self, products: __m256i, _: __m256i) -> __m256i {

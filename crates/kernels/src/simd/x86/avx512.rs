@@ -68,8 +68,8 @@ impl Simd for Avx512 {
         unsafe { _mm256_xor_si256(signed, _mm256_set1_epi8(i8::MIN)) }
     }
     #[inline(always)]
-    fn biased_dot(self, biased: __m256i, signed: __m256i) -> __m256i {
-        self.add_dot(self.zero(), biased, signed)
+    fn add_biased_dot(self, ints: __m256i, biased: __m256i, signed: __m256i) -> __m256i {
+        self.add_dot(ints, biased, signed)
     }
     #[inline(always)]
     fn unbias(self, products: __m256i, negative_sums: __m256i) -> __m256i {

@@ -32,6 +32,26 @@ macro_rules! common {
             unsafe { _mm256_loadu_si256(ints.as_ptr().cast()) }
         }
         #[inline(always)]
+        fn store(self, bytes: __m256i, to: &mut [u8; 32]) {
+            // SAFETY: 32 writable bytes; see the module.
+            unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), bytes) }
+        }
+        #[inline(always)]
+        fn store_signed(self, bytes: __m256i, to: &mut [i8; 32]) {
+            // SAFETY: 32 writable bytes; see the module.
+            unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), bytes) }
+        }
+        #[inline(always)]
+        fn store_ints(self, ints: __m256i, to: &mut [i32; 8]) {
+            // SAFETY: 32 writable bytes; see the module.
+            unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), ints) }
+        }
+        #[inline(always)]
+        fn store_words(self, words: __m256i, to: &mut [i16; 16]) {
+            // SAFETY: 32 writable bytes; see the module.
+            unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), words) }
+        }
+        #[inline(always)]
         fn load_twice(self, bytes: &[u8; 16]) -> __m256i {
             let once = load_16(bytes);
             // SAFETY: see the module.
@@ -168,6 +188,11 @@ macro_rules! common {
             unsafe { _mm256_slli_epi32::<BITS>(ints) }
         }
         #[inline(always)]
+        fn alternate_words(self, a: __m256i, b: __m256i) -> __m256i {
+            // SAFETY: see the module.
+            unsafe { _mm256_blend_epi16::<0xAA>(a, _mm256_slli_epi32::<16>(b)) }
+        }
+        #[inline(always)]
         fn halves(self, a: __m256i, b: __m256i) -> __m256i {
             // SAFETY: see the module.
             unsafe { _mm256_blend_epi32::<0xF0>(a, b) }
@@ -268,6 +293,36 @@ macro_rules! common {
         }
 
         #[inline(always)]
+        fn transpose(self, [a, b, c, d, e, f, g, h]: [__m256i; 8]) -> [__m256i; 8] {
+            /// Int `i` of each half of the four, in the half of register `i`.
+            #[inline(always)]
+            fn fours([a, b, c, d]: [__m256i; 4]) -> [__m256i; 4] {
+                // SAFETY: see the module.
+                unsafe {
+                    let (low, high) = (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+                    let (low_2, high_2) = (_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
+                    [
+                        _mm256_unpacklo_epi64(low, low_2),
+                        _mm256_unpackhi_epi64(low, low_2),
+                        _mm256_unpacklo_epi64(high, high_2),
+                        _mm256_unpackhi_epi64(high, high_2),
+                    ]
+                }
+            }
+            let (first, last) = (fours([a, b, c, d]), fours([e, f, g, h]));
+            let mut transposed = [a; 8];
+            let mut i = 0;
+            while i < 4 {
+                // SAFETY: see the module.
+                unsafe {
+                    transposed[i] = _mm256_permute2x128_si256::<0x20>(first[i], last[i]);
+                    transposed[i + 4] = _mm256_permute2x128_si256::<0x31>(first[i], last[i]);
+                }
+                i += 1;
+            }
+            transposed
+        }
+        #[inline(always)]
         fn sum_eight(self, registers: [__m256i; 8]) -> __m256i {
             let [low, high] = sum_in_halves(registers);
             self.add(low, high)
@@ -324,6 +379,11 @@ macro_rules! common {
             let bits = unsafe { _mm_cvtsi32_si128(i32::from(bits)) };
             // SAFETY: see the module.
             unsafe { _mm_cvtss_f32(_mm_cvtph_ps(bits)) }
+        }
+        #[inline(always)]
+        fn float_bits(self, floats: __m256) -> __m256i {
+            // SAFETY: see the module.
+            unsafe { _mm256_castps_si256(floats) }
         }
         #[inline(always)]
         fn reinterpret(self, ints: __m256i) -> __m256 {

@@ -3,6 +3,8 @@
 //! Rows are viewed where they are, so that a mapped file is multiplied in place. Nothing here allocates: results go
 //! where the caller says, and activations were encoded before.
 
+mod product;
+
 use std::ops::Range;
 
 use briq_format::TensorType;
@@ -12,9 +14,11 @@ use rayon::prelude::*;
 use zerocopy::FromBytes;
 
 use crate::activations::Activations;
-use crate::dot::{Dot, Element, belongs, for_each_kernel};
+use crate::dot::rows::ROWS;
+use crate::dot::{Dot, belongs, for_each_kernel};
 use crate::error::Error;
-use crate::simd::{Cpu, Simd, Work, run};
+use crate::simd::{Cpu, run};
+use product::{COLUMNS, Product};
 
 /// Rows of one length, encoded in one type.
 #[derive(Clone, Copy, Debug)]
@@ -64,14 +68,18 @@ impl<'a> Matrix<'a> {
 
 /// Multiplies every row with `x`, on the threads of `pool`: `y[i]` is the product of row `i`.
 ///
+/// Called from inside the pool ([`ThreadPool::install`]) for one matrix after the other, its threads stay awake between
+/// them.
+///
 /// # Errors
 /// When the activations are not of the partner of the rows' type and as many as a row has weights, or `y` has not a
 /// place for each row.
 pub fn matvec(matrix: &Matrix<'_>, x: &Activations, y: &mut [f32], pool: &ThreadPool) -> Result<(), Error> {
     check(matrix, x, y.len(), matrix.rows())?;
-    let rows = (PIECE / matrix.row_bytes).max(1);
+    let rows = (PIECE / matrix.row_bytes).max(1).next_multiple_of(ROWS);
     pool.install(|| {
-        y.par_chunks_mut(rows).enumerate().try_for_each(|(piece, y)| {
+        // Left alone, rayon makes pieces of a quarter of the matrix, and a thread that is done early goes to sleep.
+        y.par_chunks_mut(rows).enumerate().with_max_len(1).try_for_each(|(piece, y)| {
             let first = piece * rows;
             multiply(&matrix.range(first..first + y.len()), std::slice::from_ref(x), y)
         })
@@ -110,8 +118,9 @@ pub fn matmul(
         let mut products = batch.iter().zip(out.chunks_exact_mut(rows));
         return products.try_for_each(|(x, y)| matvec(matrix, x, y, pool));
     }
-    // Each thread takes some of the vectors, several times over, for threads that are interrupted.
-    let share = batch.len().div_ceil(threads * SHARES).next_multiple_of(COLUMNS);
+    // Each thread takes some of the vectors; of many, several times over, for threads that are interrupted.
+    let shares = if batch.len() < MANY * threads { 1 } else { SHARES };
+    let share = batch.len().div_ceil(threads * shares).next_multiple_of(COLUMNS);
     pool.install(|| {
         let shares = batch.par_chunks(share).zip(out.par_chunks_mut(share * rows));
         shares.try_for_each(|(batch, out)| multiply(matrix, batch, out))
@@ -132,14 +141,9 @@ pub fn matmul_here(matrix: &Matrix<'_>, batch: &[Activations], out: &mut [f32]) 
 /// Bytes of weights that a thread takes at a time: long enough for the processor to fetch ahead.
 const PIECE: usize = 256 << 10;
 
-/// Bytes of weights that are multiplied with all vectors before the next ones are: they stay in the second cache.
-const BLOCK: usize = 256 << 10;
-
-/// Vectors that a row is multiplied with at once.
-const COLUMNS: usize = 4;
-
-/// Pieces of the batch per thread.
+/// Pieces of the batch per thread, if these are many vectors: for each piece all weights are read once more.
 const SHARES: usize = 2;
+const MANY: usize = 128;
 
 fn check(matrix: &Matrix<'_>, x: &Activations, given: usize, needed: usize) -> Result<(), Error> {
     if x.elements() != matrix.row_elements {
@@ -171,65 +175,11 @@ fn multiply_blocks<W: Dot>(matrix: &Matrix<'_>, batch: &[Activations], out: &mut
     for activations in batch {
         belongs::<W>(activations)?;
     }
-    let lowest = batch.iter().any(Activations::has_lowest);
-    let cpu = if lowest { Cpu::SCALAR } else { Cpu::best() };
     // Whole rows are whole blocks.
     let blocks = <[W]>::ref_from_bytes(matrix.bytes).unwrap_or_default();
     let row_blocks = matrix.row_elements / W::ELEMENTS;
-    run(cpu, Product { blocks, row_blocks, batch, out });
+    run(Cpu::best(), Product { blocks, row_blocks, batch, out });
     Ok(())
-}
-
-/// Rows, and what they are multiplied with.
-struct Product<'a, W> {
-    blocks: &'a [W],
-    row_blocks: usize,
-    batch: &'a [Activations],
-    /// A place per row for each vector of the batch.
-    out: &'a mut [f32],
-}
-
-impl<W: Dot> Work for Product<'_, W> {
-    type Output = ();
-
-    fn scalar(self) {
-        let Self { blocks, row_blocks, batch, out } = self;
-        let rows = blocks.len() / row_blocks;
-        for (x, out) in batch.iter().zip(out.chunks_exact_mut(rows.max(1))) {
-            for (row, out) in blocks.chunks_exact(row_blocks).zip(out) {
-                *out = W::scalar(row, W::Element::of(x));
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn vector<S: Simd>(self, simd: S) {
-        let Self { blocks, row_blocks, batch, out } = self;
-        let rows = blocks.len() / row_blocks;
-        if let [x] = batch {
-            for (row, out) in blocks.chunks_exact(row_blocks).zip(out) {
-                [*out] = W::vector(simd, row, [W::Element::of(x)]);
-            }
-            return;
-        }
-        let block_rows = (BLOCK / (row_blocks * size_of::<W>())).max(1);
-        for (place, some) in blocks.chunks(block_rows * row_blocks).enumerate() {
-            let first = place * block_rows;
-            for (group, batch) in batch.chunks(COLUMNS).enumerate() {
-                // A group that is not full multiplies with its last vector again, which costs no allocation and no code.
-                let mut columns = [W::Element::of(&batch[0]); COLUMNS];
-                for c in 0..COLUMNS {
-                    columns[c] = W::Element::of(&batch[c.min(batch.len() - 1)]);
-                }
-                for (i, row) in some.chunks_exact(row_blocks).enumerate() {
-                    let products = W::vector(simd, row, columns);
-                    for c in 0..batch.len() {
-                        out[(COLUMNS * group + c) * rows + first + i] = products[c];
-                    }
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -252,7 +202,7 @@ mod tests {
     #[test]
     fn a_matrix_is_its_rows_whatever_the_threads_and_the_batch() {
         let weights = wave(0.37, 4 * ELEMENTS);
-        let vectors: Vec<_> = (1..=11).map(|i| wave(0.01 * i as f32, ELEMENTS)).collect();
+        let vectors: Vec<_> = (1..=27).map(|i| wave(0.01 * i as f32, ELEMENTS)).collect();
         for &ty in TensorType::ALL.iter().filter(|&&ty| crate::can_dot(ty)) {
             let mut four = vec![0; ty.row_bytes(ELEMENTS as u64).unwrap() as usize * 4];
             let importance = vec![1.0; ELEMENTS];
@@ -263,7 +213,7 @@ mod tests {
             let batch: Vec<_> =
                 vectors.iter().map(|x| Activations::encode(partner(ty).unwrap(), x).unwrap()).collect();
             let row = |i: usize| &bytes[i * matrix.row_bytes..][..matrix.row_bytes];
-            for (threads, count) in [(1, 1), (2, 1), (1, 11), (2, 11), (2, 4), (3, 7), (2, 0)] {
+            for (threads, count) in [(1, 1), (2, 1), (1, 27), (2, 27), (2, 4), (3, 7), (2, 0)] {
                 let mut out = vec![f32::NAN; count * ROWS];
                 matmul(&matrix, &batch[..count], &mut out, &pool(threads)).unwrap();
                 for (place, found) in out.iter().enumerate() {
@@ -277,6 +227,52 @@ mod tests {
             let mut here = vec![f32::NAN; 10];
             matvec_here(&matrix.range(7..17), &batch[0], &mut here).unwrap();
             assert!(here.iter().zip(&y[7..]).all(|(a, b)| a.to_bits() == b.to_bits()), "{ty}");
+        }
+    }
+
+    /// Rows that are no whole number of what is multiplied at once, in any direction.
+    #[test]
+    fn partial_tiles_are_within_the_bound() {
+        for ty in [TensorType::Q4_0, TensorType::Q5_1, TensorType::Q8_0, TensorType::MXFP4, TensorType::F16] {
+            let (rows, elements) = (5, 288);
+            let mut bytes = vec![0; ty.row_bytes(elements as u64).unwrap() as usize * rows];
+            briq_codec::encode(ty, &wave(0.37, rows * elements), elements, None, &mut bytes).unwrap();
+            let matrix = Matrix::new(ty, &bytes, elements).unwrap();
+            let encode =
+                |i: usize| Activations::encode(partner(ty).unwrap(), &wave(0.01 * i as f32, elements));
+            let batch: Vec<_> = (1..=13).map(|i| encode(i).unwrap()).collect();
+            for count in [1, 13] {
+                let mut out = vec![f32::NAN; count * rows];
+                matmul_here(&matrix, &batch[..count], &mut out).unwrap();
+                for (place, found) in out.iter().enumerate() {
+                    let (row, x) = (matrix.range(place % rows..place % rows + 1), &batch[place / rows]);
+                    let exact = crate::reference::dot_encoded(ty, row.bytes, x).unwrap();
+                    let bound = crate::bound(ty, row.bytes, x).unwrap();
+                    assert!((f64::from(*found) - exact).abs() <= bound, "{ty}: {found} is not {exact}");
+                }
+            }
+        }
+    }
+
+    /// A vector with activations of -128 among others: its products are those of its dot products, and so are theirs.
+    #[test]
+    fn the_lowest_activation_is_multiplied_like_any_other() {
+        for ty in [TensorType::Q8_0, TensorType::Q4_1, TensorType::Q6_K, TensorType::IQ3_S] {
+            let mut row = vec![0; ty.row_bytes(ELEMENTS as u64).unwrap() as usize];
+            briq_codec::encode(ty, &wave(0.37, ELEMENTS), ELEMENTS, None, &mut row).unwrap();
+            let bytes = row.repeat(3);
+            let matrix = Matrix::new(ty, &bytes, ELEMENTS).unwrap();
+            let mut batch = vec![Activations::encode(partner(ty).unwrap(), &wave(0.1, ELEMENTS)).unwrap(); 5];
+            let mut blocks = batch[0].blocks();
+            blocks[20] = 0x80;
+            batch[2] = Activations::from_blocks(partner(ty).unwrap(), &blocks).unwrap();
+            let mut out = [f32::NAN; 5 * 3];
+            matmul_here(&matrix, &batch, &mut out).unwrap();
+            for (place, found) in out.iter().enumerate() {
+                let exact = crate::reference::dot_encoded(ty, &row, &batch[place / 3]).unwrap();
+                let bound = crate::bound(ty, &row, &batch[place / 3]).unwrap();
+                assert!((f64::from(*found) - exact).abs() <= bound, "{ty}: {found} is not {exact}");
+            }
         }
     }
 

@@ -1,0 +1,101 @@
+//! What was measured of products with one type, as a line of a table or as JSON.
+
+use std::io::Write;
+
+use anyhow::Result;
+use briq_format::TensorType;
+use serde::Serialize;
+
+use super::data;
+
+/// The figures of one type and size. Rates are those of the best round.
+#[derive(Serialize)]
+pub(super) struct Line {
+    #[serde(rename = "type")]
+    name: &'static str,
+    /// The cache that holds the weights, or the rows of the matrix.
+    place: String,
+    /// Matrices that were multiplied one after the other.
+    matrices: usize,
+    weights_per_second: f64,
+    /// Of weights alone.
+    bytes_per_second: f64,
+    /// Reading the same bytes with as many threads.
+    read_bytes_per_second: Option<f64>,
+    peer_weights_per_second: Option<f64>,
+    /// Ours divided by theirs.
+    ratio: Option<f64>,
+    /// The largest difference of the products over the largest product.
+    difference: Option<f64>,
+}
+
+/// What was measured; times are in seconds.
+pub(super) struct Measured<'a> {
+    pub(super) ty: TensorType,
+    pub(super) matrices: usize,
+    /// Of all weights.
+    pub(super) bytes: usize,
+    /// Vectors that each weight was multiplied with.
+    pub(super) batch: usize,
+    pub(super) ours: f64,
+    /// Reading the weights.
+    pub(super) read: Option<f64>,
+    pub(super) products: &'a [f32],
+    pub(super) theirs: Option<(f64, &'a [f32])>,
+}
+
+impl Line {
+    /// The figures that follow from what was measured.
+    pub(super) fn new(place: String, measured: &Measured<'_>) -> Self {
+        let &Measured { ty, matrices, bytes, batch, ours, read, products, theirs } = measured;
+        let weights = (bytes / data::row_bytes(ty) * data::ROW * batch) as f64;
+        let largest = products.iter().fold(0.0_f32, |largest, product| largest.max(product.abs()));
+        let difference = |theirs: &[f32]| {
+            let pairs = products.iter().zip(theirs);
+            let most = pairs.fold(0.0_f32, |most, (ours, theirs)| most.max((ours - theirs).abs()));
+            f64::from(most) / f64::from(largest)
+        };
+        Self {
+            name: ty.name(),
+            place,
+            matrices,
+            weights_per_second: weights / ours,
+            bytes_per_second: bytes as f64 / ours,
+            read_bytes_per_second: read.map(|read| bytes as f64 / read),
+            peer_weights_per_second: theirs.map(|(time, _)| weights / time),
+            ratio: theirs.map(|(time, _)| time / ours),
+            difference: theirs.map(|(_, theirs)| difference(theirs)),
+        }
+    }
+
+    /// The heading of the table.
+    pub(super) fn print_heading(out: &mut impl Write) -> Result<()> {
+        writeln!(
+            out,
+            "{:8} {:>8} {:>9} {:>8} {:>8} {:>9} {:>6} {:>10}",
+            "type", "size", "Mw/s", "GB/s", "of read", "peer Mw/s", "ratio", "difference"
+        )?;
+        Ok(())
+    }
+
+    /// A line of the table.
+    pub(super) fn print(&self, out: &mut impl Write) -> Result<()> {
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        let share =
+            self.read_bytes_per_second.map(|read| format!("{:.1} %", 100.0 * self.bytes_per_second / read));
+        let peer = self.peer_weights_per_second.map(|rate| format!("{:.1}", rate / 1e6));
+        writeln!(
+            out,
+            "{:8} {:>8} {:>9.1} {:>8.2} {:>8} {:>9} {:>6} {:>10}",
+            self.name,
+            self.place,
+            self.weights_per_second / 1e6,
+            self.bytes_per_second / 1e9,
+            or_dash(share),
+            or_dash(peer),
+            or_dash(self.ratio.map(|ratio| format!("{ratio:.2}"))),
+            or_dash(self.difference.map(|difference| format!("{difference:.0e}"))),
+        )?;
+        Ok(())
+    }
+}

@@ -1,0 +1,153 @@
+//! Rows times vectors on one thread, in an order in which what is read again is still near.
+
+use crate::activations::Activations;
+use crate::dot::rows::ROWS;
+use crate::dot::{Dot, Element, panel};
+use crate::simd::{Simd, Work};
+
+/// Bytes of weights that are multiplied with all vectors before the next ones are: they stay in the second cache.
+const BLOCK: usize = 256 << 10;
+
+/// Vectors that a row is multiplied with at once, where there is no panel.
+pub(super) const COLUMNS: usize = 4;
+
+/// Rows, and what they are multiplied with.
+pub(super) struct Product<'a, W> {
+    pub(super) blocks: &'a [W],
+    /// Blocks of a row.
+    pub(super) row_blocks: usize,
+    pub(super) batch: &'a [Activations],
+    /// A place per row for each vector of the batch.
+    pub(super) out: &'a mut [f32],
+}
+
+impl<W: Dot> Work for Product<'_, W> {
+    type Output = ();
+
+    fn scalar(self) {
+        let Self { blocks, row_blocks, batch, out } = self;
+        let rows = blocks.len() / row_blocks;
+        for (x, out) in batch.iter().zip(out.chunks_exact_mut(rows.max(1))) {
+            for (row, out) in blocks.chunks_exact(row_blocks).zip(out) {
+                *out = W::scalar(row, W::Element::of(x));
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn vector<S: Simd>(self, simd: S) {
+        let Self { blocks, row_blocks, batch, out } = self;
+        let rows = blocks.len() / row_blocks;
+        if batch.len() > 1 {
+            let wide = if W::HAS_PANEL { wide(batch.len()) } else { 0 };
+            let limit = if W::HAS_PANEL { panel::ROWS } else { usize::MAX };
+            let block_rows = (BLOCK / (row_blocks * size_of::<W>())).clamp(1, limit);
+            for (place, some) in blocks.chunks(block_rows * row_blocks).enumerate() {
+                let (first, mut start) = (place * block_rows, 0);
+                while start < batch.len() {
+                    let out = &mut out[start * rows + first..];
+                    start += match start < wide {
+                        true => wide_group(simd, some, row_blocks, &batch[start..wide], out, rows),
+                        false => group(simd, some, row_blocks, &batch[start..], out, rows),
+                    };
+                }
+            }
+        }
+        for (place, x) in batch.iter().enumerate() {
+            if batch.len() == 1 || W::Element::apart(x).is_some() {
+                one_column(simd, blocks, row_blocks, x, &mut out[place * rows..][..rows]);
+            }
+        }
+    }
+}
+
+/// How many of the vectors are multiplied in panels. A panel that is more than half empty is no gain.
+fn wide(vectors: usize) -> usize {
+    match vectors % panel::COLUMNS {
+        rest if rest <= panel::COLUMNS / 2 => vectors - rest,
+        _ => vectors,
+    }
+}
+
+/// As many vectors from the first on as multiply a row at once. One that is missing is replaced by the last one, which
+/// costs no allocation and no code.
+#[inline(always)]
+fn columns<W: Dot, const C: usize>(batch: &[Activations]) -> [&[W::Element]; C] {
+    let mut columns = [W::Element::of(&batch[0]); C];
+    for c in 0..C {
+        columns[c] = W::Element::of(&batch[c.min(batch.len() - 1)]);
+    }
+    columns
+}
+
+/// Multiplies some rows with a panel of vectors; how many these were. The products of a vector are `stride` apart from
+/// those of the next.
+#[inline(always)]
+fn wide_group<W: Dot, S: Simd>(
+    simd: S,
+    blocks: &[W],
+    row_blocks: usize,
+    batch: &[Activations],
+    out: &mut [f32],
+    stride: usize,
+) -> usize {
+    let mut sums = panel::NO_SUMS;
+    W::panel(simd, blocks, row_blocks, columns::<W, { panel::COLUMNS }>(batch), &mut sums);
+    let count = batch.len().min(panel::COLUMNS);
+    for c in 0..count {
+        let rows = blocks.len() / row_blocks;
+        for (sums, out) in sums.iter().zip(&mut out[c * stride..][..rows]) {
+            *out = sums[c / 8][c % 8];
+        }
+    }
+    count
+}
+
+/// Multiplies some rows with a few vectors, row by row.
+#[inline(always)]
+fn group<W: Dot, S: Simd>(
+    simd: S,
+    blocks: &[W],
+    row_blocks: usize,
+    batch: &[Activations],
+    out: &mut [f32],
+    stride: usize,
+) -> usize {
+    let columns = columns::<W, COLUMNS>(batch);
+    let count = batch.len().min(COLUMNS);
+    for (i, row) in blocks.chunks_exact(row_blocks).enumerate() {
+        let products = W::vector(simd, row, columns);
+        for c in 0..count {
+            out[c * stride + i] = products[c];
+        }
+    }
+    count
+}
+
+/// The products of all rows with one vector.
+#[inline(always)]
+fn one_column<W: Dot, S: Simd>(simd: S, blocks: &[W], row_blocks: usize, x: &Activations, out: &mut [f32]) {
+    if let Some(apart) = W::Element::apart(x) {
+        for (row, out) in blocks.chunks_exact(row_blocks).zip(out) {
+            let [most, rest] = W::vector(simd, row, apart);
+            *out = most + rest;
+        }
+        return;
+    }
+    let x = W::Element::of(x);
+    if W::HAS_ROWS {
+        for (place, out) in out.chunks_mut(ROWS).enumerate() {
+            let mut rows = [&blocks[..0]; ROWS];
+            for r in 0..ROWS {
+                // Behind the last row it is taken again, so that no product depends on how rows are shared out.
+                let first = (ROWS * place + r.min(out.len() - 1)) * row_blocks;
+                rows[r] = &blocks[first..first + row_blocks];
+            }
+            out.copy_from_slice(&W::rows(simd, rows, x)[..out.len()]);
+        }
+        return;
+    }
+    for (row, out) in blocks.chunks_exact(row_blocks).zip(out) {
+        [*out] = W::vector(simd, row, [x]);
+    }
+}
