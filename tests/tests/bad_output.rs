@@ -85,6 +85,38 @@ fn an_output_that_is_no_file_is_refused() {
 }
 
 #[test]
+fn a_link_is_followed_where_it_leads_to_a_file_and_nowhere_else() {
+    let folder = Folder::with(MODEL, "model");
+    symlink("nowhere", folder.path("out.gguf")).unwrap();
+    let force = [&CONVERT[..], &["--force"]].concat();
+    folder.refuses(&force, WRONG_USAGE, "out.gguf: the output is a symbolic link that leads nowhere");
+    folder.write("nowhere", "old");
+    folder.refuses(&CONVERT, WRONG_USAGE, "out.gguf: the output exists; pass --force to replace it");
+    folder.succeeds(&force);
+    assert!(fs::symlink_metadata(folder.path("out.gguf")).unwrap().is_symlink());
+    assert!(folder.read("nowhere").starts_with(b"GGUF"));
+    assert_eq!(folder.names(), ["model", "nowhere", "out.gguf"]);
+}
+
+#[test]
+fn a_new_output_has_the_usual_mode_and_one_that_replaces_another_has_its_mode() {
+    let folder = Folder::with(MODEL, "model");
+    let mode = || fs::metadata(folder.path("out.gguf")).unwrap().permissions().mode() & 0o7777;
+    let convert = |more: &[&str]| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "umask 027; exec \"$@\"", "sh"]).arg(briq_tests::briq()).args(CONVERT).args(more);
+        Run::from(shell.current_dir(folder.path("")).stdin(Stdio::null()).output().unwrap())
+    };
+    assert_eq!(convert(&[]).code, Some(0));
+    assert_eq!(mode(), 0o640);
+    for old in [0o600, 0o444, 0o664] {
+        fs::set_permissions(folder.path("out.gguf"), fs::Permissions::from_mode(old)).unwrap();
+        assert_eq!(convert(&["--force"]).code, Some(0));
+        assert_eq!(mode(), old);
+    }
+}
+
+#[test]
 fn a_read_only_directory_is_named() {
     let folder = Folder::with(MODEL, "model");
     fs::create_dir(folder.path("locked")).unwrap();

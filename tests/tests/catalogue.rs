@@ -18,6 +18,7 @@ const INDEX: &str = "model/model.safetensors.index.json";
 const SHARD: &str = "model/model-00002-of-00003.safetensors";
 const WRONG_USAGE: i32 = 2;
 const BAD_INPUT: i32 = 3;
+const SYSTEM_FAILED: i32 = 4;
 
 const CONVERT: [&str; 6] = ["convert", "model", "--type", "Q8_0", "--out", "out.gguf"];
 
@@ -115,6 +116,11 @@ fn json_files_of_absurd_size_are_refused_unread() {
     sparse(&folder, "model/config.json", 1 << 30);
     let run = folder.briq(&CONVERT);
     let message = "briq: model/config.json: 1073741824 bytes, but at most 16777216 are read\n";
+    assert_eq!((run.code, run.stderr.as_str()), (Some(BAD_INPUT), message));
+    let folder = Folder::with(LLAMA, "model");
+    sparse(&folder, "model/tokenizer.json", 257 << 20);
+    let run = folder.briq(&CONVERT);
+    let message = "briq: model/tokenizer.json: 269484032 bytes, but at most 268435456 are read\n";
     assert_eq!((run.code, run.stderr.as_str()), (Some(BAD_INPUT), message));
 }
 
@@ -258,6 +264,10 @@ fn names_of_any_bytes_work_and_are_printed_on_one_line() {
     let missing = convert(OsStr::new("m\n\x1b[2J.safetensors"), OsStr::new("out.gguf"));
     let message = "briq: m\\n\\u{1b}[2J.safetensors: cannot open: No such file or directory (os error 2)\n";
     assert_eq!((missing.code, missing.stderr.as_str()), (Some(BAD_INPUT), message));
+    let long = "n".repeat(4096);
+    let message = format!("briq: {long}: cannot open: File name too long (os error 36)\n");
+    let run = folder.briq(&["inspect", &long]);
+    assert!((run.code, &run.stderr) == (Some(SYSTEM_FAILED), &message), "{run:?}");
     folder.refuses(
         &["inspect", "--", "-x.gguf"],
         BAD_INPUT,
@@ -268,10 +278,39 @@ fn names_of_any_bytes_work_and_are_printed_on_one_line() {
 #[test]
 fn a_number_of_threads_that_is_none_is_wrong_usage() {
     let folder = Folder::with(LLAMA, "model");
-    for threads in ["0", "-1", "1000000000", "x"] {
+    let out_of_range = |threads: &str| format!("{threads} is not in 1..=1024");
+    for (threads, problem) in [
+        ("0", out_of_range("0")),
+        ("-1", out_of_range("-1")),
+        ("1000000000", out_of_range("1000000000")),
+        ("x", "invalid digit found in string".to_owned()),
+    ] {
         let run = folder.briq(&[&CONVERT[..], &[&format!("--threads={threads}")]].concat());
-        assert_eq!(run.code, Some(WRONG_USAGE), "{threads}: {run:?}");
-        assert!(!folder.path("out.gguf").exists());
+        let message = format!(
+            "error: invalid value '{threads}' for '--threads <N>': {problem}\n\nFor more information, try '--help'.\n"
+        );
+        assert_eq!((run.code, run.stderr), (Some(WRONG_USAGE), message));
+        assert_eq!(folder.names(), ["model"]);
+    }
+}
+
+#[test]
+fn a_pattern_takes_time_and_memory_in_proportion() {
+    let folder = Folder::with(LLAMA, "model");
+    let run = folder.briq(&[&CONVERT[..], &["--tensor-type", "(a+)+$=F16"]].concat());
+    let message = "briq: no tensor matches the pattern \"(a+)+$\"\n";
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), message));
+    fs::remove_file(folder.path("out.gguf")).unwrap();
+    for (pattern, problem) in
+        [("a{1000}{1000}", "Compiled regex exceeds size limit of 131072 bytes."), ("(a", "unclosed group")]
+    {
+        let run = folder.briq(&[&CONVERT[..], &["--tensor-type", &format!("{pattern}=F16")]].concat());
+        let message = format!(
+            "error: invalid value '{pattern}=F16' for '--tensor-type <REGEX=TYPE>': \"{pattern}\" is no regular \
+             expression: {problem}\n\nFor more information, try '--help'.\n"
+        );
+        assert_eq!((run.code, run.stderr), (Some(WRONG_USAGE), message));
+        assert_eq!(folder.names(), ["model"]);
     }
 }
 

@@ -171,3 +171,15 @@ fn a_shard_under_another_name_is_refused() {
         "first.gguf: a shard of 3, so its name must end in -00001-of-00003.gguf or the like",
     );
 }
+
+#[test]
+fn a_set_of_the_most_shards_is_refused_at_the_first_that_is_missing() {
+    let folder = Folder::new();
+    let first = "model-00001-of-65535.gguf";
+    folder.write(first, shard(&Split { number: 0, count: 65_535, tensors: 20 }, 0, 7));
+    folder.refuses(
+        &["inspect", first],
+        BAD_INPUT,
+        "model-00002-of-65535.gguf: cannot open: No such file or directory (os error 2)",
+    );
+}

@@ -41,13 +41,25 @@ fn power_that_goes_at_any_point_leaves_the_old_output_or_the_new_one() {
 }
 
 #[test]
-fn a_source_that_is_cut_while_it_is_read_is_an_error_and_leaves_the_old_output() {
-    nothing_is_lost(&fire::truncations(&Scene::new(Work::Requantize, true), 23));
+fn a_source_that_is_cut_or_written_to_while_it_is_read_is_an_error_and_leaves_the_old_output() {
+    for work in [Work::Convert, Work::Requantize] {
+        nothing_is_lost(&fire::truncations(&Scene::new(work, true), 23));
+        nothing_is_lost(&fire::rewrites(&Scene::new(work, true), 23));
+    }
 }
 
 #[test]
 fn a_disk_that_is_full_at_any_size_leaves_the_old_output_or_the_new_one() {
     nothing_is_lost(&fire::full_disks(&Scene::new(Work::Convert, true), 5));
+}
+
+#[test]
+fn a_file_that_is_larger_than_its_disk_is_refused_before_it_is_written() {
+    for work in [Work::Convert, Work::Requantize, Work::InPlace] {
+        for scene in work.scenes() {
+            nothing_is_lost(&fire::full_from_the_start(&scene));
+        }
+    }
 }
 
 #[test]

@@ -6,22 +6,20 @@ use briq_tests::{Folder, safetensors};
 
 const BAD_INPUT: i32 = 3;
 
-/// Converts the fixture with `old` replaced by `new` in its config; what is refused names all of `parts`.
+const CONVERT: [&str; 6] = ["convert", "hf", "--type", "F32", "--out", "out.gguf"];
+
+/// Converts the fixture with `old` replaced by `new` in its config, which must be refused with `message`.
 #[track_caller]
-fn refused(fixture: &str, old: &str, new: &str, parts: &[&str]) {
+fn refused(fixture: &str, old: &str, new: &str, message: &str) {
     let folder = Folder::with(fixture, "hf");
     folder.edit("hf/config.json", old, new);
-    names(&folder, parts);
+    folder.refuses(&CONVERT, BAD_INPUT, message);
 }
 
+/// As [`refused`], with a message about the config itself.
 #[track_caller]
-fn names(folder: &Folder, parts: &[&str]) {
-    let run = folder.briq(&["convert", "hf", "--type", "F32", "--out", "out.gguf"]);
-    assert_eq!(run.code, Some(BAD_INPUT), "{run:?}");
-    for part in parts {
-        assert!(run.stderr.contains(part), "{part:?} is not in {}", run.stderr);
-    }
-    assert!(!folder.path("out.gguf").exists());
+fn refused_config(fixture: &str, old: &str, new: &str, problem: &str) {
+    refused(fixture, old, new, &format!("hf/config.json: {problem}"));
 }
 
 #[test]
@@ -31,7 +29,7 @@ fn layers_that_the_config_does_not_count_are_not_left_out() {
         fixture,
         "\"num_hidden_layers\": 27",
         "\"num_hidden_layers\": 26",
-        &["model.layers.26.", "no place"],
+        "hf: tensors \"model.layers.26.input_layernorm.weight\", \"model.layers.26.mlp.experts.0.down_proj.weight\", \"model.layers.26.mlp.experts.0.gate_proj.weight\", \"model.layers.26.mlp.experts.0.up_proj.weight\", \"model.layers.26.mlp.experts.1.down_proj.weight\", \"model.layers.26.mlp.experts.1.gate_proj.weight\", \"model.layers.26.mlp.experts.1.up_proj.weight\", \"model.layers.26.mlp.gate.weight\", and more have no place in the architecture deepseek2, so they would end up nowhere",
     );
     let folder = Folder::with(fixture, "hf");
     let ahead = "\"num_hidden_layers\": 26, \"num_nextn_predict_layers\": 1";
@@ -47,71 +45,92 @@ fn layers_that_the_config_does_not_count_are_not_left_out() {
 fn heads_that_do_not_divide_the_width_are_refused() {
     let heads = "\"num_attention_heads\": 4";
     for fixture in ["families/mixtral", "families/roberta", "families/bitnet"] {
-        refused(fixture, heads, "\"num_attention_heads\": 100003", &["config.json", "64", "100003 heads"]);
+        let problem = "a width of 64 cannot be parted into 100003 heads of one size";
+        refused_config(fixture, heads, "\"num_attention_heads\": 100003", problem);
     }
 }
 
 #[test]
 fn a_key_that_runtimes_need_is_not_left_out() {
-    let missing = "layer_norm_rms_epsilon";
-    refused("families/mixtral", "\"rms_norm_eps\": 1e-05", "\"rms_norm_eps\": null", &[missing]);
-    refused("families/bitnet", "\"rms_norm_eps\": 1e-05", "\"x\": 1", &[missing]);
+    for (fixture, architecture, family, new) in [
+        ("families/mixtral", "llama", "mixtral", "\"rms_norm_eps\": null"),
+        ("families/bitnet", "bitnet", "bitnet", "\"x\": 1"),
+    ] {
+        let problem = format!(
+            "nothing says what {architecture}.attention.layer_norm_rms_epsilon is to be, which the family {family} requires"
+        );
+        refused_config(fixture, "\"rms_norm_eps\": 1e-05", new, &problem);
+    }
 }
 
 #[test]
 fn a_number_beyond_f32_is_refused_by_its_key() {
-    let names = |key| ["config.json", key, "1e300", "f32"];
-    refused("families/mixtral", "\"rope_theta\": 1000000.0", "\"rope_theta\": 1e300", &names("rope_theta"));
-    let multiplier = "\"attention_multiplier\": 0.125";
-    let name = "attention_multiplier";
-    refused("families/granitemoe", multiplier, "\"attention_multiplier\": 1e300", &names(name));
-    let trained = "original_max_position_embeddings";
-    let one = ("\"original_max_position_embeddings\": 256", "\"original_max_position_embeddings\": 1");
-    refused("families/phi3-longrope", one.0, one.1, &["config.json", trained, "inf"]);
+    for (fixture, key, old, new, given) in [
+        ("families/mixtral", "rope_theta", "1000000.0", "1e300", "1e300"),
+        ("families/granitemoe", "attention_multiplier", "0.125", "1e300", "1e300"),
+        ("families/phi3-longrope", "original_max_position_embeddings", "256", "1", "inf"),
+    ] {
+        let entry = |value| format!("{key:?}: {value}");
+        let problem = format!("{key:?} gives {given}, which is no number that an f32 can hold");
+        refused_config(fixture, &entry(old), &entry(new), &problem);
+    }
 }
 
 #[test]
 fn kinds_of_layers_must_be_known_and_one_for_each_layer() {
     let fixture = "families/lfm2";
     let kinds = "\"conv\"\n  ],";
-    refused(fixture, kinds, "\"conv\", \"conv\"\n  ],", &["\"layer_types\" has an array of 4", "3 layers"]);
-    refused(fixture, kinds, "\"parrot\"\n  ],", &["\"layer_types\"", "\"parrot\"", "\"full_attention\""]);
+    for (new, found) in [("\"conv\", \"conv\"\n  ],", "an array of 4"), ("\"parrot\"\n  ],", "\"parrot\"")] {
+        let allowed = "allowed is for each of 3 layers one of [\"conv\", \"full_attention\"]";
+        refused_config(fixture, kinds, new, &format!("\"layer_types\" has {found}; {allowed}"));
+    }
 }
 
 #[test]
 fn a_value_of_the_wrong_kind_is_named_instead_of_ignored() {
-    let deepseek = "families/deepseek_v2-lite";
-    let dense = "\"first_k_dense_replace\": 1";
-    refused(deepseek, dense, "\"first_k_dense_replace\": \"x\"", &["\"first_k_dense_replace\" is \"x\""]);
-    let padding = "\"pad_token_id\": 1";
-    refused("families/roberta", padding, "\"pad_token_id\": -1", &["\"pad_token_id\" is -1"]);
-    let experts = "\"num_local_experts\": 4";
-    refused(
-        "families/granitemoe",
-        experts,
-        "\"num_local_experts\": \"x\"",
-        &["\"num_local_experts\" is \"x\""],
-    );
+    for (fixture, key, old, new, least) in [
+        ("families/deepseek_v2-lite", "first_k_dense_replace", "1", "\"x\"", 0),
+        ("families/roberta", "pad_token_id", "1", "-1", 0),
+        ("families/granitemoe", "num_local_experts", "4", "\"x\"", 1),
+    ] {
+        let entry = |value| format!("{key:?}: {value}");
+        let problem = format!("{key:?} is {new}; allowed is an integer from {least} to 4294967295");
+        refused_config(fixture, &entry(old), &entry(new), &problem);
+    }
 }
 
 #[test]
 fn sizes_that_no_runtime_can_use_are_refused() {
-    let context = "\"max_position_embeddings\": 32768";
-    let moe = "families/mixtral";
-    refused(moe, context, "\"max_position_embeddings\": 0", &["context_length would be 0"]);
-    let used = "\"num_experts_per_tok\": 2";
-    refused(moe, used, "\"num_experts_per_tok\": 5", &["expert_used_count would be 5", "1 to 4"]);
-    refused(moe, "\"rms_norm_eps\": 1e-05", "\"rms_norm_eps\": -1", &["epsilon would be -1"]);
+    for (key, old, new, problem) in [
+        (
+            "max_position_embeddings",
+            "32768",
+            "0",
+            "llama.context_length would be 0; allowed is 1 to 4294967295",
+        ),
+        ("num_experts_per_tok", "2", "5", "llama.expert_used_count would be 5; allowed is 1 to 4"),
+        (
+            "rms_norm_eps",
+            "1e-05",
+            "-1",
+            "llama.attention.layer_norm_rms_epsilon would be -1; allowed is 0 or more",
+        ),
+    ] {
+        let entry = |value| format!("{key:?}: {value}");
+        refused_config("families/mixtral", &entry(old), &entry(new), problem);
+    }
 }
 
 #[test]
 fn embeddings_are_held_against_the_padded_vocabulary() {
     let vocabulary = "\"vocab_size\": 384";
-    refused("families/mamba", vocabulary, "\"vocab_size\": 376", &["[384, 64]", "[376, 64]"]);
+    let message = "hf/model.safetensors: tensor \"backbone.embeddings.weight\" has shape [384, 64], but config.json asks for \
+                   [376, 64]";
+    refused("families/mamba", vocabulary, "\"vocab_size\": 376", message);
     // The rows that pad 381 tokens to a multiple of 8.
     let folder = Folder::with("families/mamba", "hf");
     folder.edit("hf/config.json", vocabulary, "\"vocab_size\": 381");
-    folder.succeeds(&["convert", "hf", "--type", "F32", "--out", "out.gguf"]);
+    folder.succeeds(&CONVERT);
 }
 
 #[test]
@@ -129,10 +148,11 @@ fn a_rotary_setting_that_the_file_cannot_say_is_named_in_the_plan() {
 fn a_model_of_sentencepiece_that_cannot_be_read_is_not_passed_over() {
     let folder = Folder::with("checkpoints/tiny-llama-spm", "hf");
     folder.write("hf/tokenizer.model", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n");
-    names(&folder, &["tokenizer.model", "git lfs pull"]);
+    let message = "hf/tokenizer.model: a git-lfs pointer in place of the file; run `git lfs pull`";
+    folder.refuses(&CONVERT, BAD_INPUT, message);
     // Another format under that name says nothing.
     folder.write("hf/tokenizer.model", "IQ== 0\nIg== 1\n");
-    folder.succeeds(&["convert", "hf", "--type", "F32", "--out", "out.gguf"]);
+    folder.succeeds(&CONVERT);
 }
 
 #[test]
@@ -140,10 +160,15 @@ fn two_chat_templates_under_one_key_are_refused() {
     let folder = Folder::with("checkpoints/tiny-llama", "hf");
     let two = r#"{"chat_template": [{"name": "a-b", "template": "x"}, {"name": "a_b", "template": "y"}]}"#;
     folder.write("hf/tokenizer_config.json", two);
-    names(&folder, &["two chat templates", "\"a_b\""]);
+    let message = "hf: two chat templates go by the name \"a_b\", as part of a key";
+    folder.refuses(&CONVERT, BAD_INPUT, message);
     let long = format!(r#"{{"chat_template": [{{"name": "{}", "template": "x"}}]}}"#, "n".repeat(70_000));
     folder.write("hf/tokenizer_config.json", long);
-    names(&folder, &["tokenizer_config.json", "70000 bytes"]);
+    let message = format!(
+        "hf/tokenizer_config.json: \"chat_template\": the name \"{}\"... has 70000 bytes; at most 256 are allowed",
+        "n".repeat(60)
+    );
+    folder.refuses(&CONVERT, BAD_INPUT, &message);
 }
 
 /// A T5 of one layer on either side, with these tensors beside the others.
@@ -204,7 +229,9 @@ fn a_second_embedding_is_left_out_only_where_it_is_the_same() {
     let plan = same.succeeds(&["convert", "hf", "--type", "F32", "--out", "out.gguf", "--dry-run"]);
     assert!(plan.contains("left out: shared.weight (equal to the embeddings"), "{plan}");
     let zeros = t5("", &[shared, ("encoder.embed_tokens.weight", [3, 4], 0)]);
-    names(&zeros, &["\"shared.weight\"", "\"encoder.embed_tokens.weight\"", "token_embd.weight"]);
+    let message = "hf/model.safetensors: tensor \"shared.weight\" becomes \"token_embd.weight\", and so does \
+                   \"encoder.embed_tokens.weight\"";
+    zeros.refuses(&CONVERT, BAD_INPUT, message);
 }
 
 #[test]

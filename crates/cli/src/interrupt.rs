@@ -22,7 +22,14 @@ const INTERRUPTS: [i32; 2] = [consts::SIGINT, consts::SIGTERM];
 ///
 /// The signal of a file-size limit is caught as well: the write that passed the limit then fails with an
 /// error, and the temporary file is removed like after every other failed write.
-pub(crate) fn flag() -> io::Result<Arc<AtomicBool>> {
+///
+/// # Errors
+/// When the system gives no more signal handlers, pipes or threads.
+pub(crate) fn flag() -> anyhow::Result<Arc<AtomicBool>> {
+    watch().map_err(|error| anyhow::anyhow!("cannot watch for interrupts: {error}"))
+}
+
+fn watch() -> io::Result<Arc<AtomicBool>> {
     let stop: Arc<AtomicBool> = Arc::default();
     let is_impatient: Arc<AtomicBool> = Arc::default();
     for signal in INTERRUPTS {

@@ -9,6 +9,7 @@ mod json;
 mod output;
 mod peer;
 mod progress;
+mod threads;
 mod words;
 
 use std::process::ExitCode;

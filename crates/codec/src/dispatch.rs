@@ -102,26 +102,20 @@ fn encode_rows<B: TryEncode>(
     importance: Option<&[f32]>,
     bytes: &mut [u8],
 ) -> Result<(), Error> {
-    let rows = weights.len().checked_div(row_elements).unwrap_or(0);
-    let row_blocks = row_elements / B::ELEMENTS;
     if !row_elements.is_multiple_of(B::ELEMENTS) {
         let (ty, block) = (B::TYPE, B::ELEMENTS);
         return Err(Error::PartialBlock { length: row_elements, unit: "elements of a row", ty, block });
     }
-    if weights.len() != rows * row_elements {
-        return Err(Error::PartialRow { weights: weights.len(), row_elements });
-    }
-    same_length("blocks", bytes.len(), (rows * row_blocks).saturating_mul(size_of::<B>()))?;
-    if let Some(importance) = importance {
-        same_length("importance", importance.len(), row_elements)?;
-    }
+    let rows = Rows::new(weights, row_elements, importance)?;
+    let needed = weights.len() / B::ELEMENTS;
+    same_length("blocks", bytes.len(), needed.saturating_mul(size_of::<B>()))?;
     if B::NEEDS_IMPORTANCE && importance.is_none() {
         return Err(Error::NeedsImportance { ty: B::TYPE });
     }
-    if rows == 0 {
+    if rows.count() == 0 {
         return Ok(());
     }
-    B::try_encode_rows(&Rows { weights, row_elements, importance }, view_mut::<B>(bytes)?)
+    B::try_encode_rows(&rows, view_mut::<B>(bytes)?)
 }
 
 /// The bytes as blocks, in place.

@@ -7,7 +7,7 @@ use half::slice::HalfFloatSliceExt;
 
 use crate::decoder::DecodeLanes;
 use crate::lanes::{Lanes, MAX_WIDTH, Unpack};
-use crate::row::Encode;
+use crate::row::{Encode, Rows};
 
 /// Numbers converted at a time; they pass through a buffer because blocks are bytes of any alignment.
 const BATCH: usize = 64;
@@ -30,8 +30,8 @@ impl DecodeLanes for F16 {
 }
 
 impl Encode for F16 {
-    fn encode_row(weights: &[f32], _: Option<&[f32]>, blocks: &mut [Self]) {
-        for (blocks, weights) in blocks.chunks_mut(BATCH).zip(weights.chunks(BATCH)) {
+    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+        for (blocks, weights) in blocks.chunks_mut(BATCH).zip(rows.weights.chunks(BATCH)) {
             let mut batch = [f16::ZERO; BATCH];
             batch[..weights.len()].convert_from_f32_slice(weights);
             for ((block, half), weight) in blocks.iter_mut().zip(batch).zip(weights) {

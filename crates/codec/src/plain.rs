@@ -6,7 +6,7 @@ use briq_format::block::{F32, F64, I8, I16, I32, I64};
 
 use crate::decoder::DecodeLanes;
 use crate::lanes::Lanes;
-use crate::row::Encode;
+use crate::row::{Encode, Rows};
 
 macro_rules! decode {
     ($($name:ident: $widen:expr;)*) => {
@@ -30,16 +30,16 @@ decode! {
 }
 
 impl Encode for F32 {
-    fn encode_row(weights: &[f32], _: Option<&[f32]>, blocks: &mut [Self]) {
-        for (block, weight) in blocks.iter_mut().zip(weights) {
+    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+        for (block, weight) in blocks.iter_mut().zip(rows.weights) {
             *block = Self::new(*weight);
         }
     }
 }
 
 impl Encode for F64 {
-    fn encode_row(weights: &[f32], _: Option<&[f32]>, blocks: &mut [Self]) {
-        for (block, weight) in blocks.iter_mut().zip(weights) {
+    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+        for (block, weight) in blocks.iter_mut().zip(rows.weights) {
             *block = Self::new(f64::from(*weight));
         }
     }

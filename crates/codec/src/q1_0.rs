@@ -6,7 +6,7 @@ use briq_format::scalar::F16;
 use crate::decoder::DecodeLanes;
 use crate::lanes::Lanes;
 use crate::primitives::sum;
-use crate::row::Encode;
+use crate::row::{Encode, Rows};
 
 impl DecodeLanes for Q1_0 {
     #[inline(always)]
@@ -25,8 +25,8 @@ impl DecodeLanes for Q1_0 {
 }
 
 impl Encode for Q1_0 {
-    fn encode_row(weights: &[f32], _: Option<&[f32]>, blocks: &mut [Self]) {
-        for (block, weights) in blocks.iter_mut().zip(weights.as_chunks::<128>().0) {
+    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+        for (block, weights) in blocks.iter_mut().zip(rows.weights.as_chunks::<128>().0) {
             let scale = sum(weights.iter().map(|weight| weight.abs())) / 128.0;
             let groups = weights.as_chunks::<8>().0;
             // Zeros of both signs are positive, and a NaN is not.
@@ -48,7 +48,7 @@ mod tests {
         let mut weights = [-0.25; 128];
         (weights[0], weights[9], weights[127]) = (0.5, -0.0, 0.0);
         let mut blocks = [Q1_0 { scale: F16::from_f32(0.0), signs: [0; 16] }];
-        Q1_0::encode_row(&weights, None, &mut blocks);
+        Q1_0::encode_rows(&Rows::one(&weights), &mut blocks);
         let mut decoded = [0.0; 128];
         Q1_0::decode(&blocks, &mut decoded);
         let magnitude = F16::from_f32((125.0 * 0.25 + 0.5) / 128.0).to_f32();

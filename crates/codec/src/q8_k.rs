@@ -115,13 +115,13 @@ mod tests {
         let mut weights = [0.25; 256];
         weights[20] = 1.0;
         let mut blocks = [Q8_K::new_zeroed()];
-        Q8_K::encode_row(&weights, None, &mut blocks);
+        Q8_K::encode_rows(&Rows::one(&weights), &mut blocks);
         let [block] = blocks;
         assert_eq!(block.quants[20], -127);
         assert!(block.scale.get() < 0.0);
         assert_eq!(block.sums[0].get(), 16 * -32);
         assert_eq!(block.sums[1].get(), 15 * -32 - 127);
-        Q8_K::encode_row(&[-0.0; 256], None, &mut blocks);
+        Q8_K::encode_rows(&Rows::one(&[-0.0; 256]), &mut blocks);
         assert_eq!(blocks, [Q8_K::new_zeroed()]);
     }
 }

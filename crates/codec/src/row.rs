@@ -12,21 +12,11 @@ pub trait Decode: Block {
 
 /// Weights to blocks.
 pub trait Encode: Block {
-    /// Encodes one row of `blocks.len() * ELEMENTS` weights. What a longer side has more is left as it is.
+    /// Encodes rows of whole blocks into as many blocks. What a longer side has more is left as it is.
     ///
-    /// The row matters: with importance some types weigh by its mean square. `importance` holds a finite value
-    /// of at least zero per weight of the row; types that make no use of it ignore it.
-    fn encode_row(weights: &[f32], importance: Option<&[f32]>, blocks: &mut [Self]) {
-        Self::encode_rows(&Rows { weights, row_elements: weights.len(), importance }, blocks);
-    }
-
-    /// Encodes rows of one length. Types that encode several blocks at once take them from several rows.
-    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
-        let row_blocks = (rows.row_elements / Self::ELEMENTS).max(1);
-        let each_row =
-            rows.weights.chunks_exact(rows.row_elements.max(1)).zip(blocks.chunks_exact_mut(row_blocks));
-        each_row.for_each(|(weights, blocks)| Self::encode_row(weights, rows.importance, blocks));
-    }
+    /// The row matters: with importance some types weigh by its mean square. Types that make no use of importance
+    /// ignore it, and types that encode several blocks at once take them from several rows.
+    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]);
 }
 
 /// Weights to blocks, where that can fail. All that implement [`Encode`] implement it too, and never fail.
@@ -53,11 +43,44 @@ impl<B: Encode> TryEncode for B {
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<'a> {
     /// The rows, one after the other.
-    pub weights: &'a [f32],
-    /// Weights in a row, a whole number of blocks.
-    pub row_elements: usize,
+    pub(crate) weights: &'a [f32],
+    /// Weights in a row.
+    pub(crate) row_elements: usize,
     /// A value per weight of a row, the same for every row.
-    pub importance: Option<&'a [f32]>,
+    pub(crate) importance: Option<&'a [f32]>,
+}
+
+impl<'a> Rows<'a> {
+    /// Rows of `row_elements` weights. `importance` holds a finite value of at least zero per weight of a row.
+    ///
+    /// # Errors
+    /// When `weights` are not whole rows, or `importance` is not as long as a row.
+    pub fn new(
+        weights: &'a [f32],
+        row_elements: usize,
+        importance: Option<&'a [f32]>,
+    ) -> Result<Self, Error> {
+        let rows = weights.len().checked_div(row_elements).unwrap_or(0);
+        if weights.len() != rows * row_elements {
+            return Err(Error::PartialRow { weights: weights.len(), row_elements });
+        }
+        match importance.map(<[f32]>::len) {
+            Some(length) if length != row_elements => {
+                Err(Error::Length { what: "importance", length, needed: row_elements })
+            }
+            _ => Ok(Self { weights, row_elements, importance }),
+        }
+    }
+
+    /// One row, all of whose weights matter alike.
+    pub fn one(weights: &'a [f32]) -> Self {
+        Self { weights, row_elements: weights.len(), importance: None }
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.weights.len().checked_div(self.row_elements).unwrap_or(0)
+    }
 }
 
 /// The integers of a block: a weight is a quant times its scale, less a minimum where the type has one.

@@ -101,7 +101,7 @@ mod tests {
             prop_assume!(digits.iter().any(|&digit| digit != 0));
             let weights: Vec<f32> = digits.iter().map(|&digit| f32::from(digit) * 0.75).collect();
             let mut blocks = [TQ1_0 { five_digits: [0; 48], four_digits: [0; 4], scale: F16::from_f32(0.0) }];
-            TQ1_0::encode_row(&weights, None, &mut blocks);
+            TQ1_0::encode_rows(&Rows::one(&weights), &mut blocks);
             prop_assert_eq!(&blocks[0].quants()[..], &digits[..]);
             let mut decoded = [0.0; 256];
             TQ1_0::decode(&blocks, &mut decoded);

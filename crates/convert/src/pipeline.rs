@@ -15,7 +15,20 @@ pub(crate) const BUFFERS_PER_THREAD: usize = 4;
 /// Results travel in buffers that are used again; there are [`BUFFERS_PER_THREAD`] for each thread, so work runs
 /// no further ahead of `finish` than that. The first error in the order of the numbers ends everything and is
 /// returned, whatever the threads were doing. A panic of either function does the same, and goes on from here.
+///
+/// Threads that the system refuses are done without; where it gives none, this one works alone.
 pub(crate) fn in_order<B: Default + Send, E: Send>(
+    threads: usize,
+    count: usize,
+    work: impl Fn(usize, &mut B) -> Result<(), E> + Sync,
+    finish: impl FnMut(usize, &B) -> Result<(), E>,
+) -> Result<(), E> {
+    in_order_on(thread::Builder::new, threads, count, work, finish)
+}
+
+/// As [`in_order`], on threads that `builder` makes.
+fn in_order_on<B: Default + Send, E: Send>(
+    builder: impl Fn() -> thread::Builder,
     threads: usize,
     count: usize,
     work: impl Fn(usize, &mut B) -> Result<(), E> + Sync,
@@ -30,9 +43,9 @@ pub(crate) fn in_order<B: Default + Send, E: Send>(
         let _ = give_back.send(B::default());
     }
     thread::scope(|scope| {
-        for _ in 0..threads {
+        let start = || {
             let (work, next, idle, done) = (&work, &next, &idle, done.clone());
-            scope.spawn(move || {
+            builder().spawn_scoped(scope, move || {
                 loop {
                     // In a statement of its own, or the lock would be held while this thread works.
                     let buffer = lock(idle).recv();
@@ -49,6 +62,13 @@ pub(crate) fn in_order<B: Default + Send, E: Send>(
                         break;
                     }
                 }
+            })
+        };
+        if !(0..threads).map(|_| start()).fold(false, |any, started| any | started.is_ok()) {
+            let mut buffer = B::default();
+            return (0..count).try_for_each(|number| {
+                work(number, &mut buffer)?;
+                finish(number, &buffer)
             });
         }
         drop(done);
@@ -160,6 +180,43 @@ mod tests {
             let finishes = |number: usize, _: &()| if number == 5 { panic!("no") } else { Ok(()) };
             assert!(catch_unwind(|| in_order(threads, 1000, works, finishes)).is_err());
         }
+    }
+
+    #[test]
+    fn where_the_system_gives_no_thread_this_one_does_all_the_work() {
+        // No address space has room for such a stack.
+        let refused = || thread::Builder::new().stack_size(isize::MAX as usize);
+        let mut finished = Vec::new();
+        let work = |number: usize, buffer: &mut usize| {
+            *buffer = number * number;
+            if number < 7 { Ok(()) } else { Err(number) }
+        };
+        let finish = |_: usize, buffer: &usize| {
+            finished.push(*buffer);
+            Ok(())
+        };
+        assert_eq!(in_order_on(refused, 3, 50, work, finish), Err(7));
+        assert_eq!(finished, [0, 1, 4, 9, 16, 25, 36]);
+    }
+
+    #[test]
+    fn threads_that_the_system_refuses_are_done_without() {
+        let asked = AtomicUsize::new(0);
+        let builder = || {
+            let is_first = asked.fetch_add(1, Ordering::Relaxed) == 0;
+            if is_first {
+                thread::Builder::new()
+            } else {
+                thread::Builder::new().stack_size(isize::MAX as usize)
+            }
+        };
+        let mut finished = 0;
+        let finish = |_: usize, (): &()| {
+            finished += 1;
+            Ok::<(), ()>(())
+        };
+        assert_eq!(in_order_on(builder, 4, 50, |_, (): &mut ()| Ok(()), finish), Ok(()));
+        assert_eq!((finished, asked.into_inner()), (50, 4));
     }
 
     #[test]

@@ -66,7 +66,8 @@ pub struct Plan {
     pub tensors: Vec<Planned>,
     /// Source tensors that are left out, and why.
     pub dropped: Vec<(String, &'static str)>,
-    /// Settings of the source's config that the file cannot say, and what comes of it.
+    /// Settings of the source's config that the file cannot say, and weights beside those that an index names, each
+    /// with what comes of it.
     pub unsaid: Vec<(String, &'static str)>,
     /// Patterns of the user's that match no tensor.
     pub unmatched: Vec<String>,
@@ -127,7 +128,9 @@ impl Plan {
         let record = options.record;
         let file = if record { recorded(&plain, &metadata, specs, Record::placeholder)? } else { plain };
         let unmatched = options.types.unmatched(tensors.iter().map(|tensor| tensor.spec.name()));
-        let Mapping { dropped, unsaid, .. } = mapping;
+        let Mapping { dropped, mut unsaid, .. } = mapping;
+        let why = "the index beside it names other files";
+        unsaid.extend(source.passed_over().map(|path| (path.display().to_string(), why)));
         Ok(Self { source, recipe, imatrix, metadata, tensors, dropped, unsaid, unmatched, record, file })
     }
 

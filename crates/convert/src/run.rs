@@ -88,6 +88,7 @@ pub fn run_into(
     progress: &dyn Progress,
     stop: &AtomicBool,
 ) -> Result<()> {
+    file.expect(plan.file.file_bytes())?;
     let output = file.path().to_owned();
     let mut hashes = (plan.record || options.read_back).then(|| Stream::of(&plan.file));
     write_tensors(plan, &mut file, &output, hashes.as_mut(), options, progress, stop)?;

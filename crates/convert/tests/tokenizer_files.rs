@@ -92,40 +92,86 @@ fn tokens_of_a_sentencepiece_tokenizer_json_are_scored_by_the_places_of_their_me
 
 #[test]
 fn nonsense_in_tokenizer_json_is_refused_with_its_place() {
-    let cases: [(&str, Json, &str); 22] = [
-        ("/model/vocab/b", json!(-1), "token \"b\" has the id -1"),
-        ("/model/vocab/b", json!(1.5), "token \"b\" has the id 1.5"),
-        ("/model/vocab/b", json!(9_007_199_254_740_992_u64), "token \"b\" has the id 9007199254740992"),
+    const ID: &str = "allowed is an integer from 0 to 4294967295";
+    const PARTS: &str = "allowed is two parts, as an array or with one space between";
+    let id = |id: &str| format!("token \"b\" has the id {id}; {ID}");
+    let merge = |merge: &str| format!("merge 0 is {merge}; {PARTS}");
+    let said = str::to_owned;
+    let cases: [(&str, Json, String); 21] = [
+        ("/model/vocab/b", json!(-1), id("-1")),
+        ("/model/vocab/b", json!(1.5), id("1.5")),
+        ("/model/vocab/b", json!(9_007_199_254_740_992_u64), id("9007199254740992")),
+        ("/model/vocab/b", json!(0), said("the tokens \"a\" and \"b\" both have the id 0")),
+        ("/model/vocab/b", json!(4), said("the tokens \"b\" and \"<|start|>\" both have the id 4")),
+        ("/model/vocab", json!([]), said("the model's \"vocab\" is not an object")),
+        ("/model/type", json!("Unigram"), said("the model's \"vocab\" is not an array")),
         (
-            "/model/vocab/b",
-            json!(4_000_000_000_u32),
-            "\"vocab_size\" is 8, but the tokenizer has a token 4000000000",
+            "/model/type",
+            json!("WordLevel"),
+            said(
+                "the model's \"type\" is \"WordLevel\"; runtimes have \"BPE\", \"Unigram\" and \"WordPiece\"",
+            ),
         ),
-        ("/model/vocab/b", json!(0), "the tokens \"a\" and \"b\" both have the id 0"),
-        ("/model/vocab/b", json!(4), "the tokens \"b\" and \"<|start|>\" both have the id 4"),
-        ("/model/vocab", json!([]), "\"vocab\" is not an object"),
-        ("/model/type", json!("Unigram"), "\"vocab\" is not an array"),
-        ("/model/type", json!("WordLevel"), "the model's \"type\" is \"WordLevel\"; runtimes have"),
-        ("/model", json!(null), "the model's \"type\" is null"),
-        ("/model/merges", json!({}), "\"merges\" is not an array"),
-        ("/model/merges/0", json!("ab"), "merge 0 is \"ab\""),
-        ("/model/merges/0", json!("a  b"), "merge 0 is \"a  b\""),
-        ("/model/merges/0", json!(" b"), "merge 0 is \" b\""),
-        ("/model/merges/0", json!(["a"]), "merge 0 is an array of 1"),
-        ("/model/merges/0", json!(["a", 7]), "merge 0 is an array of 2"),
-        ("/model/merges/0", json!("a c"), "merge 0: the vocabulary has no token \"c\""),
-        ("/model/merges/0", json!("b a"), "merge 0: the vocabulary has no token \"ba\""),
-        ("/added_tokens", json!({"a": 1}), "\"added_tokens\" is an object"),
-        ("/added_tokens/1/id", json!(4), "the tokens \"<|start|>\" and"),
-        ("/added_tokens/0/id", json!("4"), "added token 0 lacks"),
-        ("/added_tokens/0/content", json!("ab"), "token \"ab\" has the id 2 and, where added, 4"),
+        (
+            "/model",
+            json!(null),
+            said("the model's \"type\" is null; runtimes have \"BPE\", \"Unigram\" and \"WordPiece\""),
+        ),
+        ("/model/merges", json!({}), said("the model's \"merges\" is not an array")),
+        ("/model/merges/0", json!("ab"), merge("\"ab\"")),
+        ("/model/merges/0", json!("a  b"), merge("\"a  b\"")),
+        ("/model/merges/0", json!(" b"), merge("\" b\"")),
+        ("/model/merges/0", json!(["a"]), merge("an array of 1")),
+        ("/model/merges/0", json!(["a", 7]), merge("an array of 2")),
+        ("/model/merges/0", json!("a c"), said("merge 0: the vocabulary has no token \"c\"")),
+        ("/model/merges/0", json!("b a"), said("merge 0: the vocabulary has no token \"ba\"")),
+        ("/added_tokens", json!({"a": 1}), said("\"added_tokens\" is an object of 1 members, not an array")),
+        (
+            "/added_tokens/1/id",
+            json!(4),
+            said("the tokens \"<|start|>\" and \"<\u{2581}tool>\" both have the id 4"),
+        ),
+        (
+            "/added_tokens/0/id",
+            json!("4"),
+            said("added token 0 lacks a \"content\" or an \"id\" from 0 to 4294967295"),
+        ),
+        ("/added_tokens/0/content", json!("ab"), said("token \"ab\" has the id 2 and, where added, 4")),
     ];
     for (place, value, message) in cases {
         let mut directory = Directory::new();
         *directory.tokenizer.pointer_mut(place).unwrap() = value.clone();
-        let found = directory.metadata().map(|_| "no error".to_owned()).unwrap_or_else(|error| error);
-        assert!(found.contains(message), "{place} = {value}: {found}");
+        let expected = Err(format!("tokenizer.json: {message}"));
+        assert_eq!(directory.metadata(), expected, "{place} = {value}");
     }
+}
+
+#[test]
+fn a_token_beyond_the_vocabulary_is_refused_before_anything_is_sized_by_it() {
+    for place in ["/model/vocab/b", "/added_tokens/1/id"] {
+        let mut directory = Directory::new();
+        *directory.tokenizer.pointer_mut(place).unwrap() = json!(4_000_000_000_u32);
+        let message = "config.json: \"vocab_size\" is 8, but the tokenizer has a token 4000000000";
+        assert_eq!(directory.metadata(), Err(message.to_owned()), "{place}");
+    }
+}
+
+#[test]
+fn tokens_of_any_text_and_length_are_carried_whole() {
+    let long = "x".repeat(2 << 20);
+    let texts_given = ["nul\0in it", "\u{1b}]0;x\u{7}", &long];
+    let mut directory = Directory::new();
+    for (id, text) in (6..).zip(&texts_given[..2]) {
+        directory.tokenizer["model"]["vocab"][text] = json!(id);
+    }
+    directory.tokenizer["added_tokens"][0]["content"] = json!(long);
+    let tokens = texts(&directory.metadata().unwrap(), "tokenizer.ggml.tokens");
+    assert_eq!((tokens[6].as_str(), tokens[7].as_str()), (texts_given[0], texts_given[1]));
+    assert!(tokens[4] == long);
+    // Half a pair of surrogates is no text.
+    directory.write("tokenizer.json", r#"{"model": {"vocab": {"\ud83d": 0}}}"#);
+    let message = "tokenizer.json: unexpected end of hex escape at line 1 column 29";
+    assert_eq!(directory.as_it_is().unwrap_err(), message);
 }
 
 #[test]
@@ -135,25 +181,48 @@ fn a_vocabulary_size_out_of_proportion_is_refused_before_it_is_allocated() {
         "config.json",
         json!({"architectures": ["LlamaForCausalLM"], "vocab_size": 4_294_967_295_u32}).to_string(),
     );
-    let message = directory.metadata().unwrap_err();
-    assert!(message.contains("\"vocab_size\" is 4294967295, but the tokenizer has 6 tokens"), "{message}");
+    let message = "config.json: \"vocab_size\" is 4294967295, but the tokenizer has 6 tokens; at most 65536 more are allowed";
+    assert_eq!(directory.metadata(), Err(message.to_owned()));
 }
 
 #[test]
 fn files_that_are_no_tokenizer_are_refused() {
     let directory = Directory::new();
-    assert!(directory.as_it_is().unwrap_err().contains("there is no tokenizer"));
+    let nothing = "model: there is no tokenizer: none of tokenizer.json, tokenizer.model, spiece.model, \
+                   sentencepiece.bpe.model, rwkv_vocab_v20230424.txt, vocab.txt, and vocab.json with merges.txt";
+    assert_eq!(directory.as_it_is().unwrap_err(), nothing);
     for (content, message) in [
-        ("", "EOF"),
-        ("<!DOCTYPE html>", "expected value at line 1"),
-        ("{\"model\": {}, \"model\": {}}", "\"model\" is given twice"),
+        ("", "EOF while parsing a value at line 1 column 0"),
+        ("<!DOCTYPE html>", "expected value at line 1 column 1"),
+        ("[]", "an array of 0 where an object was expected"),
+        ("{\"model\": {}, \"model\": {}}", "the key \"model\" is given twice at line 1 column 21"),
     ] {
         directory.write("tokenizer.json", content);
-        let found = directory.as_it_is().unwrap_err();
-        assert!(found.contains("tokenizer.json") && found.contains(message), "{content:?}: {found}");
+        assert_eq!(directory.as_it_is().unwrap_err(), format!("tokenizer.json: {message}"), "{content:?}");
     }
-    directory.write("tokenizer.json", "{\"pre_tokenizer\": ".to_owned() + &"[".repeat(100_000));
-    assert!(directory.as_it_is().unwrap_err().contains("recursion limit"));
+}
+
+#[test]
+fn steps_within_steps_end_in_an_error_and_not_in_the_stack() {
+    let mut directory = Directory::new();
+    let deep = |levels: usize| {
+        let (open, close) = (r#"{"type":"Sequence","pretokenizers":["#, "]}");
+        format!(r#"{{"pre_tokenizer": {}null{}}}"#, open.repeat(levels), close.repeat(levels))
+    };
+    for text in ["{\"pre_tokenizer\": ".to_owned() + &"[".repeat(100_000), deep(10_000)] {
+        directory.write("tokenizer.json", &text);
+        let message = directory.as_it_is().unwrap_err();
+        let column = if text.len() > 200_000 { 2287 } else { 145 };
+        assert_eq!(message, format!("tokenizer.json: recursion limit exceeded at line 1 column {column}"));
+    }
+    // As deep as JSON is read, each level of steps being two of them, it is the step inside that counts.
+    let mut step = json!({"type": "ByteLevel", "add_prefix_space": false});
+    for _ in 0..60 {
+        step = json!({"type": "Sequence", "pretokenizers": [step]});
+    }
+    directory.tokenizer["pre_tokenizer"] = step;
+    let metadata = directory.metadata().unwrap();
+    assert_eq!(metadata.get("tokenizer.ggml.pre").and_then(|pre| pre.as_str()), Some("gpt-2"));
 }
 
 #[test]
@@ -162,16 +231,25 @@ fn a_sentencepiece_model_that_is_none_is_refused() {
     let eleven_byte_varint = [0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
     let piece_of_2_to_the_63 = [0x0a, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01];
     let nested_groups = [0x1b; 10_000];
-    let files: [&[u8]; 6] =
-        [b"", b"version 1", &eleven_byte_varint, &piece_of_2_to_the_63, &nested_groups, b"{}"];
-    for content in files {
+    let not_utf8 = [0x0a, 0x03, 0x0a, 0x01, 0xff];
+    let decode = |problem: &str| format!("failed to decode Protobuf message: {problem}");
+    let files: [(&[u8], String); 7] = [
+        (b"", "it has no pieces".to_owned()),
+        (b"version 1", decode("invalid wire type value: 6")),
+        (&eleven_byte_varint, decode("ModelProto.pieces: invalid varint")),
+        (&piece_of_2_to_the_63, decode("ModelProto.pieces: buffer underflow")),
+        (
+            &nested_groups,
+            decode("ModelProto.normalizer: invalid wire type: StartGroup (expected LengthDelimited)"),
+        ),
+        (b"{}", decode("buffer underflow")),
+        (&not_utf8, decode("Piece.text: ModelProto.pieces: invalid string value: data is not UTF-8 encoded")),
+    ];
+    for (content, problem) in files {
         directory.write("tokenizer.model", content);
-        let message = directory.as_it_is().unwrap_err();
-        assert!(message.contains("tokenizer.model: not a SentencePiece model"), "{message}");
+        let message = format!("tokenizer.model: not a SentencePiece model: {problem}");
+        assert_eq!(directory.as_it_is().unwrap_err(), message);
     }
-    // One piece whose text is not UTF-8.
-    directory.write("tokenizer.model", [0x0a, 0x03, 0x0a, 0x01, 0xff]);
-    assert!(directory.as_it_is().unwrap_err().contains("not a SentencePiece model"));
     // One piece, `a`, with score 2 and no type.
     directory.write("tokenizer.model", [0x0a, 0x08, 0x0a, 0x01, b'a', 0x15, 0, 0, 0, 0x40]);
     let metadata = directory.as_it_is().unwrap();
@@ -207,15 +285,22 @@ fn the_settings_decide_about_a_template_even_with_null() {
     assert_eq!(texts(&metadata, "tokenizer.chat_templates"), ["tool_use"]);
     directory.write("tokenizer_config.json", "{\"chat_template\": null}");
     assert_eq!(directory.metadata().unwrap().get("tokenizer.chat_template"), None);
-    for bad in [
-        "{\"chat_template\": 3}",
-        "{\"chat_template\": [{\"name\": \"x\"}]}",
-        "[]",
-        "{\"added_tokens_decoder\": 1}",
+    for (bad, message) in [
+        ("{\"chat_template\": 3}", "\"chat_template\": 3; allowed is a text, or a list of texts with names"),
+        (
+            "{\"chat_template\": [{\"name\": \"x\"}]}",
+            "\"chat_template\": an object of 1 members where a \"name\" and a \"template\" were expected",
+        ),
+        ("[]", "an array of 0 where an object was expected"),
+        ("{\"added_tokens_decoder\": 1}", "\"added_tokens_decoder\": 1 where an object was expected"),
+        (
+            "{\"added_tokens_decoder\": {\"4294967296\": {\"content\": \"x\"}}}",
+            "\"added_tokens_decoder\": \"4294967296\" is not an id from 0 to 4294967295",
+        ),
+        ("{\"added_tokens_decoder\": {\"7\": {}}}", "\"added_tokens_decoder\": token 7 has no \"content\""),
     ] {
         directory.write("tokenizer_config.json", bad);
-        let message = directory.metadata().unwrap_err();
-        assert!(message.contains("tokenizer_config.json"), "{bad}: {message}");
+        assert_eq!(directory.metadata(), Err(format!("tokenizer_config.json: {message}")));
     }
 }
 

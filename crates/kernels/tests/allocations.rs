@@ -38,8 +38,12 @@ fn a_product_allocates_nothing_once_its_activations_are_there() {
         let row_bytes = ty.row_bytes(512).unwrap() as usize;
         let bytes = vec![0; 5 * row_bytes];
         let matrix = Matrix::new(ty, &bytes, 512).unwrap();
-        let mut batch = vec![Activations::encode(partner(ty).unwrap(), &[0.5; 512]).unwrap(); 6];
-        let mut out = vec![0.0; 5 * 6];
+        // A panel of sixteen, and a few more; one vector with the byte that has no counterpart of the other sign.
+        let mut batch = vec![Activations::encode(partner(ty).unwrap(), &[0.5; 512]).unwrap(); 20];
+        let mut blocks = batch[1].blocks();
+        blocks[20] = 0x80;
+        batch[1] = Activations::from_blocks(partner(ty).unwrap(), &blocks).unwrap();
+        let mut out = vec![0.0; 5 * 20];
         // The first product asks which instructions the processor has.
         dot(ty, &bytes[..row_bytes], &batch[0]).unwrap();
 

@@ -17,6 +17,8 @@ pub enum Deed {
     Kill,
     /// A file loses its second half.
     Truncate(PathBuf),
+    /// A file is written to, and stays as long as it was.
+    Rewrite(PathBuf),
 }
 
 /// The operations of the system, with one deed among them. No write takes more than 4 KiB at a time.
@@ -41,6 +43,23 @@ impl Hit {
     }
 }
 
+/// A file system that says how many more bytes fit, and takes none.
+#[derive(Debug)]
+pub struct Full {
+    /// What it says.
+    pub room: u64,
+}
+
+impl FileSystem for Full {
+    fn room(&mut self, _: &Path) -> Option<u64> {
+        Some(self.room)
+    }
+
+    fn write(&mut self, _: &mut File, _: &[u8]) -> io::Result<usize> {
+        Err(super::error(super::libc_errno::NO_SPACE))
+    }
+}
+
 const WRITE_BYTES: usize = 4096;
 
 impl Fire {
@@ -62,6 +81,10 @@ impl Fire {
             Deed::Truncate(path) => {
                 let file = File::options().write(true).open(path)?;
                 file.set_len(file.metadata()?.len() / 2)
+            }
+            Deed::Rewrite(path) => {
+                let file = File::options().write(true).open(path)?;
+                file.set_modified(std::time::SystemTime::UNIX_EPOCH)
             }
             Deed::Kill => {
                 half();

@@ -9,13 +9,13 @@ mod scene;
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering;
 
 use briq_format::{AtomicFile, Existing, FileSystem};
 
-pub use deeds::{Deed, Fire};
+pub use deeds::{Deed, Fire, Full};
 pub use power::power_cuts;
 pub use scene::{OUTPUT, Scene, Work};
 
@@ -141,11 +141,20 @@ fn existing_named(name: &str) -> Existing {
 
 /// Cuts the source short at every `stride`-th operation on the output.
 pub fn truncations(scene: &Scene, stride: usize) -> Tally {
+    meddling(scene, stride, "a truncated source", Deed::Truncate)
+}
+
+/// Writes to the source at every `stride`-th operation on the output.
+pub fn rewrites(scene: &Scene, stride: usize) -> Tally {
+    meddling(scene, stride, "a rewritten source", Deed::Rewrite)
+}
+
+fn meddling(scene: &Scene, stride: usize, what: &str, deed: fn(PathBuf) -> Deed) -> Tally {
     let mut tally = Tally::default();
     let mut noticed = 0;
     for point in (0..scene.operations()).step_by(stride) {
         scene.reset();
-        let (fire, _) = Fire::new(point, Deed::Truncate(scene.source_file()));
+        let (fire, _) = Fire::new(point, deed(scene.source_file()));
         let result = match scene.attempt(Box::new(fire)) {
             // Too late to matter: every byte was read, and the check of the source was before.
             Ok(()) => scene.holds_new(),
@@ -156,10 +165,31 @@ pub fn truncations(scene: &Scene, stride: usize) -> Tally {
             Err(error) => Err(format!("the message is {error:?}")),
         };
         scene.restore_source();
-        tally.count("a truncated source", point, result);
+        tally.count(what, point, result);
     }
     if noticed == 0 {
-        tally.lost.push("a source was never cut before it had been read".to_owned());
+        tally.lost.push("a source was never changed before it had been read".to_owned());
+    }
+    tally
+}
+
+/// Writes to a disk that says beforehand that the file does not fit, and to one that fails only when it is written to.
+pub fn full_from_the_start(scene: &Scene) -> Tally {
+    let mut tally = Tally::default();
+    let bytes = scene.output_bytes();
+    let early = |room| format!("the file takes {bytes} bytes, and the disk has room for {room}");
+    let late = "No space left on device (os error 28)".to_owned();
+    for (room, problem) in [(0, early(0)), (bytes - 1, early(bytes - 1)), (bytes, late)] {
+        scene.reset();
+        let expected = format!("{OUTPUT}: cannot write: {problem}");
+        let result = match scene.attempt(Box::new(Full { room })) {
+            Err(message) if message == expected => scene
+                .holds_old()
+                .and_then(|()| scene.holds_no_temporary())
+                .and_then(|()| scene.source_is_untouched()),
+            other => Err(format!("it ends with {other:?}")),
+        };
+        tally.count("a disk that is full", room, result);
     }
     tally
 }

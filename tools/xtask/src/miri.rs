@@ -1,5 +1,5 @@
-//! `cargo x miri`: the reader, the writer and the scalar encoders under an interpreter that knows every rule of
-//! the language.
+//! `cargo x miri`: the reader, the writer, the scalar encoders and the scalar kernels under an interpreter that knows
+//! every rule of the language.
 //!
 //! Left out is what Miri cannot do: map files, run vector instructions, and take hours in minutes. So the reader is
 //! followed over the fixtures of at most 4 KiB, and the codec in its plain form, block by block.
@@ -27,13 +27,26 @@ const CODEC: &[&str] = &[
     "tq1_0::",
 ];
 
-/// Runs the tests of the format and of the codec that Miri can follow.
+/// The tests of the kernels that do the same. None has a thread pool, to whose library Miri objects.
+const KERNELS: &[&str] = &[
+    "activations::",
+    "matrix::tests::what",
+    "tests::a_kernel",
+    "tests::quantized_activations",
+    "tests::sums_that",
+    "tests::the_definition",
+    "tests::the_largest",
+    "tests::what_does",
+];
+
+/// Runs the tests of the format, of the codec and of the kernels that Miri can follow.
 ///
 /// # Errors
 /// Miri is missing (`rustup +nightly component add miri rust-src`), or a test breaks a rule.
 pub(crate) fn run() -> Result<()> {
     run_command(miri()?.args(["--package", "briq-format", "--lib", "--test", "corpus"]))?;
-    run_command(miri()?.args(["--package", "briq-codec", "--lib", "--"]).args(CODEC))
+    run_command(miri()?.args(["--package", "briq-codec", "--lib", "--"]).args(CODEC))?;
+    run_command(miri()?.args(["--package", "briq-kernels", "--lib", "--"]).args(KERNELS))
 }
 
 fn miri() -> Result<Command> {

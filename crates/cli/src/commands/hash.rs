@@ -15,11 +15,12 @@ use crate::args::Hash;
 use crate::exit::Outcome;
 use crate::interrupt;
 use crate::progress::Bar;
+use crate::threads;
 
 pub(crate) fn run(args: &Hash) -> anyhow::Result<Outcome> {
     let stop = interrupt::flag()?;
     let bar = Bar::new(total(args)?);
-    let hashed = hashed(args, &bar, &stop);
+    let hashed = threads::share(|| hashed(args, &bar, &stop));
     bar.finish();
     let (text, report) = hashed?;
     match args.json {

@@ -16,13 +16,14 @@ use crate::args::Verify;
 use crate::exit::Outcome;
 use crate::interrupt;
 use crate::progress::Bar;
+use crate::threads;
 use crate::words;
 
 pub(crate) fn run(args: &Verify) -> anyhow::Result<Outcome> {
     let model = open_parts(&args.file, &Limits::default())?;
     let stop = interrupt::flag()?;
     let bar = Bar::new(tensor_bytes(&model).saturating_mul(if args.against.is_some() { 3 } else { 2 }));
-    let found = find(args, &model, &bar, &stop);
+    let found = threads::share(|| find(args, &model, &bar, &stop));
     bar.finish();
     let found = found?;
     printed(match args.json {

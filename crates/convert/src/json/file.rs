@@ -82,25 +82,34 @@ pub fn read_bytes(path: &Path, cap: u64) -> Result<Vec<u8>> {
 mod tests {
     use super::*;
 
+    fn refused(path: &Path, cap: u64) -> String {
+        read(path, cap).unwrap_err().to_string()
+    }
+
+    fn said(path: &Path, problem: &str) -> String {
+        format!("{}: {problem}", path.display())
+    }
+
     #[test]
     fn a_pointer_of_git_lfs_is_named_as_such() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("tokenizer.json");
         fs::write(&path, "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n").unwrap();
-        assert!(read(&path, 1000).unwrap_err().to_string().contains("git lfs pull"));
+        let problem = "a git-lfs pointer in place of the file; run `git lfs pull`";
+        assert_eq!(refused(&path, 1000), said(&path, problem));
     }
 
     #[test]
     fn a_file_over_the_cap_a_directory_and_a_missing_file_are_told_apart() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("config.json");
-        assert!(read(&path, 10).unwrap_err().to_string().contains("does not exist"));
+        assert_eq!(refused(&path, 10), said(&path, "the file does not exist"));
         assert_eq!(read_if_present(&path, 10).unwrap(), None);
         fs::write(&path, "[1, 2, 3, 4]").unwrap();
-        assert!(read(&path, 10).unwrap_err().to_string().contains("12 bytes, but at most 10"));
+        assert_eq!(refused(&path, 10), said(&path, "12 bytes, but at most 10 are read"));
         assert!(read(&path, 12).is_ok());
-        assert!(read(directory.path(), 10).unwrap_err().to_string().contains("not a regular file"));
+        assert_eq!(refused(directory.path(), 10), said(directory.path(), "not a regular file"));
         fs::write(&path, [b'"', 0xff, b'"']).unwrap();
-        assert!(read(&path, 12).unwrap_err().to_string().contains("byte 1 is not UTF-8"));
+        assert_eq!(refused(&path, 12), said(&path, "byte 1 is not UTF-8"));
     }
 }

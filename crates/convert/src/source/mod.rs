@@ -194,6 +194,13 @@ impl Source {
         Ok(())
     }
 
+    /// The weights in a model directory that are not read, because an index beside them names other files.
+    pub(crate) fn passed_over(&self) -> Option<PathBuf> {
+        let whole = self.path.join(directory::WHOLE);
+        let is_read = || self.files.iter().any(|file| file.path == whole);
+        (matches!(self.kind, SourceKind::Directory) && whole.exists() && !is_read()).then_some(whole)
+    }
+
     /// All files that belong to the source: those with tensors, and everything else in a model directory and its
     /// folders but GGUF files, which are earlier results.
     pub fn files_beside(&self) -> Vec<PathBuf> {

@@ -44,15 +44,8 @@ pub(super) const NAMED: [&str; 7] = ["bos", "eos", "unk", "sep", "pad", "cls", "
 impl Files {
     pub(super) fn read(directory: &Path) -> Result<Self> {
         let directory = directory.to_owned();
-        let tokenizer = json::read_if_present(&directory.join("tokenizer.json"), json::TOKENIZER_CAP)?;
-        let settings_path = directory.join("tokenizer_config.json");
-        let settings = match json::read_if_present(&settings_path, json::TOKENIZER_CAP)? {
-            None => Object::new(),
-            Some(Json::Object(settings)) => settings,
-            Some(other) => {
-                return Err(Error::bad(&settings_path, format!("{other} where an object was expected")));
-            }
-        };
+        let tokenizer = read_object(&directory.join("tokenizer.json"))?.map(Json::Object);
+        let settings = read_object(&directory.join("tokenizer_config.json"))?.unwrap_or_default();
         Ok(Self { directory, tokenizer, settings })
     }
 
@@ -134,5 +127,14 @@ impl Files {
         }
         tokens.sort_by_key(|token| token.id);
         Ok(tokens)
+    }
+}
+
+/// The object in the file at `path`, when there is such a file.
+fn read_object(path: &Path) -> Result<Option<Object>> {
+    match json::read_if_present(path, json::TOKENIZER_CAP)? {
+        None => Ok(None),
+        Some(Json::Object(members)) => Ok(Some(members)),
+        Some(other) => Err(Error::bad(path, format!("{other} where an object was expected"))),
     }
 }

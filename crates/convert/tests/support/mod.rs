@@ -42,6 +42,7 @@ impl Directory {
         fs::write(self.path().join(name), content).unwrap();
     }
 
+    /// The keys, or the message.
     pub(crate) fn metadata(&self) -> Result<MetadataBuf, String> {
         self.write("tokenizer.json", self.tokenizer.to_string());
         self.as_it_is()
@@ -54,8 +55,14 @@ impl Directory {
     pub(crate) fn with_pre(&self, pre: Option<&str>) -> Result<MetadataBuf, String> {
         let request =
             MetadataRequest { directory_name: "x", file_type: 0, parameters: Parameters::default(), pre };
-        let model = Model::open(self.path(), None).map_err(|error| error.to_string())?;
-        model.metadata(&request).map_err(|error| error.to_string())
+        let metadata = Model::open(self.path(), None).and_then(|model| model.metadata(&request));
+        metadata.map_err(|error| self.without_path(&error.to_string()))
+    }
+
+    /// A message with the files named as they are in the directory, which is called `model`.
+    fn without_path(&self, message: &str) -> String {
+        let path = self.path().display().to_string();
+        message.replace(&format!("{path}/"), "").replace(&path, "model")
     }
 }
 

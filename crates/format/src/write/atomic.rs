@@ -96,6 +96,23 @@ impl AtomicFile {
         &self.path
     }
 
+    /// Makes sure that nothing is known to stand against a file of `bytes` bytes. A disk may be full all the same when
+    /// its turn comes.
+    ///
+    /// # Errors
+    /// When the file system has less room.
+    pub fn expect(&mut self, bytes: u64) -> Result<()> {
+        let folder = folder_of(&self.target);
+        match self.out.get_mut().system.room(folder) {
+            Some(room) if room < bytes => {
+                let problem = format!("the file takes {bytes} bytes, and the disk has room for {room}");
+                let error = io::Error::new(io::ErrorKind::StorageFull, problem);
+                Err(Error::io("write")(error).in_file(&self.path))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The file as written so far, for reading it back before [`commit`](Self::commit).
     ///
     /// # Errors
@@ -246,6 +263,41 @@ mod tests {
         file.commit().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(names(folder.path()), ["out.bin"]);
+    }
+
+    /// A file system with room for so many bytes; none where it does not tell.
+    #[derive(Debug)]
+    struct Room(Option<u64>);
+
+    impl FileSystem for Room {
+        fn room(&mut self, _: &Path) -> Option<u64> {
+            self.0
+        }
+    }
+
+    #[test]
+    fn a_file_larger_than_its_disk_is_refused_before_it_is_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.bin");
+        fs::write(&path, b"old").unwrap();
+        for (room, is_enough) in [(Some(99), false), (Some(0), false), (Some(100), true), (None, true)] {
+            let mut file = AtomicFile::create_with(&path, Existing::Replace, Box::new(Room(room))).unwrap();
+            let expected = room.filter(|_| !is_enough).map(|room| {
+                let problem = format!("the file takes 100 bytes, and the disk has room for {room}");
+                format!("{}: cannot write: {problem}", path.display())
+            });
+            assert_eq!(file.expect(100).err().map(|error| error.to_string()), expected);
+            drop(file);
+            assert_eq!(names(folder.path()), ["out.bin"]);
+        }
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "Miri has no system call for the room on a disk")]
+    fn a_file_system_that_tells_its_room_has_some() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_ne!(System.room(folder.path()), Some(0));
+        assert_eq!(System.room(&folder.path().join("nowhere")), None);
     }
 
     #[test]

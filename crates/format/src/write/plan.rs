@@ -225,6 +225,50 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_readers_would_not_take_is_refused_before_anything_is_planned() {
+        let shape = Shape::new(&[32]).unwrap();
+        let long = "n".repeat(64);
+        for (name, problem) in [
+            ("", "the tensor name is empty; it must have 1 to 63 bytes"),
+            ("a\0b", "the tensor name \"a\\u{0}b\" holds a control character"),
+            (long.as_str(), "the tensor name has 64 bytes, where at most 63 are allowed"),
+        ] {
+            let message = format!("tensor \"{}\": {problem}", name.escape_debug());
+            assert_eq!(TensorSpec::new(name, shape, TensorType::F32).unwrap_err().to_string(), message);
+        }
+        assert_eq!(Shape::new(&[1; 5]).unwrap_err().to_string(), "5 dimensions, where at most 4 are allowed");
+    }
+
+    #[test]
+    fn what_cannot_lie_in_one_file_is_refused() {
+        let plan = |alignment: Option<u32>, tensors: Vec<TensorSpec>| {
+            let mut metadata = MetadataBuf::new();
+            if let Some(alignment) = alignment {
+                metadata.set(keys::ALIGNMENT, alignment).unwrap();
+            }
+            FilePlan::new(&metadata, tensors).unwrap_err().to_string()
+        };
+        let shape = |elements| Shape::new(&[elements]).unwrap();
+        let spec = |name: &str, elements| TensorSpec::new(name, shape(elements), TensorType::I8).unwrap();
+        assert_eq!(plan(None, vec![spec("a", 1), spec("a", 1)]), "tensor \"a\" is planned twice");
+        let (half, most) = ((1 << 63) - 1, u64::MAX);
+        let whole = TensorSpec::opaque("whole", shape(1), TypeId(99), most).unwrap();
+        assert_eq!(
+            plan(None, vec![spec("a", half), spec("b", half), spec("c", 1)]),
+            "tensor \"b\" ends past 2^64 - 1 bytes"
+        );
+        assert_eq!(plan(None, vec![whole]), "tensor \"whole\" ends past 2^64 - 1 bytes");
+        let nearly = TensorSpec::opaque("nearly", shape(1), TypeId(99), most - 31).unwrap();
+        assert_eq!(plan(None, vec![nearly]), "the file passes 2^64 - 1 bytes");
+        for alignment in [0, 3, 4, 1 << 21] {
+            let message = format!(
+                "general.alignment is {alignment}, where a power of two from 8 to 1048576 is allowed"
+            );
+            assert_eq!(plan(Some(alignment), Vec::new()), message);
+        }
+    }
+
+    #[test]
     fn bytes_that_a_known_type_does_not_have_are_refused() {
         let shape = Shape::new(&[32]).unwrap();
         let error = TensorSpec::opaque("w", shape, TensorType::Q4_0.id(), 5).unwrap_err();

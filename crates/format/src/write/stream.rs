@@ -130,13 +130,22 @@ mod tests {
     fn what_does_not_follow_the_plan_is_refused() {
         let plan = plan();
         let mut writer = TensorWriter::new(&plan, Vec::new()).unwrap();
-        assert!(writer.write("b", &[0; 4]).unwrap_err().to_string().contains("turn of \"a\""));
-        assert!(writer.write("a", &[0; 13]).unwrap_err().to_string().contains("room for 12 more"));
+        let refused = |written: Result<()>| written.unwrap_err().to_string();
+        assert_eq!(
+            refused(writer.write("b", &[0; 4])),
+            "tensor \"b\" is written while it is the turn of \"a\""
+        );
+        assert_eq!(refused(writer.write("a", &[0; 13])), "tensor \"a\" has room for 12 more bytes, not 13");
         writer.write("a", &[0; 5]).unwrap();
         assert_eq!(writer.finish().unwrap_err().to_string(), "tensor \"a\" has 5 of its 12 bytes");
+        let mut writer = TensorWriter::new(&plan, Vec::new()).unwrap();
+        writer.write("a", &[0; 12]).unwrap();
+        writer.write("b", &[0; 4]).unwrap();
+        assert_eq!(refused(writer.write("b", &[0; 4])), "tensor \"b\" comes after the last one of the plan");
     }
 
     /// Takes `room` more bytes and fails once, as a disk does on which somebody makes room.
+    #[derive(Debug)]
     struct FullOnce {
         file: Vec<u8>,
         room: Option<usize>,
@@ -168,8 +177,9 @@ mod tests {
         let out = FullOnce { file: Vec::new(), room: Some(plan.head().len() + 5) };
         let mut writer = TensorWriter::new(&plan, out).unwrap();
         assert!(writer.write("a", &[7; 12]).is_err());
-        assert!(writer.write("a", &[7; 12]).unwrap_err().to_string().contains("a write has failed"));
-        assert!(writer.finish().is_err());
+        let expected = "a write has failed: the file cannot be completed any more";
+        assert_eq!(writer.write("a", &[7; 12]).unwrap_err().to_string(), expected);
+        assert_eq!(writer.finish().unwrap_err().to_string(), expected);
     }
 
     #[test]

@@ -22,6 +22,11 @@ pub trait FileSystem: fmt::Debug + Send {
         System.create(path)
     }
 
+    /// An upper bound of the bytes that files may still take where `folder` is; none where there is none to be had.
+    fn room(&mut self, folder: &Path) -> Option<u64> {
+        System.room(folder)
+    }
+
     /// Writes some of `bytes` where `file` stands; how many.
     ///
     /// # Errors
@@ -73,6 +78,10 @@ impl FileSystem for System {
         OpenOptions::new().read(true).write(true).create_new(true).open(path)
     }
 
+    fn room(&mut self, folder: &Path) -> Option<u64> {
+        room(folder)
+    }
+
     fn write(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<usize> {
         file.write(bytes)
     }
@@ -108,5 +117,44 @@ impl FileSystem for System {
 
     fn remove(&mut self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
+    }
+}
+
+/// The blocks that no file has, those that are kept for the administrator among them: a file of more bytes cannot be
+/// written by anybody. That holds on file systems that neither compress files nor share their blocks, and only such
+/// are asked; behind a network or another program nobody knows.
+#[cfg(target_os = "linux")]
+fn room(folder: &Path) -> Option<u64> {
+    // Source: the magic numbers of statfs(2): ext2 to ext4, tmpfs, exFAT, FAT.
+    const PLAIN: [i128; 4] = [0xef53, 0x0102_1994, 0x2011_bab0, 0x4d44];
+
+    let found = rustix::fs::statfs(folder).ok()?;
+    // Its types differ between processors.
+    let (kind, block) = (i128::from(found.f_type), u64::try_from(found.f_bsize).ok()?);
+    PLAIN.contains(&kind).then(|| found.f_bfree.checked_mul(block))?
+}
+
+#[cfg(not(target_os = "linux"))]
+fn room(_: &Path) -> Option<u64> {
+    None
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_file_is_made_through_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (link, target) = (folder.path().join("link"), folder.path().join("target"));
+        for there in [false, true] {
+            if there {
+                fs::write(&target, "old").unwrap();
+            }
+            std::os::unix::fs::symlink(&target, &link).unwrap();
+            assert_eq!(System.create(&link).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(fs::read(&target).ok(), there.then(|| b"old".to_vec()));
+            fs::remove_file(&link).unwrap();
+        }
     }
 }

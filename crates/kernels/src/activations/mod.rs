@@ -2,7 +2,7 @@
 
 mod tile;
 
-use briq_codec::Encode;
+use briq_codec::{Encode, Rows};
 use briq_format::TensorType;
 use briq_format::block::{BF16, Block, F16, F32, Q8_0, Q8_1, Q8_K};
 use briq_format::scalar::F16 as Half;
@@ -191,7 +191,7 @@ impl Activations {
         let mut blocks = [B::new_zeroed(); BLOCKS];
         for (tiles, row) in self.tiles.chunks_mut(TILES).zip(row.chunks(256 * TILES)) {
             let blocks = &mut blocks[..row.len() / B::ELEMENTS];
-            B::encode_row(row, None, blocks);
+            B::encode_rows(&Rows::one(row), blocks);
             lowest |= tile::fill(blocks, tiles);
         }
         self.set_apart(lowest);

@@ -5,7 +5,7 @@ use briq_codec::points::IQ4_LEVELS;
 use briq_format::TensorType;
 use briq_format::block::IQ4_XS;
 
-use super::{Dot, add_scaled, integer_dot, quants, sums, tiles_at};
+use super::{Dot, add_scaled, integer_dot, quants, sums, tiles_at, trimmed};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -44,7 +44,9 @@ impl Dot for IQ4_XS {
     fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
         let mut totals = [simd.zeros(); C];
         let table = simd.bias(simd.table(&IQ4_LEVELS));
-        for (place, block) in row.iter().enumerate() {
+        let columns = trimmed(columns, row.len());
+        for place in 0..row.len() {
+            let block = &row[place];
             let tiles = tiles_at(columns, place);
             let scales = simd.subtract(simd.ints(iq4_xs_codes(block)), simd.splat_int(32));
             let scale = simd.half(block.scale.to_bits());

@@ -9,7 +9,7 @@ use briq_format::block::{Q2_K, Q3_K, Q4_K, Q5_K, Q6_K};
 use briq_format::scalar::F16;
 use zerocopy::{Immutable, IntoBytes};
 
-use super::{Dot, add_scaled, chains, integer_dot, joined, quants, sums, tiles_at};
+use super::{Dot, add_scaled, integer_dot, products, sums, tiles_at, trimmed};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -66,22 +66,29 @@ fn add_affine<S: Simd, const C: usize>(
     tiles: [&Tile; C],
     sums: &mut [[S::Floats; 2]; C],
 ) {
-    let (units, scales, minimums) = simd.k_header(header);
-    let mut products = [[simd.zero(); 4]; C];
-    unrolled!(run in 0 1 2 3 4 5 6 7 => {
-        for c in 0..C {
-            let pairs = simd.products(codes[run], quants(simd, tiles[c], run));
-            products[c][run % chains(C)] = simd.add_scaled(products[c][run % chains(C)], pairs, scales[run]);
-        }
-    });
+    let (units, first, last) = taken_apart(header);
+    let (scales, minimums) = simd.k_scales(first, last);
+    let products = products(simd, scales, codes, tiles, [simd.zero(); C]);
     for c in 0..C {
         let tile = tiles[c];
-        let products = simd.to_floats(joined::<S, C>(simd, products[c]));
-        let rise = simd.to_floats(simd.multiply_ints(minimums, simd.load_ints(&tile.negative_sums)));
+        let products = simd.to_floats(products[c]);
+        let rise = simd.add_scaled(simd.zero(), minimums, simd.load_words(&tile.negative_sums_16));
         let [scale, minimum] = simd.scaled_pair(units, tile.scales[0]);
         sums[c][0] = simd.multiply_add(products, scale, sums[c][0]);
-        sums[c][1] = simd.multiply_add(rise, minimum, sums[c][1]);
+        sums[c][1] = simd.multiply_add(simd.to_floats(rise), minimum, sums[c][1]);
     }
+}
+
+/// Scale and minimum as one number, and the scales and minimums of each 32 weights for [`Simd::k_scales`], from the first
+/// 16 bytes of a block. Plain numbers are taken apart while vectors compute.
+#[inline(always)]
+fn taken_apart(header: &[u8; 16]) -> (u32, u64, u64) {
+    let both = u128::from_le_bytes(*header);
+    let (units, first, last) = (both as u32, (both >> 32) as u64, (both >> 96) as u64);
+    // The first four of each, and then the others: a nibble, and two bits from the top of the first.
+    let low = first & 0x3F3F_3F3F_3F3F_3F3F;
+    let high = (last | last << 28) & 0x0F0F_0F0F_0F0F_0F0F | first >> 2 & 0x3030_3030_3030_3030;
+    (units, low, high)
 }
 
 /// Scale, minimum, and the scales and minimums of sub-blocks: the first 16 bytes of a block.
@@ -115,7 +122,9 @@ impl Dot for Q4_K {
     #[inline(always)]
     fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
         let mut sums = [[simd.zeros(); 2]; C];
-        for (place, block) in row.iter().enumerate() {
+        let columns = trimmed(columns, row.len());
+        for place in 0..row.len() {
+            let block = &row[place];
             let mut codes = [simd.zero(); 8];
             let bytes = runs(&block.quants);
             unrolled!(i in 0 1 2 3 => {
@@ -148,7 +157,9 @@ impl Dot for Q5_K {
     #[inline(always)]
     fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
         let mut sums = [[simd.zeros(); 2]; C];
-        for (place, block) in row.iter().enumerate() {
+        let columns = trimmed(columns, row.len());
+        for place in 0..row.len() {
+            let block = &row[place];
             let high = simd.load(&block.high_bits);
             // Bit `run` of a byte, moved to where the fifth bit of a code is.
             let high = [
@@ -174,38 +185,25 @@ impl Dot for Q5_K {
     }
 }
 
-/// Codes with a scale per 16 and a zero point `2^ZERO`: the sum of scales times codes less the zero point, times quants.
-/// With `PLANES` the codes are where [`planes`] leaves them.
+/// Codes with a scale per 16 and a zero point: the sum of scales times codes less the zero point, times quants.
+/// Words are the scales as codes are multiplied with them, and those of the zero point.
 #[inline(always)]
-fn add_sixteens<S: Simd, const C: usize, const ZERO: i32, const PLANES: bool>(
+fn add_sixteens<S: Simd, const C: usize, const ZERO: i32>(
     simd: S,
-    (scale, scales): (F16, S::Ints),
+    (scale, [scales, of_zero]): (f32, [S::Ints; 2]),
     codes: [S::Ints; 8],
     tiles: [&Tile; C],
     sums: &mut [S::Floats; C],
 ) {
-    let spread = simd.by_sixteen(scales);
-    let scale = simd.half(scale.to_bits());
-    let mut products = [[simd.zero(); 4]; C];
+    let mut excess = [simd.zero(); C];
     for c in 0..C {
         // What the zero point adds is taken off for all at once.
         let negative_sums = simd.load_words(&tiles[c].negative_sums_16);
-        let excess = simd.add_scaled(simd.zero(), scales, negative_sums);
-        products[c][0] = simd.shift_left_ints::<ZERO>(excess);
+        excess[c] = simd.shift_left_ints::<ZERO>(simd.add_scaled(simd.zero(), of_zero, negative_sums));
     }
-    unrolled!(run in 0 1 2 3 4 5 6 7 => {
-        let chain = if PLANES { run % 4 } else { run % chains(C) };
-        for c in 0..C {
-            let pairs = simd.products(codes[run], quants(simd, tiles[c], run));
-            products[c][chain] = simd.add_scaled(products[c][chain], pairs, spread[run]);
-        }
-    });
+    let products = products(simd, simd.scales_by_16(scales), codes, tiles, excess);
     for c in 0..C {
-        let products = match PLANES {
-            true => join_planes(simd, products[c]),
-            false => joined::<S, C>(simd, products[c]),
-        };
-        sums[c] = add_scaled(simd, sums[c], products, scale * tiles[c].scales[0]);
+        sums[c] = add_scaled(simd, sums[c], products[c], scale * tiles[c].scales[0]);
     }
 }
 
@@ -220,7 +218,9 @@ impl Dot for Q6_K {
     #[inline(always)]
     fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
         let mut totals = [simd.zeros(); C];
-        for (place, block) in row.iter().enumerate() {
+        let columns = trimmed(columns, row.len());
+        for place in 0..row.len() {
+            let block = &row[place];
             let (low, high) = (runs(&block.low_bits), runs(&block.high_bits));
             let mut codes = [simd.zero(); 8];
             unrolled!(half in 0 1 => {
@@ -232,32 +232,30 @@ impl Dot for Q6_K {
                 codes[4 * half + 2] = simd.or(c, simd.bits::<4, 2, 4>(high));
                 codes[4 * half + 3] = simd.or(d, simd.bits::<6, 2, 4>(high));
             });
-            let scales = (block.scale, simd.words(&block.scales));
-            add_sixteens::<S, C, 5, false>(simd, scales, codes, tiles_at(columns, place), &mut totals);
+            let (scale, scales) = (simd.half(block.scale.to_bits()), simd.words(&block.scales));
+            let scales = (scale, [scales; 2]);
+            add_sixteens::<S, C, 5>(simd, scales, codes, tiles_at(columns, place), &mut totals);
         }
         sums(simd, totals)
     }
 }
 
-/// The four planes of 2 bits of 32 bytes. The second and the third stay where they are: [`join_planes`] takes their
-/// products down at the end, which is cheaper than moving codes. In the place of the fourth, two products would not fit a
-/// word.
+/// The four planes of 2 bits of 32 bytes. The second stays where it is, as four times its value, and the third is moved
+/// there: a mask is cheaper than moving bits.
 #[inline(always)]
 pub(super) fn planes<S: Simd>(simd: S, bytes: &[u8; 32]) -> [S::Ints; 4] {
     let bytes = simd.load(bytes);
     [
         simd.bits::<0, 2, 0>(bytes),
         simd.bits::<2, 2, 2>(bytes),
-        simd.bits::<4, 2, 4>(bytes),
+        simd.bits::<4, 2, 2>(bytes),
         simd.bits::<6, 2, 0>(bytes),
     ]
 }
 
-/// The sum of the products with each of the four planes.
-#[inline(always)]
-pub(super) fn join_planes<S: Simd>(simd: S, [a, b, c, d]: [S::Ints; 4]) -> S::Ints {
-    simd.add(simd.add(a, d), simd.add(simd.shift_right_ints::<2>(b), simd.shift_right_ints::<4>(c)))
-}
+/// What the scale of each 16 codes is multiplied with where these lie in [`planes`], so that all products have four times
+/// their value.
+const LEVELLED: [i16; 16] = [4, 4, 1, 1, 1, 1, 4, 4, 4, 4, 1, 1, 1, 1, 4, 4];
 
 impl Dot for Q3_K {
     const PARTNER: TensorType = TensorType::Q8_K;
@@ -271,16 +269,18 @@ impl Dot for Q3_K {
     #[inline(always)]
     fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
         let mut totals = [simd.zeros(); C];
-        for (place, block) in row.iter().enumerate() {
+        let columns = trimmed(columns, row.len());
+        for place in 0..row.len() {
+            let block = &row[place];
             let high = simd.load(&block.high_bits);
             let high = [
                 simd.bits::<0, 1, 2>(high),
                 simd.bits::<1, 1, 4>(high),
-                simd.bits::<2, 1, 6>(high),
+                simd.bits::<2, 1, 4>(high),
                 simd.bits::<3, 1, 2>(high),
                 simd.bits::<4, 1, 2>(high),
                 simd.bits::<5, 1, 4>(high),
-                simd.bits::<6, 1, 6>(high),
+                simd.bits::<6, 1, 4>(high),
                 simd.bits::<7, 1, 2>(high),
             ];
             let mut codes = [simd.zero(); 8];
@@ -290,8 +290,10 @@ impl Dot for Q3_K {
                 codes[run] = simd.or(planes[run / 4][run % 4], high[run]);
             });
             let scales = simd.add_words(q3_k_words(simd, &block.scales), simd.splat_word(-32));
-            let scales = (block.scale, scales);
-            add_sixteens::<S, C, 2, true>(simd, scales, codes, tiles_at(columns, place), &mut totals);
+            let levelled = simd.multiply_words(scales, simd.load_words(&LEVELLED));
+            let scales = (simd.half(block.scale.to_bits()) * 0.25, [levelled, scales]);
+            // A zero point of 4, four times.
+            add_sixteens::<S, C, 4>(simd, scales, codes, tiles_at(columns, place), &mut totals);
         }
         sums(simd, totals)
     }
@@ -334,32 +336,39 @@ impl Dot for Q2_K {
     #[inline(always)]
     fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
         let mut sums = [[simd.zeros(); 2]; C];
-        for (place, block) in row.iter().enumerate() {
+        let columns = trimmed(columns, row.len());
+        for place in 0..row.len() {
+            let block = &row[place];
             let tiles = tiles_at(columns, place);
-            let (mut scales, mut minimums) = ([0; 16], [0; 16]);
-            for i in 0..16 {
-                let packed = block.scales_and_minimums[i];
-                (scales[i], minimums[i]) = ((packed & 15).cast_signed(), (packed >> 4).cast_signed());
-            }
-            let (spread, minimums) = (simd.by_sixteen(simd.words(&scales)), simd.words(&minimums));
-            let (scale, minimum) = (simd.half(block.scale.to_bits()), simd.half(block.minimum.to_bits()));
-            let mut products = [[simd.zero(); 4]; C];
+            let packed = simd.byte_words(eights(&block.scales_and_minimums));
+            // Products have four times their value, and so have the minimums.
+            let (scales, minimums) = (simd.bits::<0, 4, 0>(packed), simd.bits::<4, 4, 2>(packed));
+            let scales = simd.multiply_words(scales, simd.load_words(&LEVELLED));
             let bytes = runs(&block.quants);
-            let planes = [planes(simd, &bytes[0]), planes(simd, &bytes[1])];
-            unrolled!(run in 0 1 2 3 4 5 6 7 => {
-                for c in 0..C {
-                    let pairs = simd.products(planes[run / 4][run % 4], quants(simd, tiles[c], run));
-                    products[c][run % 4] = simd.add_scaled(products[c][run % 4], pairs, spread[run]);
-                }
-            });
+            let ([a, b, c, d], [e, f, g, h]) = (planes(simd, &bytes[0]), planes(simd, &bytes[1]));
+            let codes = [a, b, c, d, e, f, g, h];
+            let products = products(simd, simd.scales_by_16(scales), codes, tiles, [simd.zero(); C]);
+            let units = u32::from(block.scale.to_bits()) | u32::from(block.minimum.to_bits()) << 16;
             for c in 0..C {
                 let tile = tiles[c];
                 let rise = simd.add_scaled(simd.zero(), minimums, simd.load_words(&tile.negative_sums_16));
-                let products = join_planes(simd, products[c]);
-                sums[c][0] = add_scaled(simd, sums[c][0], products, scale * tile.scales[0]);
-                sums[c][1] = add_scaled(simd, sums[c][1], rise, minimum * tile.scales[0]);
+                let [scale, minimum] = simd.scaled_pair(units, tile.scales[0]);
+                sums[c][0] = simd.multiply_add(simd.to_floats(products[c]), scale, sums[c][0]);
+                sums[c][1] = simd.multiply_add(simd.to_floats(rise), minimum, sums[c][1]);
             }
         }
-        both(simd, sums)
+        // The sums as well have four times their value.
+        let mut products = both(simd, sums);
+        for c in 0..C {
+            products[c] *= 0.25;
+        }
+        products
     }
+}
+
+/// The two halves of 16 bytes.
+#[inline(always)]
+fn eights(bytes: &[u8; 16]) -> [u64; 2] {
+    let both = u128::from_le_bytes(*bytes);
+    [both as u64, (both >> 64) as u64]
 }

@@ -4,16 +4,6 @@
 //! more over [`Simd`]. Sums of products of quants are exact in 32 bits for any bytes; instruction sets differ in the
 //! order of floats.
 
-/// Writes a body once per number: arrays that it indexes then stay in registers, which a loop would not promise.
-macro_rules! unrolled {
-    ($name:ident in $($number:literal)* => $body:block) => {
-        $({
-            let $name: usize = $number;
-            $body
-        })*
-    };
-}
-
 /// Types whose rows are read beside tiles for Q8_K, by two functions for all of them.
 macro_rules! over_tiles {
     ($($name:ident)*: $scalar:ident, $vector:ident) => {
@@ -33,17 +23,6 @@ macro_rules! over_tiles {
     };
 }
 
-/// A code of each run of 32 weights, once for each 16, as words.
-macro_rules! words_of_runs {
-    ($simd:ident, $run:ident => $code:expr) => {{
-        let mut codes = [0_u64; 2];
-        unrolled!($run in 0 1 2 3 4 5 6 7 => {
-            codes[$run / 4] |= (u64::from($code) * 0x0101) << (16 * ($run % 4));
-        });
-        $simd.byte_words(codes)
-    }};
-}
-
 mod eight;
 mod floats;
 mod grid;
@@ -56,6 +35,7 @@ mod q1_0;
 mod q2_0;
 pub(crate) mod rows;
 mod shifted;
+mod signs;
 mod small;
 mod ternary;
 mod typed;
@@ -258,6 +238,16 @@ impl<W: Dot> Work for Row<'_, W> {
     }
 }
 
+/// The first `count` tiles of each column. Places below that are not checked again.
+#[inline(always)]
+fn trimmed<const C: usize>(columns: [&[Tile]; C], count: usize) -> [&[Tile]; C] {
+    let mut trimmed = columns;
+    for c in 0..C {
+        trimmed[c] = &columns[c][..count];
+    }
+    trimmed
+}
+
 /// The tile at a place of each column.
 #[inline(always)]
 fn tiles_at<const C: usize>(columns: [&[Tile]; C], place: usize) -> [&Tile; C] {
@@ -274,16 +264,24 @@ fn quants<S: Simd>(simd: S, tile: &Tile, run: usize) -> S::Ints {
     simd.load_signed(&tile.quants_32()[run])
 }
 
-/// How many sums of integers a super-block is spread over. One column alone waits for itself: in four sums, additions
-/// wait half as long as in two, and a processor holds only so many that wait.
-const fn chains(columns: usize) -> usize {
-    if columns == 1 { 4 } else { 1 }
-}
-
-/// The sum of as many as are in use.
+/// The sum of `start` and the products of the codes of a super-block times their scales.
 #[inline(always)]
-fn joined<S: Simd, const C: usize>(simd: S, [a, b, c, d]: [S::Ints; 4]) -> S::Ints {
-    if chains(C) == 1 { a } else { simd.add(simd.add(a, b), simd.add(c, d)) }
+fn products<S: Simd, const C: usize>(
+    simd: S,
+    scales: S::Scales,
+    codes: [S::Ints; 8],
+    tiles: [&Tile; C],
+    start: [S::Ints; C],
+) -> [S::Ints; C] {
+    let mut sums = start;
+    unrolled!(pair in 0 1 2 3 => {
+        let (a, b) = (2 * pair, 2 * pair + 1);
+        for c in 0..C {
+            let quants = [quants(simd, tiles[c], a), quants(simd, tiles[c], b)];
+            sums[c] = simd.add_pair(sums[c], [codes[a], codes[b]], quants, &scales, pair);
+        }
+    });
+    sums
 }
 
 /// Adds products of quants times the scale of both sides.

@@ -4,8 +4,10 @@ use briq_codec::points;
 use briq_format::TensorType;
 use briq_format::block::{IQ1_M, IQ1_S};
 use briq_format::scalar::F16;
+use zerocopy::transmute;
 
-use super::{Dot, add_scaled, chains, joined, quants, sums, tiles_at, twice};
+use super::grid::four_points;
+use super::{Dot, add_scaled, quants, sums, tiles_at, trimmed, twice};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -18,19 +20,22 @@ trait Shifted: Copy {
     /// The scale of each 16 weights, twice of what is stored and one more.
     fn scales(&self) -> [i8; 16];
 
-    /// Half of these, rounded down, as words.
-    fn halved_scales<S: Simd>(&self, simd: S) -> S::Ints;
+    /// The same as words, and times what stands for zero in the codes of each 16.
+    fn scale_words<S: Simd>(&self, simd: S) -> [S::Ints; 2];
+
+    /// The codes of a run of 32 weights.
+    fn codes<S: Simd>(&self, simd: S, run: usize) -> S::Ints;
 
     /// Index of the point of each 8 weights, and whether it is shifted down.
     fn point(&self, k: usize) -> (usize, bool);
 }
 
 /// The code of a digit, without the shift, for all points.
-static CODES: [u64; 2048] = {
-    let mut codes = [0; 2048];
+static CODES: [[u8; 8]; 2048] = {
+    let mut codes = [[0; 8]; 2048];
     let mut index = 0;
     while index < 2048 {
-        codes[index] = u64::from_le_bytes(points::IQ1_DIGITS[index]) << 3;
+        codes[index] = (u64::from_le_bytes(points::IQ1_DIGITS[index]) << 3).to_le_bytes();
         index += 1;
     }
     codes
@@ -43,7 +48,7 @@ const UP: u64 = 0x0202_0202_0202_0202;
 #[inline(always)]
 fn code(block: &impl Shifted, k: usize) -> u64 {
     let (index, down) = block.point(k);
-    CODES[index] | (UP * u64::from(!down))
+    u64::from_le_bytes(CODES[index]) | (UP * u64::from(!down))
 }
 
 fn scalar<B: Shifted>(row: &[B], column: &[Tile]) -> f32 {
@@ -64,37 +69,39 @@ fn scalar<B: Shifted>(row: &[B], column: &[Tile]) -> f32 {
 #[inline(always)]
 fn vector<B: Shifted, S: Simd, const C: usize>(simd: S, row: &[B], columns: [&[Tile]; C]) -> [f32; C] {
     let mut totals = [simd.zeros(); C];
-    for (place, block) in row.iter().enumerate() {
+    let columns = trimmed(columns, row.len());
+    for place in 0..row.len() {
+        let block = &row[place];
         let tiles = tiles_at(columns, place);
-        let halved = block.halved_scales(simd);
-        let words = simd.add_words(simd.add_words(halved, halved), simd.splat_word(1));
-        let scales = simd.by_sixteen(words);
+        let [words, of_zero] = block.scale_words(simd);
         let scale = simd.half(block.scale().to_bits()) * 0.125;
-        let mut products = [[simd.zero(); 4]; C];
+        let mut products = [simd.zero(); C];
         for c in 0..C {
-            let excess = simd.add_scaled(simd.zero(), words, simd.load_words(&tiles[c].negative_sums_16));
-            products[c][0] = simd.add(simd.shift_left_ints::<3>(excess), excess);
+            products[c] = simd.add_scaled(simd.zero(), of_zero, simd.load_words(&tiles[c].negative_sums_16));
         }
-        unrolled!(run in 0 1 2 3 4 5 6 7 => {
-            let mut codes = [0; 4];
-            unrolled!(i in 0 1 2 3 => {
-                codes[i] = code(block, 4 * run + i);
-            });
-            let codes = simd.join_four(codes);
+        let scales = simd.scales_by_16(words);
+        unrolled!(pair in 0 1 2 3 => {
+            let (a, b) = (2 * pair, 2 * pair + 1);
+            let codes = [block.codes(simd, a), block.codes(simd, b)];
             for c in 0..C {
-                let pairs = simd.products(codes, quants(simd, tiles[c], run));
-                products[c][run % chains(C)] = simd.add_scaled(products[c][run % chains(C)], pairs, scales[run]);
+                let quants = [quants(simd, tiles[c], a), quants(simd, tiles[c], b)];
+                products[c] = simd.add_pair(products[c], codes, quants, &scales, pair);
             }
         });
         for c in 0..C {
-            let products = joined::<S, C>(simd, products[c]);
-            totals[c] = add_scaled(simd, totals[c], products, scale * tiles[c].scales[0]);
+            totals[c] = add_scaled(simd, totals[c], products[c], scale * tiles[c].scales[0]);
         }
     }
     sums(simd, totals)
 }
 
 over_tiles!(IQ1_S IQ1_M: scalar, vector);
+
+/// Four of the lower bits of indices.
+#[inline(always)]
+fn four(low: &[u8; 32], run: usize) -> u32 {
+    u32::from_le_bytes(low.as_chunks().0[run])
+}
 
 impl Shifted for IQ1_S {
     fn scale(&self) -> F16 {
@@ -105,8 +112,18 @@ impl Shifted for IQ1_S {
         twice(|run| (self.grid_indices_high_and_scales[run].get() >> 12 & 7) as i8 * 2 + 1)
     }
     #[inline(always)]
-    fn halved_scales<S: Simd>(&self, simd: S) -> S::Ints {
-        words_of_runs!(simd, run => self.grid_indices_high_and_scales[run].get() >> 12 & 7)
+    fn scale_words<S: Simd>(&self, simd: S) -> [S::Ints; 2] {
+        let fields = simd.words_twice(&transmute!(self.grid_indices_high_and_scales));
+        let doubled = simd.and(simd.shift_right_ints::<11>(fields), simd.splat_word(14));
+        let words = simd.or(doubled, simd.splat_word(1));
+        // Codes here have no shift: 7 stands for zero where it is upwards, and 9 where it is downwards.
+        let down = simd.and(simd.shift_right_ints::<14>(fields), simd.splat_word(2));
+        [words, simd.multiply_words(words, simd.add_words(down, simd.splat_word(7)))]
+    }
+    #[inline(always)]
+    fn codes<S: Simd>(&self, simd: S, run: usize) -> S::Ints {
+        let high = self.grid_indices_high_and_scales[run].get();
+        four_points(simd, &CODES, simd.indices::<3>(four(&self.grid_indices_low, run), high.into()))
     }
     #[inline(always)]
     fn point(&self, k: usize) -> (usize, bool) {
@@ -129,9 +146,19 @@ impl Shifted for IQ1_M {
         scales
     }
     #[inline(always)]
-    fn halved_scales<S: Simd>(&self, simd: S) -> S::Ints {
+    fn scale_words<S: Simd>(&self, simd: S) -> [S::Ints; 2] {
         let [a, b, c, d] = &self.scales;
-        simd.triple_words([a.get(), b.get(), c.get(), d.get()])
+        let halved = simd.triple_words([a.get(), b.get(), c.get(), d.get()]);
+        let words = simd.or(simd.add_words(halved, halved), simd.splat_word(1));
+        [words, simd.multiply_words(words, simd.splat_word(9))]
+    }
+    #[inline(always)]
+    fn codes<S: Simd>(&self, simd: S, run: usize) -> S::Ints {
+        let high = u16::from_le_bytes(self.grid_indices_high_and_shifts.as_chunks().0[run]);
+        let indices = simd.indices::<4>(four(&self.grid_indices_low, run), high.into());
+        // Two is added where the bit above an index does not say that the shift is downwards.
+        let up = !(indices >> 10) & 0x0002_0002_0002_0002;
+        simd.or(four_points(simd, &CODES, indices), simd.eight_times(up))
     }
     #[inline(always)]
     fn point(&self, k: usize) -> (usize, bool) {

@@ -24,6 +24,8 @@ pub(crate) trait Simd: Copy {
     type Ints: Copy;
     /// 8 `f32`.
     type Floats: Copy;
+    /// The scales of a super-block, each where [`add_pair`](Self::add_pair) needs it.
+    type Scales: Copy;
 
     fn load(self, bytes: &[u8; 32]) -> Self::Ints;
     fn load_signed(self, bytes: &[i8; 32]) -> Self::Ints;
@@ -45,8 +47,36 @@ pub(crate) trait Simd: Copy {
     fn bytes_where(self, bits: u32, byte: u8) -> Self::Ints;
     /// Four times eight bytes.
     fn join_four(self, eights: [u64; 4]) -> Self::Ints;
+    /// Four times eight bytes from memory.
+    fn load_eights(self, eights: [&[u8; 8]; 4]) -> Self::Ints;
+    /// The same number. The compiler does not know that, and makes no vectors of its parts.
+    fn opaque(self, number: u64) -> u64;
+    /// Four bytes as words, and from bit 8 of each on four fields of `BITS` bits, which begin at the lowest.
+    #[inline(always)]
+    fn indices<const BITS: u32>(self, low: u32, high: u64) -> u64 {
+        // Some processors with an instruction for that have a slow one.
+        let low = u64::from(low);
+        let wide = (low | low << 16) & 0x0000_FFFF_0000_FFFF;
+        let low = (wide | wide << 8) & 0x00FF_00FF_00FF_00FF;
+        let field = ((1 << BITS) - 1) << 8;
+        let (first, second) = (high << 8 & field, high << (24 - BITS) & field << 16);
+        let (third, fourth) = (high << (40 - 2 * BITS) & field << 32, high << (56 - 3 * BITS) & field << 48);
+        (low | first | second) | (third | fourth)
+    }
     /// Eight times four bytes.
     fn join_eight(self, fours: [u32; 8]) -> Self::Ints;
+    /// The lower byte of each of four words, eight times.
+    fn eight_times(self, words: u64) -> Self::Ints;
+    /// Eight words, each twice.
+    fn words_twice(self, words: &[u8; 16]) -> Self::Ints;
+    /// Every second int, from the second on, of `a` and then of `b`.
+    fn odd_ints(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
+    /// The upper seven bits of each word of `a` and then of `b`, as bytes.
+    fn upper_sevens(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
+    /// Bytes below 128, with the highest bit set where the number of the others is odd.
+    fn made_even(self, bytes: Self::Ints) -> Self::Ints;
+    /// The bytes, in memory: what is needed one by one is read from there faster than it is taken out of a register.
+    fn stored(self, bytes: Self::Ints) -> [u8; 32];
     /// Eight ints from memory.
     fn gather(self, ints: [u32; 8]) -> Self::Ints;
     /// 16 signed bytes as words.
@@ -58,6 +88,8 @@ pub(crate) trait Simd: Copy {
     /// Of each of four words of 16 bits the lower four fields of 3 bits, as words.
     fn triple_words(self, words: [u16; 4]) -> Self::Ints;
     fn add_words(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
+    /// The lower words of the products.
+    fn multiply_words(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
     /// 8 unsigned bytes as ints.
     fn ints(self, bytes: [u8; 8]) -> Self::Ints;
 
@@ -69,7 +101,21 @@ pub(crate) trait Simd: Copy {
     fn first(self, int: i32) -> Self::Ints;
     fn and(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
     fn or(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
-    fn add_bytes(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
+    /// Three times each byte, without what does not fit.
+    fn three_times(self, bytes: Self::Ints) -> Self::Ints;
+    /// Of each half the first int of `a`, the second of `b`, the third of `c` and the fourth of `d`.
+    fn one_of_each(self, ints: [Self::Ints; 4]) -> Self::Ints;
+    /// Adds products with signed bytes of the first digits after the point of fractions of 256 in base three, to sums that
+    /// [`digit_sums`](Self::digit_sums) gives: at most eight times. `next` is three times the fraction, less its digit.
+    fn add_digits(
+        self,
+        sums: [Self::Ints; 2],
+        fractions: Self::Ints,
+        next: Self::Ints,
+        signed: Self::Ints,
+    ) -> [Self::Ints; 2];
+    /// Ints that sum to what was added.
+    fn digit_sums(self, sums: [Self::Ints; 2]) -> Self::Ints;
     fn add(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
     fn subtract(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
     /// Bits `FROM` to `FROM + COUNT` of each byte, moved to `TO` and what is above; the others are zero.
@@ -81,21 +127,27 @@ pub(crate) trait Simd: Copy {
     fn alternate_words(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
     /// The first 16 bytes of `a`, then the last 16 of `b`.
     fn halves(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
-    /// All bits where an unsigned byte is larger than `limit`, else none.
-    fn greater(self, bytes: Self::Ints, limit: u8) -> Self::Ints;
-
     /// A table of 16 bytes, for [`look_up`](Self::look_up).
     fn table(self, levels: &[i8; 16]) -> Self::Ints;
     /// The byte at each index below 16.
     fn look_up(self, table: Self::Ints, indices: Self::Ints) -> Self::Ints;
-    /// Register `j` holds word `2 j` eight times, then word `2 j + 1`.
-    fn by_sixteen(self, words: Self::Ints) -> [Self::Ints; 8];
-    /// Takes apart the first 16 bytes of a Q4_K or Q5_K block: scale and minimum for
-    /// [`scaled_pair`](Self::scaled_pair), the scale of each 32 weights in all words of a register, and the minimums of
-    /// each 32 as ints.
-    fn k_header(self, header: &[u8; 16]) -> (Self::Ints, [Self::Ints; 8], Self::Ints);
-    /// The first two half-precision numbers times a number, each in all places of a register.
-    fn scaled_pair(self, halves: Self::Ints, by: f32) -> [Self::Floats; 2];
+    /// A scale for each 16 weights of a super-block.
+    fn scales_by_16(self, words: Self::Ints) -> Self::Scales;
+    /// Scales and minimums of a super-block, as unsigned bytes: four scales and then four minimums in either number, from
+    /// the low end. Gives the scale of each 32 weights, and the minimums as words, each twice.
+    fn k_scales(self, first: u64, last: u64) -> (Self::Scales, Self::Ints);
+    /// Adds sums of products of codes with signed bytes, times their scales, of runs `2 pair` and `2 pair + 1` of 32.
+    /// Codes are at most 64, and no signed byte is -128.
+    fn add_pair(
+        self,
+        ints: Self::Ints,
+        codes: [Self::Ints; 2],
+        signed: [Self::Ints; 2],
+        scales: &Self::Scales,
+        pair: usize,
+    ) -> Self::Ints;
+    /// Two half-precision numbers, the first in the lower bits, times a number, each in all places of a register.
+    fn scaled_pair(self, halves: u32, by: f32) -> [Self::Floats; 2];
 
     /// The bytes with the sign turned where a bit is set. None of these is -128.
     fn negate_where(self, bytes: Self::Ints, bits: u32) -> Self::Ints;
@@ -107,6 +159,11 @@ pub(crate) trait Simd: Copy {
     fn add_scaled(self, ints: Self::Ints, words: Self::Ints, scales: Self::Ints) -> Self::Ints;
     /// Adds sums of four neighbouring products to the ints: codes up to 127 with signed bytes.
     fn add_dot(self, ints: Self::Ints, codes: Self::Ints, signed: Self::Ints) -> Self::Ints;
+    /// Adds sums of products of codes up to 8 with signed bytes to sums that [`small_sums`](Self::small_sums) gives: at most
+    /// eight times.
+    fn add_small(self, sums: Self::Ints, codes: Self::Ints, signed: Self::Ints) -> Self::Ints;
+    /// Ints that sum to what was added.
+    fn small_sums(self, sums: Self::Ints) -> Self::Ints;
     fn multiply_ints(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
 
     /// What weights and tables of weights go through before [`biased_dot`](Self::biased_dot).
@@ -158,3 +215,15 @@ pub(crate) trait Simd: Copy {
         ((a + e) + (c + g)) + ((b + f) + (d + h))
     }
 }
+
+/// The byte, in each half of a register with the same four bytes all over, that holds bit `i`.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+static BYTE_OF_BIT: [u8; 32] = {
+    let mut bytes = [0; 32];
+    let mut i = 0;
+    while i < 32 {
+        bytes[i] = (i / 8) as u8;
+        i += 1;
+    }
+    bytes
+};

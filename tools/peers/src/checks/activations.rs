@@ -1,7 +1,7 @@
 //! briq's encoders of activations against ggml's: Q8_1 and Q8_K, which lie in no file and know no importance.
 
 use anyhow::Result;
-use briq_codec::{Encode, Isa};
+use briq_codec::{Encode, Isa, Rows};
 use briq_format::TensorType;
 use briq_format::block::{Block, Q8_1, Q8_K};
 use zerocopy::{FromZeros, IntoBytes};
@@ -62,7 +62,7 @@ fn compare<B: Encode + Block + IntoBytes + FromZeros + Clone>(ggml: &Ggml) -> Re
             let mut expected = vec![B::new_zeroed(); ROW / B::ELEMENTS];
             let mut found = expected.clone();
             encoder.encode(&values, expected.as_mut_bytes())?;
-            B::encode_row(&values, None, &mut found);
+            B::encode_rows(&Rows::one(&values), &mut found);
             let pairs = expected.as_bytes().iter().zip(found.as_bytes());
             let differing = pairs.filter(|(expected, found)| expected != found).count();
             finding.count(0, differing, || format!("{}, {name}, row {row}", B::TYPE));

@@ -1,9 +1,13 @@
 //! Registers of 32 bytes on AArch64: pairs of registers of 16.
 //!
-//! The baseline of the architecture is enough: no instruction here is optional.
+//! The baseline of the architecture is enough: no instruction here is optional. Macros hold the operations by what they
+//! are about, for they all belong to one implementation.
 #![allow(unsafe_code)]
 
+mod floats;
+mod moves;
 mod neon;
+mod products;
 mod view;
 
 use super::cpu::Work;

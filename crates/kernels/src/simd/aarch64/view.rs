@@ -1,7 +1,6 @@
-//! The same 16 bytes as numbers of any width, and what conversions from half precision need.
+//! The same 16 bytes as numbers of any width.
 
 use std::arch::aarch64::*;
-use std::arch::asm;
 
 /// 32 bytes.
 pub(super) type Pair = [uint8x16_t; 2];
@@ -62,29 +61,4 @@ pub(super) fn map<A: View, B: View>([first, last]: Pair, f: impl Fn(A) -> B) -> 
 #[inline(always)]
 pub(super) fn zip<A: View, B: View, C: View>(a: Pair, b: Pair, f: impl Fn(A, B) -> C) -> Pair {
     [f(A::of(a[0]), B::of(b[0])).bytes(), f(A::of(a[1]), B::of(b[1])).bytes()]
-}
-
-/// 16 bytes, at any address.
-#[inline(always)]
-pub(super) fn load_16(bytes: &[u8; 16]) -> uint8x16_t {
-    // SAFETY: the reference covers 16 readable bytes.
-    unsafe { vld1q_u8(bytes.as_ptr()) }
-}
-
-/// Four half-precision numbers. The intrinsic is not in every compiler that this crate is for; the instruction is in
-/// every processor with NEON.
-#[inline]
-#[target_feature(enable = "neon")]
-pub(super) fn widened(halves: uint16x4_t) -> float32x4_t {
-    let floats: float32x4_t;
-    // SAFETY: an instruction on registers alone, whose feature is enabled.
-    unsafe {
-        asm!(
-            "fcvtl {floats:v}.4s, {halves:v}.4h",
-            floats = lateout(vreg) floats,
-            halves = in(vreg) halves,
-            options(pure, nomem, nostack)
-        );
-    }
-    floats
 }

@@ -68,6 +68,31 @@ pub(super) fn check<S: Simd>(simd: S, input: &Input) {
     same(simd, "first", simd.first(ints[0]), [ints[0], 0, 0, 0, 0, 0, 0, 0]);
 
     let set = |i: usize| bits >> i & 1 == 1;
+    same(simd, "load_eights", simd.load_eights(eights(&a)), a);
+    assert_eq!(simd.opaque(bits.into()), bits.into());
+    assert_eq!(simd.stored(register), a);
+    let [low, high] = [0, 4].map(|i| u32::from_le_bytes(std::array::from_fn(|j| eight[i + j])));
+    let field = |i: u32, bits: u32| u64::from(high) >> (i * bits) & ((1 << bits) - 1);
+    let index = |i: u32, bits: u32| u64::from(low >> (8 * i) & 0xFF) | field(i, bits) << 8;
+    let indices = |bits| (0..4).map(|i| index(i, bits) << (16 * i)).sum::<u64>();
+    assert_eq!(simd.indices::<1>(low, high.into()), indices(1));
+    assert_eq!(simd.indices::<2>(low, high.into()), indices(2));
+    assert_eq!(simd.indices::<3>(low, high.into()), indices(3));
+
+    let lower = from_fn::<_, 32, _>(|i| eight[i / 8 * 2]);
+    same(simd, "eight_times", simd.eight_times(u64::from_le_bytes(eight)), lower);
+    same(simd, "words_twice", simd.words_twice(sixteen), from_fn::<_, 16, _>(|i| words[i / 2]));
+    let odd = from_fn::<_, 8, _>(|i| input.ints()[i / 4][i % 4 * 2 + 1]);
+    same(simd, "odd_ints", simd.odd_ints(register, simd.load(&b)), odd);
+    let sevens = from_fn::<_, 32, _>(|i| ([a, b][i / 16][i % 16 * 2 + 1]) >> 1);
+    same(simd, "upper_sevens", simd.upper_sevens(register, simd.load(&b)), sevens);
+    let seven = a.map(|byte| byte & 0x7F);
+    let even = seven.map(|byte| byte | (byte.count_ones() as u8 & 1) << 7);
+    same(simd, "made_even", simd.made_even(simd.load(&seven)), even);
+    let four = from_fn::<_, 4, _>(|i| simd.load(&a.map(|byte| byte.wrapping_add(i as u8))));
+    let one_of_each = from_fn::<_, 32, _>(|i| a[i].wrapping_add((i / 4 % 4) as u8));
+    same(simd, "one_of_each", simd.one_of_each(four), one_of_each);
+
     let bytes_where = from_fn::<_, 32, _>(|i| if set(i) { a[0] } else { 0 });
     same(simd, "bytes_where", simd.bytes_where(bits, a[0]), bytes_where);
     let indices = b.map(|byte| byte % 16);
@@ -76,4 +101,9 @@ pub(super) fn check<S: Simd>(simd: S, input: &Input) {
     let ordinary = a.map(|byte| if byte == 0x80 { 1 } else { byte.cast_signed() });
     let negated = from_fn::<_, 32, _>(|i| if set(i) { -ordinary[i] } else { ordinary[i] });
     same(simd, "negate_where", simd.negate_where(simd.load_signed(&ordinary), bits), negated);
+}
+
+/// Eight bytes at a time.
+fn eights(bytes: &[u8; 32]) -> [&[u8; 8]; 4] {
+    from_fn(|i| bytes[8 * i..].first_chunk().unwrap())
 }

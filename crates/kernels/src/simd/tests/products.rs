@@ -1,5 +1,6 @@
 //! Sums of products. What an operation asks of its operands is made of the input.
 
+use std::any::type_name;
 use std::array::from_fn;
 
 use zerocopy::transmute;
@@ -39,7 +40,78 @@ pub(super) fn check<S: Simd>(simd: S, input: &Input) {
     let sums: [i32; 8] = from_fn(|i| i32::from(pairs[2 * i]) + i32::from(pairs[2 * i + 1]));
     same(simd, "add_biased_dot by four", simd.unbias(found, simd.load_ints(&negative_sums)), sums);
 
+    small_products(simd, input, b);
+    scaled_products(simd, input, start);
     sums_of_eight(simd, [a, b, c].map(|bytes| bytes.map(|byte| byte.max(-127))));
+}
+
+/// What is added eight times before it is summed up.
+fn small_products<S: Simd>(simd: S, input: &Input, signed: [i8; 32]) {
+    let codes = input.a.map(|byte| (byte % 9).cast_signed());
+    let register = simd.load_signed(&signed);
+    let mut sums = simd.zero();
+    let mut digit_sums = [simd.zero(); 2];
+    for _ in 0..8 {
+        sums = simd.add_small(sums, simd.load_signed(&codes), register);
+        let fractions = simd.load(&input.c);
+        digit_sums = simd.add_digits(digit_sums, fractions, simd.three_times(fractions), register);
+    }
+    assert_eq!(
+        total(simd, simd.small_sums(sums)),
+        8 * dot(codes, signed),
+        "add_small with {}",
+        type_name::<S>()
+    );
+    let digits = input.c.map(|fraction| (u16::from(fraction) * 3 / 256) as i8);
+    let found = total(simd, simd.digit_sums(digit_sums));
+    assert_eq!(found, 8 * dot(digits, signed), "add_digits with {}", type_name::<S>());
+}
+
+/// Two runs of 32 products at once, with scales for each 16 or each 32.
+fn scaled_products<S: Simd>(simd: S, input: &Input, start: [i32; 8]) {
+    let codes = [input.a, input.b].map(|bytes| bytes.map(|byte| (byte % 65).cast_signed()));
+    let signed = [input.b, input.c].map(|bytes| bytes.map(|byte| byte.cast_signed().max(-127)));
+    let registers = |runs: [[i8; 32]; 2]| runs.map(|run| simd.load_signed(&run));
+    let sum = |run: usize, half: usize| {
+        let products =
+            (16 * half..16 * half + 16).map(|i| i32::from(codes[run][i]) * i32::from(signed[run][i]));
+        products.sum::<i32>()
+    };
+    let expected = |pair: usize, scale: &dyn Fn(usize) -> i32| {
+        let scaled = (0..4).map(|i| sum(i / 2, i % 2).wrapping_mul(scale(4 * pair + i)));
+        start.into_iter().chain(scaled).fold(0, i32::wrapping_add)
+    };
+
+    let words = input.words()[2];
+    let scales = simd.scales_by_16(simd.load_words(&words));
+    let [first, last]: [u64; 2] = transmute!(*input.sixteen());
+    let (scales_by_32, minimums) = simd.k_scales(first, last);
+    let byte = |i: usize| [first, last][i / 4].to_le_bytes()[i % 4];
+    let minimum = |i: usize| [first, last][i / 4].to_le_bytes()[4 + i % 4];
+    same(simd, "minimums of k_scales", minimums, from_fn::<_, 16, _>(|i| i16::from(minimum(i / 2))));
+    for pair in 0..4 {
+        let ints = simd.load_ints(&start);
+        let found = simd.add_pair(ints, registers(codes), registers(signed), &scales, pair);
+        assert_eq!(
+            total(simd, found),
+            expected(pair, &|i| words[i].into()),
+            "{pair} with {}",
+            type_name::<S>()
+        );
+        let found = simd.add_pair(ints, registers(codes), registers(signed), &scales_by_32, pair);
+        assert_eq!(
+            total(simd, found),
+            expected(pair, &|i| byte(i / 2).into()),
+            "{pair} with {}",
+            type_name::<S>()
+        );
+    }
+}
+
+/// The sum of the ints of a register.
+fn total<S: Simd>(simd: S, ints: S::Ints) -> i32 {
+    let ints: [i32; 8] = transmute!(bytes(simd, ints));
+    ints.into_iter().fold(0, i32::wrapping_add)
 }
 
 /// Eight dot products at once, plain, biased and of raised nibbles.

@@ -4,8 +4,11 @@
 
 use std::arch::x86_64::*;
 
-use super::common::{FOUR_TIMES, NIBBLES, PAIRS, SINGLES, common, load_16, shuffled, sum_in_halves};
-use crate::simd::Simd;
+use super::common::{
+    FOUR_TIMES, LOWER_EIGHT_TIMES, MINIMUMS, NIBBLES, NONE, WORDS_TWICE, common, load_16, opaque, shuffled,
+    sum_in_halves, three_times,
+};
+use crate::simd::{BYTE_OF_BIT, Simd};
 
 /// Proof that the processor has AVX2, FMA, F16C, BMI1, BMI2 and POPCNT.
 #[derive(Clone, Copy)]
@@ -20,8 +23,50 @@ impl Avx2 {
 }
 
 impl Simd for Avx2 {
+    type Scales = [__m256i; 8];
+
     common!();
 
+    #[inline(always)]
+    fn scales_by_16(self, words: __m256i) -> [__m256i; 8] {
+        // SAFETY: see the module.
+        let halves = unsafe {
+            [_mm256_permute2x128_si256::<0x00>(words, words), _mm256_permute2x128_si256::<0x11>(words, words)]
+        };
+        let mut spread = [words; 8];
+        let mut j = 0;
+        while j < 8 {
+            // SAFETY: see the module.
+            spread[j] = unsafe { shuffled(halves[j / 4], self.load(&PAIRS[j % 4])) };
+            j += 1;
+        }
+        spread
+    }
+    #[inline(always)]
+    fn k_scales(self, first: u64, last: u64) -> ([__m256i; 8], __m256i) {
+        let (first, last) = (self.join_four([first; 4]), self.join_four([last; 4]));
+        let mut spread = [first; 8];
+        let mut j = 0;
+        while j < 8 {
+            let bytes = if j < 4 { first } else { last };
+            // SAFETY: see the module.
+            spread[j] = unsafe { shuffled(bytes, self.load(&SINGLES[j % 4])) };
+            j += 1;
+        }
+        (spread, self.look_up(self.halves(first, last), self.load(&MINIMUMS)))
+    }
+    #[inline(always)]
+    fn add_pair(
+        self,
+        ints: __m256i,
+        [a, b]: [__m256i; 2],
+        [x, y]: [__m256i; 2],
+        scales: &[__m256i; 8],
+        pair: usize,
+    ) -> __m256i {
+        let ints = self.add_scaled(ints, self.products(a, x), scales[2 * pair]);
+        self.add_scaled(ints, self.products(b, y), scales[2 * pair + 1])
+    }
     #[inline(always)]
     fn load_nibbles(self, bytes: &[u8; 16]) -> __m256i {
         let twice = self.load_twice(bytes);
@@ -65,6 +110,28 @@ impl Simd for Avx2 {
         self.and(set, self.splat(byte))
     }
     #[inline(always)]
+    fn load_eights(self, eights: [&[u8; 8]; 4]) -> __m256i {
+        self.join_four(eights.map(|eight| u64::from_le_bytes(*eight)))
+    }
+    #[inline(always)]
+    fn made_even(self, bytes: __m256i) -> __m256i {
+        /// The highest bit where a nibble has an odd number of bits.
+        const ODD: [i8; 16] = {
+            let mut odd = [0; 16];
+            let mut nibble: usize = 0;
+            while nibble < 16 {
+                odd[nibble] = if nibble.count_ones() % 2 == 1 { i8::MIN } else { 0 };
+                nibble += 1;
+            }
+            odd
+        };
+        let odd = self.table(&ODD);
+        let (low, high) = (self.bits::<0, 4, 0>(bytes), self.bits::<4, 4, 0>(bytes));
+        // SAFETY: see the module.
+        let parity = unsafe { _mm256_xor_si256(self.look_up(odd, low), self.look_up(odd, high)) };
+        self.or(bytes, parity)
+    }
+    #[inline(always)]
     fn negate_where(self, bytes: __m256i, bits: u32) -> __m256i {
         let negative = self.bytes_where(bits, 0xFF);
         // SAFETY: see the module.
@@ -78,6 +145,38 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn add_dot(self, ints: __m256i, codes: __m256i, signed: __m256i) -> __m256i {
         self.add_scaled(ints, self.products(codes, signed), self.splat_word(1))
+    }
+    #[inline(always)]
+    fn add_small(self, sums: __m256i, codes: __m256i, signed: __m256i) -> __m256i {
+        // Eight times two products of 8 and 127 fit a word.
+        self.add_words(sums, self.products(codes, signed))
+    }
+    #[inline(always)]
+    fn small_sums(self, sums: __m256i) -> __m256i {
+        self.add_scaled(self.zero(), sums, self.splat_word(1))
+    }
+    #[inline(always)]
+    fn add_digits(
+        self,
+        [sums, other]: [__m256i; 2],
+        fractions: __m256i,
+        _: __m256i,
+        signed: __m256i,
+    ) -> [__m256i; 2] {
+        // Above 85 a digit is at least 1, above 170 it is 2. The comparison is of signed bytes: turning the highest bit
+        // keeps the order of unsigned ones. What holds is -1.
+        // SAFETY: see the module.
+        let digits = unsafe {
+            let turned = _mm256_xor_si256(fractions, _mm256_set1_epi8(i8::MIN));
+            let one_or_two = _mm256_cmpgt_epi8(turned, _mm256_set1_epi8((85_u8 ^ 0x80).cast_signed()));
+            let two = _mm256_cmpgt_epi8(turned, _mm256_set1_epi8((170_u8 ^ 0x80).cast_signed()));
+            _mm256_sub_epi8(_mm256_setzero_si256(), _mm256_add_epi8(one_or_two, two))
+        };
+        [self.add_small(sums, digits, signed), other]
+    }
+    #[inline(always)]
+    fn digit_sums(self, [sums, _]: [__m256i; 2]) -> __m256i {
+        self.small_sums(sums)
     }
     #[inline(always)]
     fn bias(self, signed: __m256i) -> __m256i {
@@ -128,13 +227,25 @@ impl Avx2 {
     }
 }
 
-/// The byte, in each half of a register with the same four bytes all over, that holds bit `i`.
-static BYTE_OF_BIT: [u8; 32] = {
-    let mut bytes = [0; 32];
+/// Where the bytes of word `2 j` are, eight times, then those of word `2 j + 1`, for four pairs.
+static PAIRS: [[u8; 32]; 4] = {
+    let mut pairs = [[0; 32]; 4];
     let mut i = 0;
-    while i < 32 {
-        bytes[i] = (i / 8) as u8;
+    while i < 4 * 32 {
+        let (pair, byte) = (i / 32, i % 32);
+        pairs[pair][byte] = (4 * pair + 2 * (byte / 16) + byte % 2) as u8;
         i += 1;
     }
-    bytes
+    pairs
+};
+
+/// Where byte `j` is, as a word sixteen times, for four bytes.
+static SINGLES: [[u8; 32]; 4] = {
+    let mut singles = [[NONE; 32]; 4];
+    let mut i = 0;
+    while i < 4 * 16 {
+        singles[i / 16][i % 16 * 2] = (i / 16) as u8;
+        i += 1;
+    }
+    singles
 };

@@ -5,7 +5,10 @@
 use std::arch::asm;
 use std::arch::x86_64::*;
 
-use super::common::{FOUR_TIMES, NIBBLES, PAIRS, SINGLES, common, load_16, shuffled, sum_in_halves};
+use super::common::{
+    FOUR_TIMES, LOWER_EIGHT_TIMES, MINIMUMS, NIBBLES, NONE, WORDS_TWICE, common, load_16, opaque, shuffled,
+    sum_in_halves, three_times,
+};
 use crate::simd::Simd;
 
 /// Proof that the processor has AVX2, FMA, F16C, BMI1, BMI2, POPCNT, and AVX-512 with F, BW, VL and VNNI, and GFNI.
@@ -21,8 +24,41 @@ impl Avx512 {
 }
 
 impl Simd for Avx512 {
+    type Scales = [__m256i; 4];
+
     common!();
 
+    #[inline(always)]
+    fn scales_by_16(self, words: __m256i) -> [__m256i; 4] {
+        self.permuted(words, &BY_16)
+    }
+    #[inline(always)]
+    fn k_scales(self, first: u64, last: u64) -> ([__m256i; 4], __m256i) {
+        let (first, last) = (self.join_four([first; 4]), self.join_four([last; 4]));
+        let mut spread = [first; 4];
+        let mut i = 0;
+        while i < 4 {
+            let bytes = if i < 2 { first } else { last };
+            // SAFETY: see the module.
+            spread[i] = unsafe { shuffled(bytes, self.load(&BY_32[i % 2])) };
+            i += 1;
+        }
+        (spread, self.look_up(self.halves(first, last), self.load(&MINIMUMS)))
+    }
+    #[inline(always)]
+    fn add_pair(
+        self,
+        ints: __m256i,
+        [a, b]: [__m256i; 2],
+        [x, y]: [__m256i; 2],
+        scales: &[__m256i; 4],
+        pair: usize,
+    ) -> __m256i {
+        // Four products of 64 and 127 fit a word: both runs are scaled at once.
+        let (a, b) = (self.add_dot(self.zero(), a, x), self.add_dot(self.zero(), b, y));
+        // SAFETY: see the module.
+        unsafe { multiply_and_sum(ints, _mm256_packs_epi32(a, b), scales[pair]) }
+    }
     #[inline(always)]
     fn load_nibbles(self, bytes: &[u8; 16]) -> __m256i {
         self.transform(self.load_twice(bytes), [LOW, LOW, HIGH, HIGH])
@@ -47,6 +83,24 @@ impl Simd for Avx512 {
         unsafe { _mm256_maskz_mov_epi8(bits, self.splat(byte)) }
     }
     #[inline(always)]
+    fn load_eights(self, eights: [&[u8; 8]; 4]) -> __m256i {
+        let [a, b, c, d] = eights.map(|eight| i64::from_le_bytes(*eight));
+        // Loads that are spread and blended take none of the two ports for shuffles.
+        // SAFETY: see the module.
+        unsafe {
+            let one = _mm256_castsi128_si256(_mm_cvtsi64_si128(a));
+            let two = _mm256_mask_set1_epi64(one, 0b0010, b);
+            let three = _mm256_mask_set1_epi64(two, 0b0100, c);
+            _mm256_mask_set1_epi64(three, 0b1000, d)
+        }
+    }
+    #[inline(always)]
+    fn made_even(self, bytes: __m256i) -> __m256i {
+        // Seven bits stay, and their sum is the eighth.
+        const EVEN: u64 = moved(0, 7, 0) | 0x7F;
+        self.transform(bytes, [EVEN; 4])
+    }
+    #[inline(always)]
     fn negate_where(self, bytes: __m256i, bits: u32) -> __m256i {
         // SAFETY: see the module.
         unsafe { _mm256_mask_sub_epi8(bytes, bits, self.zero(), bytes) }
@@ -60,6 +114,36 @@ impl Simd for Avx512 {
     fn add_dot(self, ints: __m256i, codes: __m256i, signed: __m256i) -> __m256i {
         // SAFETY: see the module.
         unsafe { _mm256_dpbusd_epi32(ints, codes, signed) }
+    }
+    #[inline(always)]
+    fn add_small(self, sums: __m256i, codes: __m256i, signed: __m256i) -> __m256i {
+        self.add_dot(sums, codes, signed)
+    }
+    #[inline(always)]
+    fn small_sums(self, sums: __m256i) -> __m256i {
+        sums
+    }
+    #[inline(always)]
+    fn add_digits(
+        self,
+        [first, last]: [__m256i; 2],
+        fractions: __m256i,
+        next: __m256i,
+        signed: __m256i,
+    ) -> [__m256i; 2] {
+        [self.add_dot(first, fractions, signed), self.add_dot(last, next, signed)]
+    }
+    #[inline(always)]
+    fn digit_sums(self, [first, last]: [__m256i; 2]) -> __m256i {
+        // Three times the fraction is 256 times the digit and the next fraction. So are the sums of products.
+        let thrice = self.add(first, self.add(first, first));
+        self.shift_right_ints::<8>(self.subtract(thrice, last))
+    }
+    #[inline(always)]
+    fn indices<const BITS: u32>(self, low: u32, high: u64) -> u64 {
+        let fields = 0x0001_0001_0001_0001 * (((1 << BITS) - 1) << 8);
+        // SAFETY: see the module.
+        unsafe { _pdep_u64(low.into(), 0x00FF_00FF_00FF_00FF) | _pdep_u64(high, fields) }
     }
     #[inline(always)]
     fn bias(self, signed: __m256i) -> __m256i {
@@ -132,7 +216,39 @@ fn multiply_and_sum(ints: __m256i, a: __m256i, b: __m256i) -> __m256i {
     sum
 }
 
+/// The words at the indices. Written so, it stays one instruction where the compiler knows two that it takes for
+/// cheaper.
+#[inline]
+#[target_feature(enable = "avx512vl,avx512bw")]
+fn permuted_words(words: __m256i, indices: __m256i) -> __m256i {
+    let permuted: __m256i;
+    // SAFETY: an instruction on registers alone, whose features are enabled.
+    unsafe {
+        asm!(
+            "vpermw {permuted}, {indices}, {words}",
+            permuted = lateout(ymm_reg) permuted,
+            indices = in(ymm_reg) indices,
+            words = in(ymm_reg) words,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    permuted
+}
+
 impl Avx512 {
+    /// The words at each of the indices.
+    #[inline(always)]
+    fn permuted<const N: usize>(self, words: __m256i, indices: &[[i16; 16]; N]) -> [__m256i; N] {
+        let mut permuted = [words; N];
+        let mut i = 0;
+        while i < N {
+            // SAFETY: see the module.
+            permuted[i] = unsafe { permuted_words(words, self.load_words(&indices[i])) };
+            i += 1;
+        }
+        permuted
+    }
+
     /// Moves bits inside bytes: each eight of them by a matrix of their own.
     #[inline(always)]
     fn transform(self, bytes: __m256i, [a, b, c, d]: [u64; 4]) -> __m256i {
@@ -157,3 +273,27 @@ const fn moved(from: u32, count: u32, to: u32) -> u64 {
 /// Keeps the lower nibble, or brings down the higher one.
 const LOW: u64 = moved(0, 4, 0);
 const HIGH: u64 = moved(4, 4, 0);
+
+/// Where two runs of sums are packed, each four in turn: the word that is the scale of each 16 weights.
+static BY_16: [[i16; 16]; 4] = {
+    let mut indices = [[0; 16]; 4];
+    let mut i = 0;
+    while i < 4 * 16 {
+        let (pair, half, second) = (i / 16, i / 8 % 2, i / 4 % 2);
+        indices[pair][i % 16] = (4 * pair + 2 * second + half) as i16;
+        i += 1;
+    }
+    indices
+};
+
+/// There, the byte that becomes the word that is the scale of each 32 weights, for two pairs.
+static BY_32: [[u8; 32]; 2] = {
+    let mut indices = [[NONE; 32]; 2];
+    let mut i = 0;
+    while i < 2 * 16 {
+        let (pair, second) = (i / 16, i / 4 % 2);
+        indices[pair][i % 16 * 2] = (2 * pair + second) as u8;
+        i += 1;
+    }
+    indices
+};

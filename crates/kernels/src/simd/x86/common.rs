@@ -63,6 +63,23 @@ macro_rules! common {
             unsafe { _mm256_setr_epi64x(a.cast_signed(), b.cast_signed(), c.cast_signed(), d.cast_signed()) }
         }
         #[inline(always)]
+        fn three_times(self, bytes: __m256i) -> __m256i {
+            // SAFETY: see the module.
+            unsafe { three_times(bytes) }
+        }
+        #[inline(always)]
+        fn one_of_each(self, [a, b, c, d]: [__m256i; 4]) -> __m256i {
+            // SAFETY: see the module.
+            unsafe {
+                let (ab, cd) = (_mm256_blend_epi32::<0x22>(a, b), _mm256_blend_epi32::<0x88>(c, d));
+                _mm256_blend_epi32::<0xCC>(ab, cd)
+            }
+        }
+        #[inline(always)]
+        fn opaque(self, number: u64) -> u64 {
+            opaque(number)
+        }
+        #[inline(always)]
         fn join_eight(self, fours: [u32; 8]) -> __m256i {
             let [a, b, c, d, e, f, g, h] = fours;
             // SAFETY: see the module.
@@ -78,6 +95,39 @@ macro_rules! common {
                     h.cast_signed(),
                 )
             }
+        }
+        #[inline(always)]
+        fn eight_times(self, words: u64) -> __m256i {
+            self.look_up(self.join_four([words; 4]), self.load(&LOWER_EIGHT_TIMES))
+        }
+        #[inline(always)]
+        fn words_twice(self, words: &[u8; 16]) -> __m256i {
+            self.look_up(self.load_twice(words), self.load(&WORDS_TWICE))
+        }
+        #[inline(always)]
+        fn odd_ints(self, a: __m256i, b: __m256i) -> __m256i {
+            // SAFETY: see the module.
+            unsafe {
+                let (a, b) = (_mm256_castsi256_ps(a), _mm256_castsi256_ps(b));
+                let odd = _mm256_castps_si256(_mm256_shuffle_ps::<0b11_01_11_01>(a, b));
+                _mm256_permute4x64_epi64::<0b11_01_10_00>(odd)
+            }
+        }
+        #[inline(always)]
+        fn upper_sevens(self, a: __m256i, b: __m256i) -> __m256i {
+            // SAFETY: see the module.
+            unsafe {
+                let packed = _mm256_packus_epi16(_mm256_srli_epi16::<9>(a), _mm256_srli_epi16::<9>(b));
+                _mm256_permute4x64_epi64::<0b11_01_10_00>(packed)
+            }
+        }
+        #[inline(always)]
+        fn stored(self, bytes: __m256i) -> [u8; 32] {
+            let mut stored = [0; 32];
+            // SAFETY: 32 writable bytes; see the module.
+            unsafe { _mm256_storeu_si256(stored.as_mut_ptr().cast(), bytes) }
+            // The compiler would remember where the bytes came from.
+            std::hint::black_box(stored)
         }
         #[inline(always)]
         fn words(self, bytes: &[i8; 16]) -> __m256i {
@@ -116,6 +166,11 @@ macro_rules! common {
         fn add_words(self, a: __m256i, b: __m256i) -> __m256i {
             // SAFETY: see the module.
             unsafe { _mm256_add_epi16(a, b) }
+        }
+        #[inline(always)]
+        fn multiply_words(self, a: __m256i, b: __m256i) -> __m256i {
+            // SAFETY: see the module.
+            unsafe { _mm256_mullo_epi16(a, b) }
         }
         #[inline(always)]
         fn ints(self, bytes: [u8; 8]) -> __m256i {
@@ -163,11 +218,6 @@ macro_rules! common {
             unsafe { _mm256_or_si256(a, b) }
         }
         #[inline(always)]
-        fn add_bytes(self, a: __m256i, b: __m256i) -> __m256i {
-            // SAFETY: see the module.
-            unsafe { _mm256_add_epi8(a, b) }
-        }
-        #[inline(always)]
         fn add(self, a: __m256i, b: __m256i) -> __m256i {
             // SAFETY: see the module.
             unsafe { _mm256_add_epi32(a, b) }
@@ -197,14 +247,6 @@ macro_rules! common {
             // SAFETY: see the module.
             unsafe { _mm256_blend_epi32::<0xF0>(a, b) }
         }
-        #[inline(always)]
-        fn greater(self, bytes: __m256i, limit: u8) -> __m256i {
-            // The comparison is of signed bytes: turning the highest bit keeps the order of unsigned ones.
-            // SAFETY: see the module.
-            let bytes = unsafe { _mm256_xor_si256(bytes, _mm256_set1_epi8(i8::MIN)) };
-            // SAFETY: see the module.
-            unsafe { _mm256_cmpgt_epi8(bytes, _mm256_set1_epi8((limit ^ 0x80).cast_signed())) }
-        }
 
         #[inline(always)]
         fn table(self, levels: &[i8; 16]) -> __m256i {
@@ -216,60 +258,12 @@ macro_rules! common {
             unsafe { _mm256_shuffle_epi8(table, indices) }
         }
         #[inline(always)]
-        fn by_sixteen(self, words: __m256i) -> [__m256i; 8] {
-            // SAFETY: see the module.
-            let halves = unsafe {
-                [
-                    _mm256_permute2x128_si256::<0x00>(words, words),
-                    _mm256_permute2x128_si256::<0x11>(words, words),
-                ]
-            };
-            let mut spread = [words; 8];
-            let mut j = 0;
-            while j < 8 {
-                // SAFETY: see the module.
-                spread[j] = unsafe { shuffled(halves[j / 4], self.load(&PAIRS[j % 4])) };
-                j += 1;
-            }
-            spread
-        }
-        #[inline(always)]
-        fn k_header(self, header: &[u8; 16]) -> (__m256i, [__m256i; 8], __m256i) {
-            let whole = load_16(header);
+        fn scaled_pair(self, halves: u32, by: f32) -> [__m256; 2] {
             // SAFETY: see the module.
             unsafe {
-                // Low bits: four scales, the low nibbles of four more, four minimums, the high nibbles of four more.
-                let low = _mm_shuffle_epi8(
-                    whole,
-                    _mm_setr_epi8(4, 5, 6, 7, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15),
-                );
-                let low = _mm_srlv_epi32(low, _mm_setr_epi32(0, 0, 0, 4));
-                let low =
-                    _mm_and_si128(low, _mm_setr_epi32(0x3F3F_3F3F, 0x0F0F_0F0F, 0x3F3F_3F3F, 0x0F0F_0F0F));
-                // The bits above these nibbles are on top of the first four.
-                let high = _mm_shuffle_epi8(
-                    whole,
-                    _mm_setr_epi8(-1, -1, -1, -1, 4, 5, 6, 7, -1, -1, -1, -1, 8, 9, 10, 11),
-                );
-                let high = _mm_and_si128(_mm_srli_epi32::<2>(high), _mm_set1_epi32(0x3030_3030));
-                let bytes = _mm_or_si128(low, high);
-                let words = _mm256_broadcastsi128_si256(_mm_cvtepu8_epi16(bytes));
-                let minimums = _mm256_cvtepu8_epi32(_mm_unpackhi_epi64(bytes, bytes));
-                let mut scales = [words; 8];
-                let mut j = 0;
-                while j < 8 {
-                    scales[j] = shuffled(words, self.load(&SINGLES[j]));
-                    j += 1;
-                }
-                (_mm256_castsi128_si256(whole), scales, minimums)
-            }
-        }
-        #[inline(always)]
-        fn scaled_pair(self, halves: __m256i, by: f32) -> [__m256; 2] {
-            // SAFETY: see the module.
-            unsafe {
-                let floats = _mm_mul_ps(_mm_cvtph_ps(_mm256_castsi256_si128(halves)), _mm_set1_ps(by));
-                [_mm256_broadcastss_ps(floats), _mm256_broadcastss_ps(_mm_movehdup_ps(floats))]
+                let floats = _mm256_cvtph_ps(_mm_set1_epi32(halves.cast_signed()));
+                let floats = _mm256_mul_ps(floats, _mm256_set1_ps(by));
+                [_mm256_moveldup_ps(floats), _mm256_movehdup_ps(floats)]
             }
         }
 
@@ -446,17 +440,45 @@ use std::arch::x86_64::*;
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(super) fn shuffled(bytes: __m256i, indices: __m256i) -> __m256i {
-    let mut shuffled = bytes;
+    let shuffled: __m256i;
     // SAFETY: an instruction on registers alone, whose feature is enabled.
     unsafe {
         asm!(
-            "vpshufb {shuffled}, {shuffled}, {indices}",
-            shuffled = inout(ymm_reg) shuffled,
+            "vpshufb {shuffled}, {bytes}, {indices}",
+            shuffled = lateout(ymm_reg) shuffled,
+            bytes = in(ymm_reg) bytes,
             indices = in(ymm_reg) indices,
             options(pure, nomem, nostack, preserves_flags)
         );
     }
     shuffled
+}
+
+/// Three times each byte, as sums: of several in a row the compiler would make products of words, which cost more.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn three_times(bytes: __m256i) -> __m256i {
+    let thrice: __m256i;
+    // SAFETY: instructions on registers alone, whose feature is enabled.
+    unsafe {
+        asm!(
+            "vpaddb {thrice}, {bytes}, {bytes}",
+            "vpaddb {thrice}, {thrice}, {bytes}",
+            thrice = out(ymm_reg) thrice,
+            bytes = in(ymm_reg) bytes,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    thrice
+}
+
+/// The same number, of which the compiler knows nothing.
+#[inline(always)]
+pub(super) fn opaque(number: u64) -> u64 {
+    let mut same = number;
+    // SAFETY: no instruction.
+    unsafe { asm!("/* {same} */", same = inout(reg) same, options(pure, nomem, nostack, preserves_flags)) }
+    same
 }
 
 /// 16 bytes, at any address. The instruction is in every x86-64.
@@ -480,26 +502,38 @@ pub(super) static FOUR_TIMES: [u8; 32] = {
     bytes
 };
 
-/// Where the bytes of word `2 j` are, eight times, then those of word `2 j + 1`, for four pairs.
-pub(super) static PAIRS: [[u8; 32]; 4] = {
-    let mut pairs = [[0; 32]; 4];
+/// An index at which a look-up gives zero.
+pub(super) const NONE: u8 = 0x80;
+
+/// Where the last four of eight bytes are, in each half of a register, as words and each twice.
+pub(super) static MINIMUMS: [u8; 32] = {
+    let mut indices = [NONE; 32];
     let mut i = 0;
-    while i < 4 * 32 {
-        let (pair, byte) = (i / 32, i % 32);
-        pairs[pair][byte] = (4 * pair + 2 * (byte / 16) + byte % 2) as u8;
+    while i < 16 {
+        indices[2 * i] = (4 + i / 2 % 4) as u8;
         i += 1;
     }
-    pairs
+    indices
 };
 
-/// Where the bytes of word `j` are, sixteen times, for eight words.
-pub(super) static SINGLES: [[u8; 32]; 8] = {
-    let mut singles = [[0; 32]; 8];
+/// Where the lower byte of each of four words is, eight times.
+pub(super) static LOWER_EIGHT_TIMES: [u8; 32] = {
+    let mut indices = [0; 32];
     let mut i = 0;
-    while i < 8 * 32 {
-        let (single, byte) = (i / 32, i % 32);
-        singles[single][byte] = (2 * single + byte % 2) as u8;
+    while i < 32 {
+        indices[i] = (i / 8 * 2) as u8;
         i += 1;
     }
-    singles
+    indices
+};
+
+/// Where the first four words of a half are, each twice, and the last four in the other half.
+pub(super) static WORDS_TWICE: [u8; 32] = {
+    let mut indices = [0; 32];
+    let mut i = 0;
+    while i < 32 {
+        indices[i] = (i / 4 * 2 + i % 2) as u8;
+        i += 1;
+    }
+    indices
 };
