@@ -23,7 +23,7 @@ macro_rules! floats {
         #[inline(always)]
         fn to_floats(self, ints: Pair) -> [float32x4_t; 2] {
             // SAFETY: see the module.
-            ints.map(|ints| unsafe { vcvtq_f32_s32(View::of(ints)) })
+            both(ints, |ints| unsafe { vcvtq_f32_s32(View::of(ints)) })
         }
         #[inline(always)]
         fn zeros(self) -> [float32x4_t; 2] {
@@ -36,7 +36,7 @@ macro_rules! floats {
         #[inline(always)]
         fn two_floats(self, floats: [f32; 2]) -> [float32x4_t; 2] {
             // SAFETY: see the module.
-            floats.map(|float| unsafe { vdupq_n_f32(float) })
+            both(floats, |float| unsafe { vdupq_n_f32(float) })
         }
         #[inline(always)]
         fn load_floats(self, floats: &[f32; 8]) -> [float32x4_t; 2] {
@@ -50,23 +50,23 @@ macro_rules! floats {
         fn load_halves(self, halves: &[u16; 8]) -> [float32x4_t; 2] {
             let halves: [u64; 2] = transmute!(*halves);
             // SAFETY: see the module.
-            halves.map(|halves| unsafe { widened(vcreate_u16(halves)) })
+            both(halves, |halves| unsafe { widened(vcreate_u16(halves)) })
         }
         #[inline(always)]
         fn load_brains(self, brains: &[u16; 8]) -> [float32x4_t; 2] {
             let brains: [u64; 2] = transmute!(*brains);
             // SAFETY: see the module.
-            brains.map(|brains| unsafe { vreinterpretq_f32_u32(vshll_n_u16::<16>(vcreate_u16(brains))) })
+            both(brains, |brains| unsafe { vreinterpretq_f32_u32(vshll_n_u16::<16>(vcreate_u16(brains))) })
         }
         #[inline(always)]
         fn low_halves(self, ints: Pair) -> [float32x4_t; 2] {
             // SAFETY: see the module.
-            ints.map(|ints| unsafe { widened(vmovn_u32(View::of(ints))) })
+            both(ints, |ints| unsafe { widened(vmovn_u32(View::of(ints))) })
         }
         #[inline(always)]
         fn high_halves(self, ints: Pair) -> [float32x4_t; 2] {
             // SAFETY: see the module.
-            ints.map(|ints| unsafe { widened(vshrn_n_u32::<16>(View::of(ints))) })
+            both(ints, |ints| unsafe { widened(vshrn_n_u32::<16>(View::of(ints))) })
         }
         #[inline(always)]
         fn half(self, bits: u16) -> f32 {
@@ -75,11 +75,11 @@ macro_rules! floats {
         }
         #[inline(always)]
         fn float_bits(self, floats: [float32x4_t; 2]) -> Pair {
-            floats.map(View::bytes)
+            both(floats, View::bytes)
         }
         #[inline(always)]
         fn reinterpret(self, ints: Pair) -> [float32x4_t; 2] {
-            ints.map(View::of)
+            both(ints, View::of)
         }
         #[inline(always)]
         fn multiply_add(

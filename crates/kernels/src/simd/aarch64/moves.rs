@@ -5,7 +5,7 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use super::view::{Pair, View};
+use super::view::{Pair, View, both};
 
 /// The operations of [`Simd`](crate::simd::Simd) that move bytes.
 macro_rules! moves {
@@ -63,7 +63,7 @@ macro_rules! moves {
         }
         #[inline(always)]
         fn load_nibbles_by_eight(self, bytes: &[u8; 16]) -> Pair {
-            let [low, high] = self.load_nibbles(bytes).map(uint64x2_t::of);
+            let [low, high] = both(self.load_nibbles(bytes), uint64x2_t::of);
             // SAFETY: see the module.
             unsafe { [vzip1q_u64(low, high).bytes(), vzip2q_u64(low, high).bytes()] }
         }
@@ -81,10 +81,12 @@ macro_rules! moves {
         }
         #[inline(always)]
         fn load_eights(self, [a, b, c, d]: [&[u8; 8]; 4]) -> Pair {
-            // SAFETY: eight readable bytes each; see the module.
-            let [a, b, c, d] = [a, b, c, d].map(|eight| unsafe { vld1_u8(eight.as_ptr()) });
-            // SAFETY: see the module.
-            unsafe { [vcombine_u8(a, b), vcombine_u8(c, d)] }
+            both([[a, b], [c, d]], |[first, last]| {
+                // SAFETY: eight readable bytes; see the module.
+                let (first, last) = unsafe { (vld1_u8(first.as_ptr()), vld1_u8(last.as_ptr())) };
+                // SAFETY: see the module.
+                unsafe { vcombine_u8(first, last) }
+            })
         }
         #[inline(always)]
         fn opaque(self, number: u64) -> u64 {
@@ -111,12 +113,12 @@ macro_rules! moves {
         #[inline(always)]
         fn odd_ints(self, a: Pair, b: Pair) -> Pair {
             // SAFETY: see the module.
-            [a, b].map(|[first, last]| unsafe { vuzp2q_u32(View::of(first), View::of(last)).bytes() })
+            both([a, b], |[first, last]| unsafe { vuzp2q_u32(View::of(first), View::of(last)).bytes() })
         }
         #[inline(always)]
         fn upper_sevens(self, a: Pair, b: Pair) -> Pair {
             // SAFETY: see the module.
-            [a, b].map(|[first, last]| unsafe { vshrq_n_u8::<1>(vuzp2q_u8(first, last)) })
+            both([a, b], |[first, last]| unsafe { vshrq_n_u8::<1>(vuzp2q_u8(first, last)) })
         }
         #[inline(always)]
         fn stored(self, bytes: Pair) -> [u8; 32] {
@@ -138,7 +140,7 @@ macro_rules! moves {
         #[inline(always)]
         fn byte_words(self, eights: [u64; 2]) -> Pair {
             // SAFETY: see the module.
-            eights.map(|eight| unsafe { vmovl_u8(vcreate_u8(eight)).bytes() })
+            both(eights, |eight| unsafe { vmovl_u8(vcreate_u8(eight)).bytes() })
         }
         #[inline(always)]
         fn nibble_words(self, bytes: [u8; 8]) -> Pair {
@@ -154,7 +156,7 @@ macro_rules! moves {
         fn triple_words(self, [a, b, c, d]: [u16; 4]) -> Pair {
             let halves = [[a, b], [c, d]];
             // SAFETY: see the module. A shift to the left by less than zero is one to the right.
-            halves.map(|[a, b]| unsafe {
+            both(halves, |[a, b]| unsafe {
                 let words = vcombine_u16(vdup_n_u16(a), vdup_n_u16(b));
                 let places = vreinterpretq_s16_u64(vdupq_n_u64(0xFFF7_FFFA_FFFD_0000));
                 vandq_u16(vshlq_u16(words, places), vdupq_n_u16(7)).bytes()
@@ -214,15 +216,16 @@ pub(super) fn load_16(bytes: &[u8; 16]) -> uint8x16_t {
 
 /// Int `i` of each of the four.
 #[inline(always)]
-pub(super) fn fours(halves: [uint8x16_t; 4]) -> [uint8x16_t; 4] {
-    let [a, b, c, d] = halves.map(uint32x4_t::of);
+pub(super) fn fours([a, b, c, d]: [uint8x16_t; 4]) -> [uint8x16_t; 4] {
+    let [[ab, ab_2], [cd, cd_2]] = both([[a, b], [c, d]], |[a, b]| {
+        let (a, b) = (View::of(a), View::of(b));
+        // SAFETY: see the module.
+        both(unsafe { [vzip1q_u32(a, b), vzip2q_u32(a, b)] }, |ints| uint64x2_t::of(ints.bytes()))
+    });
     // SAFETY: see the module.
-    unsafe {
-        let [ab, ab_2] = [vzip1q_u32(a, b), vzip2q_u32(a, b)].map(|ints| uint64x2_t::of(ints.bytes()));
-        let [cd, cd_2] = [vzip1q_u32(c, d), vzip2q_u32(c, d)].map(|ints| uint64x2_t::of(ints.bytes()));
-        [vzip1q_u64(ab, cd), vzip2q_u64(ab, cd), vzip1q_u64(ab_2, cd_2), vzip2q_u64(ab_2, cd_2)]
-            .map(View::bytes)
-    }
+    let joined = |a, b| both(unsafe { [vzip1q_u64(a, b), vzip2q_u64(a, b)] }, View::bytes);
+    let ([first, second], [third, fourth]) = (joined(ab, cd), joined(ab_2, cd_2));
+    [first, second, third, fourth]
 }
 
 /// Eight words, each twice.

@@ -12,7 +12,7 @@ use zerocopy::{transmute, transmute_mut, transmute_ref};
 use super::floats::{floats, on_floats, widened};
 use super::moves::{fours, load_16, moves, opaque, twice};
 use super::products::{add_eights, add_sixteen, products};
-use super::view::{Pair, View, map, zip};
+use super::view::{Pair, View, both, map, zip};
 use crate::simd::{BYTE_OF_BIT, Simd};
 
 /// Proof that the processor has NEON.
@@ -64,7 +64,7 @@ impl Simd for Neon {
     fn made_even(self, bytes: Pair) -> Pair {
         // The lowest bit of the number of bits goes above the other seven.
         // SAFETY: see the module.
-        bytes.map(|bytes| unsafe { vsliq_n_u8::<7>(bytes, vcntq_u8(bytes)) })
+        both(bytes, |bytes| unsafe { vsliq_n_u8::<7>(bytes, vcntq_u8(bytes)) })
     }
     #[inline(always)]
     fn zero(self) -> Pair {
@@ -93,7 +93,7 @@ impl Simd for Neon {
     #[inline(always)]
     fn three_times(self, bytes: Pair) -> Pair {
         // SAFETY: see the module.
-        bytes.map(|bytes| unsafe { vaddq_u8(vaddq_u8(bytes, bytes), bytes) })
+        both(bytes, |bytes| unsafe { vaddq_u8(vaddq_u8(bytes, bytes), bytes) })
     }
     #[inline(always)]
     fn bits<const FROM: u32, const COUNT: u32, const TO: u32>(self, bytes: Pair) -> Pair {

@@ -29,11 +29,11 @@ macro_rules! products {
         #[inline(always)]
         fn k_scales(self, first: u64, last: u64) -> (Pair, Pair) {
             // SAFETY: see the module.
-            let [scales, minimums] = unsafe {
-                let (first, last) = (vcreate_u32(first), vcreate_u32(last));
-                [vzip1_u32(first, last), vzip2_u32(first, last)]
-                    .map(|bytes| vmovl_u8(vreinterpret_u8_u32(bytes)))
-            };
+            let (first, last) = unsafe { (vcreate_u32(first), vcreate_u32(last)) };
+            // SAFETY: see the module.
+            let bytes = unsafe { [vzip1_u32(first, last), vzip2_u32(first, last)] };
+            // SAFETY: see the module.
+            let [scales, minimums] = both(bytes, |bytes| unsafe { vmovl_u8(vreinterpret_u8_u32(bytes)) });
             (twice(scales), twice(minimums))
         }
         #[inline(always)]
@@ -101,15 +101,15 @@ macro_rules! products {
             products
         }
         #[inline(always)]
-        fn sum_eight(self, registers: [Pair; 8]) -> Pair {
-            // SAFETY: see the module.
-            unsafe {
-                let [a, b, c, d, e, f, g, h] =
-                    registers.map(|[first, last]| vaddq_s32(View::of(first), View::of(last)));
-                let first = vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d));
-                let last = vpaddq_s32(vpaddq_s32(e, f), vpaddq_s32(g, h));
-                [first.bytes(), last.bytes()]
-            }
+        fn sum_eight(self, [a, b, c, d, e, f, g, h]: [Pair; 8]) -> Pair {
+            both([[a, b, c, d], [e, f, g, h]], |[a, b, c, d]| {
+                // SAFETY: see the module.
+                let halved = |[first, last]: Pair| unsafe { vaddq_s32(View::of(first), View::of(last)) };
+                // SAFETY: see the module.
+                unsafe {
+                    vpaddq_s32(vpaddq_s32(halved(a), halved(b)), vpaddq_s32(halved(c), halved(d))).bytes()
+                }
+            })
         }
         #[inline(always)]
         fn sum_raised(self, registers: [Pair; 8]) -> Pair {

@@ -51,6 +51,12 @@ impl View for uint8x16_t {
     }
 }
 
+/// What `f` makes of both. Where the compiler does not inline the method of arrays, vectors go through memory.
+#[inline(always)]
+pub(super) fn both<A, B>([first, last]: [A; 2], f: impl Fn(A) -> B) -> [B; 2] {
+    [f(first), f(last)]
+}
+
 /// Both halves, each as what `f` makes of it.
 #[inline(always)]
 pub(super) fn map<A: View, B: View>([first, last]: Pair, f: impl Fn(A) -> B) -> Pair {
