@@ -83,12 +83,6 @@ pub(crate) fn sum(values: impl IntoIterator<Item = f32>) -> f32 {
     values.into_iter().fold(0.0, |sum, value| sum + value)
 }
 
-/// The sum of squares in index order.
-#[inline]
-pub(crate) fn sum_of_squares(values: &[f32]) -> f32 {
-    sum(values.iter().map(|value| value * value))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -4,7 +4,9 @@
 //! |---|---|
 //! | `points`, `signs` | what decoders need: points from their packed form, signs from a byte |
 //! | `neighbours`, `nearest` | the points near any place, collected once, and the nearest of them |
-//! | `lines`, `snap` | the nearest for many scales |
+//! | `lines`, `snap` | the nearest of 8 digits for many scales |
+//! | `candidates` | those of them that can be the nearest |
+//! | `records`, `fours` | the nearest of 4 digits for many scales |
 //! | `search` | the trials of the IQ2 and IQ3 types for a sub-block |
 //! | `blocks` | what these types do around it |
 //! | `cut`, `sums` | the best cut of sorted weights in three, for the IQ1 types |
@@ -15,11 +17,14 @@
 //! has no result, and the caller is told which weights it was about.
 
 mod blocks;
+mod candidates;
 pub(crate) mod cut;
+mod fours;
 mod lines;
 mod nearest;
 mod neighbours;
 mod points;
+mod records;
 mod search;
 mod signs;
 mod snap;

@@ -1,6 +1,8 @@
 //! A grid as the searches need it: for any digits the point, or the points near by.
 
+use super::candidates::candidates;
 use super::points::{base, digit, number};
+use super::records::Records;
 use crate::tables::Packed;
 
 /// The points of a grid of `N` digits, and the neighbours of all that are no points.
@@ -10,6 +12,10 @@ pub(crate) struct Grid<const N: usize> {
     places: Vec<Place>,
     /// The lists, each filled up to a multiple of [`ALIGNMENT`] with its first entry again.
     neighbours: Vec<Packed>,
+    /// The same for those of them that can be the nearest.
+    candidates: Vec<Place>,
+    /// These once more, for points of four digits.
+    pub(super) records: Records,
 }
 
 /// Where in `neighbours` the list of digits is.
@@ -47,13 +53,20 @@ impl<const N: usize> Grid<N> {
         let base = base::<N>();
         let columns: [Vec<u8>; N] =
             std::array::from_fn(|i| points.iter().map(|&point| digit::<N>(point, i) as u8).collect());
-        let mut grid = Self { points, places: Vec::new(), neighbours: Vec::new() };
+        let mut grid = Self {
+            points,
+            places: Vec::new(),
+            neighbours: Vec::new(),
+            candidates: Vec::new(),
+            records: Records::NONE,
+        };
         for number in 0..base.pow(N as u32) {
             // None is above 4 * 7^2, which fits a byte.
             let mut distances = vec![0_u8; points.len()];
-            let mut rest = number;
+            let (mut rest, mut digits) = (number, Vec::new());
             for column in &columns {
                 let here = (rest % base) as u8;
+                digits.push(here);
                 rest /= base;
                 for (distance, there) in distances.iter_mut().zip(column) {
                     *distance += here.abs_diff(*there).pow(2);
@@ -61,14 +74,23 @@ impl<const N: usize> Grid<N> {
             }
             let point = distances.iter().position(|&distance| distance == 0);
             let list = point.map_or_else(|| grid.list(&distances, nearest), |index| vec![points[index]]);
-            let (first, length) = (grid.neighbours.len() as u32, list.len());
             let index = point.map_or(NO_POINT, |index| index as u16);
-            grid.places.push(Place { first, length: length as u16, index });
-            grid.neighbours.extend(&list);
-            let filling = length.next_multiple_of(ALIGNMENT) - length;
-            grid.neighbours.extend(std::iter::repeat_n(list[0], filling));
+            let kept = candidates::<N>(&digits, &list);
+            let (place, candidates) = (grid.keep(&list, index), grid.keep(&kept, index));
+            grid.places.push(place);
+            grid.candidates.push(candidates);
         }
+        grid.records = Records::new::<N>(|number| grid.candidates_at(number));
         grid
+    }
+
+    /// Appends a list.
+    fn keep(&mut self, list: &[Packed], index: u16) -> Place {
+        let (first, length) = (self.neighbours.len() as u32, list.len());
+        self.neighbours.extend(list);
+        let filling = length.next_multiple_of(ALIGNMENT) - length;
+        self.neighbours.extend(std::iter::repeat_n(list[0], filling));
+        Place { first, length: length as u16, index }
     }
 
     /// The points at the `nearest` smallest of the distances.
@@ -85,7 +107,17 @@ impl<const N: usize> Grid<N> {
     /// What is at the number that digits spell.
     #[inline(always)]
     pub(crate) fn at(&self, number: usize) -> Near<'_> {
-        let Place { first, length, index } = self.places[number];
+        self.list_at(&self.places[number])
+    }
+
+    /// The same without neighbours that [cannot be the nearest](super::candidates).
+    #[inline(always)]
+    pub(crate) fn candidates_at(&self, number: usize) -> Near<'_> {
+        self.list_at(&self.candidates[number])
+    }
+
+    #[inline(always)]
+    fn list_at(&self, &Place { first, length, index }: &Place) -> Near<'_> {
         let (list, length) = (&self.neighbours[first as usize..], usize::from(length));
         let (entries, padded) = (&list[..length], &list[..length.next_multiple_of(ALIGNMENT)]);
         Near { is_point: index != NO_POINT, entries, padded }

@@ -3,6 +3,7 @@
 //!
 //! Points stand for odd numbers here, 1, 3, 5 and so on, not yet for the magnitudes that they decode to.
 
+use super::fours::Fours;
 use super::lines::{Row, tolerances};
 use super::neighbours::Grid;
 use super::points::{base, bits_per_digit};
@@ -43,13 +44,13 @@ pub(crate) const MAX_GROUPS: usize = 8;
 /// Sub-blocks of `SUB` weights side by side.
 pub(crate) struct SubBlocks<const SUB: usize> {
     /// Weights without their signs.
-    y: [Row; SUB],
+    pub(super) y: [Row; SUB],
     /// How much their errors count.
-    w: [Row; SUB],
+    pub(super) w: [Row; SUB],
     /// The roots of `w`: what distances to neighbours are weighed by.
-    roots: [Row; SUB],
+    pub(super) roots: [Row; SUB],
     /// A bit per lane: whether anything is searched for there.
-    lanes: u32,
+    pub(super) lanes: u32,
 }
 
 impl<const SUB: usize> SubBlocks<SUB> {
@@ -103,43 +104,82 @@ pub(crate) fn search<L: Lanes, const SUB: usize, const N: usize>(
     scale: L,
     SearchRoom { points, room }: &mut SearchRoom,
 ) -> Found {
+    let scales = Scales::new::<N>(trials, range);
+    if N == 4 {
+        return Fours::<L, SUB, N>::new(grid, sub_blocks).search(trials, &scales, scale, room);
+    }
     let points = &mut points[..SUB / N];
-    let mut sums = Sums { products: [L::zero(); MAX_TRIALS], squares: [L::zero(); MAX_TRIALS] };
-    sums.try_scales::<SUB, N>(grid, trials, sub_blocks, range, points, room);
-    let (mut found, refined) = sums.best(trials, scale, sub_blocks.lanes, points);
+    let mut sums = Sums::new();
+    sums.try_scales::<SUB, N>(grid, &scales, sub_blocks, points, room);
+    let best = sums.best(&scales, scale);
+    let mut found = best.start();
+    let refined = best.take_points(trials, sub_blocks.lanes, points, &mut found);
     refine::<L, SUB, N>(grid, sub_blocks, &refined, &mut found, room);
     found
 }
 
+/// The scales that are tried.
+pub(super) struct Scales<L> {
+    /// One over them, trial by trial.
+    levels_per_weight: [L; MAX_TRIALS],
+    count: usize,
+    pub(super) smallest: L,
+    /// Times the largest level.
+    pub(super) largest: L,
+}
+
+impl<L: Lanes> Scales<L> {
+    #[inline(always)]
+    fn new<const N: usize>(trials: Trials, range: L) -> Self {
+        let mut scales = Self {
+            levels_per_weight: [L::zero(); MAX_TRIALS],
+            count: trials.total(),
+            smallest: L::splat(f32::MAX),
+            largest: L::zero(),
+        };
+        for trial in 0..trials.total() {
+            let offset = trial as f32 - f32::from(trials.count);
+            let reached = largest_level::<N>() + offset * trials.step;
+            scales.levels_per_weight[trial] = L::splat(reached) / range;
+            let scale = L::splat(1.0) / scales.levels_per_weight[trial];
+            scales.largest = scales.largest.if_greater(scale * L::splat(largest_level::<N>()));
+            scales.smallest = scales.smallest.if_less(scale);
+        }
+        scales
+    }
+
+    #[inline(always)]
+    pub(super) fn levels_per_weight(&self) -> &[L] {
+        &self.levels_per_weight[..self.count]
+    }
+}
+
 /// What trials come to.
-struct Sums<L> {
+pub(super) struct Sums<L> {
     /// The weighted sums of weights times levels.
-    products: [L; MAX_TRIALS],
+    pub(super) products: [L; MAX_TRIALS],
     /// Those of levels squared.
-    squares: [L; MAX_TRIALS],
+    pub(super) squares: [L; MAX_TRIALS],
 }
 
 impl<L: Lanes> Sums<L> {
     #[inline(always)]
+    pub(super) fn new() -> Self {
+        Self { products: [L::zero(); MAX_TRIALS], squares: [L::zero(); MAX_TRIALS] }
+    }
+
+    #[inline(always)]
     fn try_scales<const SUB: usize, const N: usize>(
         &mut self,
         grid: &Grid<N>,
-        trials: Trials,
+        trials: &Scales<L>,
         sub_blocks: &SubBlocks<SUB>,
-        range: L,
         points: &mut [Points],
         room: &mut Room,
     ) {
-        let (mut levels_per_weight, mut scales) =
-            ([L::zero(); MAX_TRIALS], [[0.0; MAX_TRIALS + MAX_WIDTH]; MAX_WIDTH]);
-        let (mut smallest, mut largest) = (L::splat(f32::MAX), L::zero());
-        for (trial, levels_per_weight) in levels_per_weight[..trials.total()].iter_mut().enumerate() {
-            let offset = trial as f32 - f32::from(trials.count);
-            let reached = largest_level::<N>() + offset * trials.step;
-            *levels_per_weight = L::splat(reached) / range;
-            let scale = L::splat(1.0) / *levels_per_weight;
-            largest = largest.if_greater(scale * L::splat(largest_level::<N>()));
-            smallest = smallest.if_less(scale);
+        let mut scales = [[0.0; MAX_TRIALS + MAX_WIDTH]; MAX_WIDTH];
+        for (trial, &levels_per_weight) in trials.levels_per_weight().iter().enumerate() {
+            let scale = L::splat(1.0) / levels_per_weight;
             for (scales, scale) in scales.iter_mut().zip(numbers(scale)).take(L::WIDTH) {
                 scales[trial] = scale;
             }
@@ -148,41 +188,73 @@ impl<L: Lanes> Sums<L> {
         let each = sub_blocks.y.as_chunks::<N>().0.iter().zip(sub_blocks.w.as_chunks::<N>().0);
         let each = each.zip(sub_blocks.roots.as_chunks::<N>().0).zip(points);
         for (((x, w), v), points) in each {
-            for (spelled, &levels_per_weight) in spelled[..trials.total()].iter_mut().zip(&levels_per_weight)
-            {
+            for (spelled, &levels_per_weight) in spelled.iter_mut().zip(trials.levels_per_weight()) {
                 spell(levels_per_weight, x).store(spelled);
             }
-            let tolerances = tolerances([smallest, largest], x, v);
+            let tolerances = tolerances([trials.smallest, trials.largest], x, v);
             let groups = Groups { grid, levels: &odd_levels::<N>(), x, v, tolerances };
-            groups.snap::<L>(&spelled[..trials.total()], &scales, sub_blocks.lanes, room, points);
+            groups.snap::<L>(&spelled[..trials.count], &scales, sub_blocks.lanes, room, points);
             let sums = self.products.iter_mut().zip(&mut self.squares);
-            for (points, (product, square)) in points.points[..trials.total()].iter().zip(sums) {
+            for (points, (product, square)) in points.points[..trials.count].iter().zip(sums) {
                 add_sums(L::load_codes(points), x, w, product, square);
             }
         }
     }
 
-    /// The best trials, and by group a bit for the lanes in which it is refined. Where no trial is better than
-    /// nothing, points are the first of the grid.
+    /// The best of the trials.
     #[inline(always)]
-    fn best(&self, trials: Trials, scale: L, lanes: u32, tried: &[Points]) -> (Found, [u32; MAX_GROUPS]) {
-        let (mut scale, mut score, mut best) = (scale, L::zero(), L::splat(-1.0));
-        for (trial, (&product, &square)) in
-            self.products.iter().zip(&self.squares).enumerate().take(trials.total())
-        {
+    pub(super) fn best(&self, trials: &Scales<L>, scale: L) -> Best<L> {
+        let mut best = Best { scale, trial: L::splat(-1.0), levels_per_weight: L::splat(1.0) };
+        let mut score = L::zero();
+        let sums = self.products.iter().zip(&self.squares).zip(trials.levels_per_weight());
+        for (trial, ((&product, &square), &levels_per_weight)) in sums.enumerate() {
             let better = square.gt(L::zero()) & (product * product).gt(score * square);
             if L::any(better) {
-                scale = L::select(better, product / square, scale);
-                score = L::select(better, scale * product, score);
-                best = L::select(better, L::splat(trial as f32), best);
+                best.scale = L::select(better, product / square, best.scale);
+                score = L::select(better, best.scale * product, score);
+                best.trial = L::select(better, L::splat(trial as f32), best.trial);
+                best.levels_per_weight = L::select(better, levels_per_weight, best.levels_per_weight);
             }
         }
-        let mut found = Found { scales: numbers(scale), points: [[0; MAX_WIDTH]; MAX_GROUPS], failed: 0 };
+        best
+    }
+}
+
+/// The best trials.
+pub(super) struct Best<L> {
+    /// The best scales for their points.
+    pub(super) scale: L,
+    /// Which they are. Below zero where none is better than nothing.
+    trial: L,
+    /// One over the scales that were tried.
+    pub(super) levels_per_weight: L,
+}
+
+impl<L: Lanes> Best<L> {
+    /// The scales without points: the first of the grid.
+    #[inline(always)]
+    pub(super) fn start(&self) -> Found {
+        Found { scales: numbers(self.scale), points: [[0; MAX_WIDTH]; MAX_GROUPS], failed: 0 }
+    }
+
+    /// A bit for the lanes in which a trial is better than nothing.
+    #[inline(always)]
+    pub(super) fn lanes(&self) -> u32 {
+        !L::bits(self.trial.lt(L::zero()))
+    }
+
+    /// Takes the points of the best trials. Returns by group a bit for the lanes in which it is refined.
+    #[inline(always)]
+    fn take_points(
+        &self,
+        trials: Trials,
+        lanes: u32,
+        tried: &[Points],
+        found: &mut Found,
+    ) -> [u32; MAX_GROUPS] {
         let mut off_grid = [0_u32; MAX_GROUPS];
-        for (lane, best) in numbers(best).into_iter().enumerate().take(L::WIDTH) {
+        for (lane, best) in numbers(self.trial).into_iter().enumerate().take(L::WIDTH) {
             if best < 0.0 {
-                let all = u32::from(trials.refined != Refined::OffGrid) << lane;
-                off_grid.iter_mut().for_each(|off_grid| *off_grid |= all);
                 continue;
             }
             for (group, tried) in tried.iter().enumerate() {
@@ -191,14 +263,30 @@ impl<L: Lanes> Sums<L> {
             }
         }
         found.failed = tried.iter().fold(0, |failed, points| failed | points.failed);
-        let any = off_grid.iter().fold(0, |any, off_grid| any | off_grid);
-        let lanes = lanes & L::bits(scale.gt(L::zero()));
+        self.refined(trials, lanes, off_grid)
+    }
+
+    /// By group a bit for the lanes in which it is refined, of those it is not on the grid.
+    #[inline(always)]
+    pub(super) fn refined(
+        &self,
+        trials: Trials,
+        lanes: u32,
+        mut off_grid: [u32; MAX_GROUPS],
+    ) -> [u32; MAX_GROUPS] {
+        let nothing = if trials.refined == Refined::OffGrid { 0 } else { !self.lanes() };
+        let mut any = 0;
+        for off_grid in &mut off_grid {
+            *off_grid |= nothing;
+            any |= *off_grid;
+        }
+        let lanes = lanes & L::bits(self.scale.gt(L::zero()));
         let refined = match trials.refined {
             Refined::OffGrid => off_grid,
             Refined::AllIfOneOffGrid => [any; MAX_GROUPS],
             Refined::All => [u32::MAX; MAX_GROUPS],
         };
-        (found, refined.map(|refined| refined & lanes))
+        refined.map(|refined| refined & lanes)
     }
 }
 
@@ -223,16 +311,24 @@ fn refine<L: Lanes, const SUB: usize, const N: usize>(
         found.failed |= groups.snap_once::<L>(&spelled, &found.scales, refined, room, points);
         add_sums(L::load_codes(points), x, w, &mut product, &mut square);
     }
-    let any = refined.iter().fold(0, |any, refined| any | refined);
-    let fitted = numbers(product / square);
-    let sound = L::bits(square.gt(L::zero())) & any;
-    for (lane, (scale, fitted)) in found.scales.iter_mut().zip(fitted).enumerate() {
-        *scale = if sound >> lane & 1 == 1 { fitted } else { *scale };
+    found.fit(product, square, refined);
+}
+
+impl Found {
+    /// Gives the sub-blocks that have refined groups their best scales for all points.
+    #[inline(always)]
+    pub(super) fn fit<L: Lanes>(&mut self, product: L, square: L, refined: &[u32; MAX_GROUPS]) {
+        let any = refined.iter().fold(0, |any, refined| any | refined);
+        let fitted = numbers(product / square);
+        let sound = L::bits(square.gt(L::zero())) & any;
+        for (lane, (scale, fitted)) in self.scales.iter_mut().zip(fitted).enumerate() {
+            *scale = if sound >> lane & 1 == 1 { fitted } else { *scale };
+        }
     }
 }
 
 /// The odd number that a digit stands for. For digits of two bits, of which the last is not used, twice.
-const fn odd_levels<const N: usize>() -> [f32; 8] {
+pub(super) const fn odd_levels<const N: usize>() -> [f32; 8] {
     if N == 8 {
         [1.0, 3.0, 5.0, 0.0, 1.0, 3.0, 5.0, 0.0]
     } else {
@@ -261,7 +357,7 @@ fn spell<L: Lanes, const N: usize>(levels_per_weight: L, y: &[Row; N]) -> L {
 
 /// Adds the weights of groups times levels, and levels squared, weighted, for the points that `codes` are.
 #[inline(always)]
-fn add_sums<L: Lanes, const N: usize>(
+pub(super) fn add_sums<L: Lanes, const N: usize>(
     codes: L::Codes,
     y: &[Row; N],
     w: &[Row; N],

@@ -47,7 +47,7 @@ impl Points {
 
 /// Room for a search.
 pub(crate) struct Room {
-    distances: Distances,
+    pub(super) distances: Distances,
     /// By lane.
     terms: [Terms; MAX_WIDTH],
     lines: Lines,
@@ -258,9 +258,9 @@ fn spelled_number(spelled: f32) -> usize {
 }
 
 /// What is in one lane.
-struct Lane<'a, const N: usize> {
-    rows: &'a [Row; N],
-    lane: usize,
+pub(super) struct Lane<'a, const N: usize> {
+    pub(super) rows: &'a [Row; N],
+    pub(super) lane: usize,
 }
 
 impl<const N: usize> Index<usize> for Lane<'_, N> {

@@ -9,6 +9,12 @@ pub(crate) trait LookUp: Sized {
     /// Lane `i` holds `codes[i]`; there are at least as many as lanes.
     fn load_codes(codes: &[u16]) -> Self::Codes;
 
+    /// The bits of each lane as a code.
+    fn to_codes(self) -> Self::Codes;
+
+    /// Codes without their lowest bits, `shift` of them, as the bits of lanes.
+    fn from_codes(codes: Self::Codes, shift: usize) -> Self;
+
     /// The number of `table` that the three bits from `shift` on choose. Above a digit of two bits a third belongs
     /// to the next one: a table for such digits holds its four numbers twice.
     fn look_up(table: &[f32; 8], codes: Self::Codes, shift: usize) -> Self;
@@ -24,32 +30,42 @@ pub(crate) trait LookUp: Sized {
 }
 
 impl LookUp for f32 {
-    type Codes = u16;
+    type Codes = u32;
 
     #[inline(always)]
-    fn load_codes(codes: &[u16]) -> u16 {
-        codes[0]
+    fn load_codes(codes: &[u16]) -> u32 {
+        codes[0].into()
     }
 
     #[inline(always)]
-    fn look_up(table: &[f32; 8], codes: u16, shift: usize) -> Self {
-        table[usize::from(codes >> shift & 7)]
+    fn to_codes(self) -> u32 {
+        self.to_bits()
     }
 
     #[inline(always)]
-    fn count_reached(self, bounds: &[f32; 15]) -> u16 {
+    fn from_codes(codes: u32, shift: usize) -> Self {
+        Self::from_bits(codes >> shift)
+    }
+
+    #[inline(always)]
+    fn look_up(table: &[f32; 8], codes: u32, shift: usize) -> Self {
+        table[(codes >> shift & 7) as usize]
+    }
+
+    #[inline(always)]
+    fn count_reached(self, bounds: &[f32; 15]) -> u32 {
         let mut reached = 0;
         for &bound in bounds {
             // Not `self >= bound`, which a NaN is not.
             let below = self < bound;
-            reached += u16::from(!below);
+            reached += u32::from(!below);
         }
         reached
     }
 
     #[inline(always)]
-    fn look_up_16(table: &[f32; 16], codes: u16) -> Self {
-        table[usize::from(codes & 15)]
+    fn look_up_16(table: &[f32; 16], codes: u32) -> Self {
+        table[(codes & 15) as usize]
     }
 
     #[inline(always)]

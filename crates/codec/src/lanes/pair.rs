@@ -220,6 +220,16 @@ impl<L: Lanes> LookUp for Pair<L> {
     }
 
     #[inline(always)]
+    fn to_codes(self) -> Self::Codes {
+        Pair(self.0.to_codes(), self.1.to_codes())
+    }
+
+    #[inline(always)]
+    fn from_codes(codes: Self::Codes, shift: usize) -> Self {
+        Self(L::from_codes(codes.0, shift), L::from_codes(codes.1, shift))
+    }
+
+    #[inline(always)]
     fn look_up(table: &[f32; 8], codes: Self::Codes, shift: usize) -> Self {
         Self(L::look_up(table, codes.0, shift), L::look_up(table, codes.1, shift))
     }

@@ -84,6 +84,7 @@ fn operations<L: Lanes>(input: &Input, first: usize) -> Results {
         ("at_least zero", numbers(ordinary.at_least(0.0) + L::zero())),
         ("round_even_to_byte", numbers(a.round_even_to_byte())),
         ("look_up", numbers(L::look_up(table, packed, 5))),
+        ("from_codes", numbers(L::from_codes(a.to_codes(), 7))),
         ("count_reached", numbers(L::look_up_16(&input.table, a.count_reached(&bounds)))),
         ("count_reached by ordinary", numbers(L::look_up_16(&input.table, ordinary.count_reached(&bounds)))),
         ("load_halves", numbers(L::load_halves(&input.packed[first..]))),

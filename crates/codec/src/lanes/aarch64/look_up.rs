@@ -16,6 +16,18 @@ impl LookUp for Neon {
     }
 
     #[inline(always)]
+    fn to_codes(self) -> uint32x4_t {
+        // SAFETY: as for the operators.
+        unsafe { vreinterpretq_u32_f32(self.0) }
+    }
+
+    #[inline(always)]
+    fn from_codes(codes: uint32x4_t, shift: usize) -> Self {
+        // SAFETY: as for the operators.
+        unsafe { Self(vreinterpretq_f32_u32(vshlq_u32(codes, vdupq_n_s32(-(shift as i32))))) }
+    }
+
+    #[inline(always)]
     fn look_up(table: &[f32; 8], codes: uint32x4_t, shift: usize) -> Self {
         // SAFETY: as for the operators.
         unsafe {

@@ -25,6 +25,18 @@ impl LookUp for Avx2 {
     }
 
     #[inline(always)]
+    fn to_codes(self) -> __m256i {
+        // SAFETY: as for the operators.
+        unsafe { _mm256_castps_si256(self.0) }
+    }
+
+    #[inline(always)]
+    fn from_codes(codes: __m256i, shift: usize) -> Self {
+        // SAFETY: as for the operators.
+        unsafe { Self(_mm256_castsi256_ps(_mm256_srl_epi32(codes, _mm_cvtsi32_si128(shift as i32)))) }
+    }
+
+    #[inline(always)]
     fn look_up(table: &[f32; 8], codes: __m256i, shift: usize) -> Self {
         // SAFETY: eight numbers are readable; the load needs no alignment. Of an index the low three bits count.
         unsafe {
@@ -83,6 +95,18 @@ impl LookUp for Avx512 {
         let codes = &codes[..Self::WIDTH];
         // SAFETY: sixteen codes are readable; the load needs no alignment.
         unsafe { _mm512_cvtepu16_epi32(_mm256_loadu_si256(codes.as_ptr().cast())) }
+    }
+
+    #[inline(always)]
+    fn to_codes(self) -> __m512i {
+        // SAFETY: as for the operators.
+        unsafe { _mm512_castps_si512(self.0) }
+    }
+
+    #[inline(always)]
+    fn from_codes(codes: __m512i, shift: usize) -> Self {
+        // SAFETY: as for the operators.
+        unsafe { Self(_mm512_castsi512_ps(_mm512_srl_epi32(codes, _mm_cvtsi32_si128(shift as i32)))) }
     }
 
     #[inline(always)]

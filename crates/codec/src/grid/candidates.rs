@@ -1,0 +1,66 @@
+//! Of the neighbours those that can be the nearest.
+//!
+//! Digits are what weights round to. So a point whose digits are all as far from them as another's, or farther, is
+//! not nearer to the weights either: at each weight, a level on the same side is farther the larger its distance in
+//! digits, and one on the other side if that is larger at all. Of the neighbours where normally distributed weights
+//! fall about half are left of those of four digits, and a quarter of long lists for eight.
+//!
+//! The sums of the reference do not differ either. A point is dropped for another where, of every digit, the error
+//! `|scale * level - x|` is no smaller, and rounding keeps that order: through subtractions, products and sums of
+//! numbers that are not negative. The other has fewer steps in all, so it is before it in the list, and the first of
+//! equals is taken.
+//!
+//! That a level on the other side, or the digit's own, is nearer than one that is a step farther takes that the weight
+//! is not halfway between two levels. [`CLEAR`] keeps five times the distance from there that rounding explains: with
+//! u = 2^-24 and weights below 18 scales, a weight over its scale is off by 4 u * 18 through the quotients that scales
+//! and digits come from, and the errors by 2 u * 18 each; together less than 9e-6 scales, where levels are two scales
+//! apart and the errors differ by 8e-5. Where they are one scale apart, weights are below 3 scales, or beyond all
+//! levels. Other groups are compared with all neighbours.
+
+use super::points::digit;
+use crate::tables::Packed;
+
+/// How far a weight may be from its digit, in steps.
+pub(super) const CLEAR: f32 = 0.499_98;
+
+/// Those of the neighbours of `digits` that no other rules out.
+pub(super) fn candidates<const N: usize>(digits: &[u8], neighbours: &[Packed]) -> Vec<Packed> {
+    let steps = |point: Packed, i: usize| digit::<N>(point, i).abs_diff(digits[i].into());
+    let rules_out = |nearer: Packed, farther: Packed| {
+        let no_farther =
+            |i| digit::<N>(nearer, i) == digit::<N>(farther, i) || steps(nearer, i) < steps(farther, i);
+        nearer != farther && (0..N).all(no_farther)
+    };
+    let is_left = |&point: &Packed| !neighbours.iter().any(|&other| rules_out(other, point));
+    neighbours.iter().copied().filter(is_left).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::neighbours::Grid;
+    use super::super::points::base;
+    use crate::tables;
+
+    /// The number of all neighbours, and of those that are candidates.
+    fn counts<const N: usize>(points: &'static [tables::Packed], nearest: usize) -> [usize; 2] {
+        let (grid, mut counts) = (Grid::<N>::new(points, nearest), [0; 2]);
+        for number in 0..base::<N>().pow(N as u32) {
+            let (near, candidates) = (grid.at(number), grid.candidates_at(number));
+            assert!(candidates.entries.iter().all(|entry| near.entries.contains(entry)));
+            if near.is_point {
+                assert_eq!(near.entries, candidates.entries);
+            } else {
+                counts[0] += near.entries.len();
+                counts[1] += candidates.entries.len();
+            }
+        }
+        counts
+    }
+
+    #[test]
+    fn fewer_points_are_candidates_than_neighbours() {
+        assert_eq!(counts::<4>(&tables::IQ3_S, 3), [24_733, 19_469]);
+        assert_eq!(counts::<4>(&tables::IQ3_XXS, 2), [18_985, 16_461]);
+        assert_eq!(counts::<8>(&tables::IQ1, 3), [327_721, 71_522]);
+    }
+}

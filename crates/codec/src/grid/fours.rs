@@ -1,0 +1,161 @@
+//! The search for sub-blocks in groups of four weights: all of a vector of groups look at all candidates, for every
+//! trial.
+
+use super::lines::Row;
+use super::nearest::{Distances, Errors, nearest};
+use super::neighbours::{Grid, NONE};
+use super::records::{Digits, Weights, place};
+use super::search::{Found, MAX_GROUPS, Scales, SubBlocks, Sums, Trials, add_sums, odd_levels};
+use super::snap::{Lane, MAX_TRIALS, Room};
+use crate::lanes::{Lanes, MAX_WIDTH, numbers};
+
+/// Sub-blocks of `SUB` weights, the groups of which have `N`: four.
+pub(super) struct Fours<'a, L, const SUB: usize, const N: usize> {
+    grid: &'a Grid<N>,
+    sub_blocks: &'a SubBlocks<SUB>,
+    levels: [f32; 8],
+    lanes: std::marker::PhantomData<L>,
+}
+
+/// A group of each sub-block.
+struct Group<'a, L, const N: usize> {
+    weights: Weights<L, N>,
+    x: &'a [Row; N],
+    w: &'a [Row; N],
+    v: &'a [Row; N],
+}
+
+/// The digits of groups for a trial.
+#[derive(Clone, Copy)]
+struct Rounded {
+    /// What they spell; see [`Digits`].
+    spelled: Row,
+    /// A bit per lane: whether the nearest of their candidates is the nearest neighbour.
+    sound: u32,
+}
+
+impl<L: Lanes, const N: usize> Group<'_, L, N> {
+    #[inline(always)]
+    fn round(&self, levels_per_weight: L, ordinary: u32) -> Rounded {
+        let digits = Digits::new(levels_per_weight, &self.weights.x);
+        Rounded { spelled: numbers(digits.spelled), sound: L::bits(digits.is_clear()) & ordinary }
+    }
+}
+
+/// The nearest points of groups for a trial.
+struct Near<L> {
+    /// As the bits of floats.
+    points: L,
+    /// A bit per lane: whether the point is another than the digits say.
+    off_grid: u32,
+    /// A bit per lane: whether there is none.
+    failed: u32,
+}
+
+impl<'a, L: Lanes, const SUB: usize, const N: usize> Fours<'a, L, SUB, N> {
+    #[inline(always)]
+    pub(super) fn new(grid: &'a Grid<N>, sub_blocks: &'a SubBlocks<SUB>) -> Self {
+        Self { grid, sub_blocks, levels: odd_levels::<N>(), lanes: std::marker::PhantomData }
+    }
+
+    /// See [`search`](super::search::search). The points of the best trials are found once more: to keep those of all
+    /// trials would take longer.
+    #[inline(always)]
+    pub(super) fn search(&self, trials: Trials, scales: &Scales<L>, scale: L, room: &mut Room) -> Found {
+        let (lanes, distances) = (self.sub_blocks.lanes, &mut room.distances);
+        let (mut sums, mut failed) = (Sums::new(), 0);
+        let mut rounded = [Rounded { spelled: [0.0; MAX_WIDTH], sound: 0 }; MAX_TRIALS];
+        for number in 0..SUB / N {
+            let group = self.group(number);
+            let ordinary = L::bits(group.weights.are_ordinary([scales.smallest, scales.largest]));
+            // First all digits: what is looked up by them need not wait for them then.
+            for (rounded, &levels_per_weight) in rounded.iter_mut().zip(scales.levels_per_weight()) {
+                *rounded = group.round(levels_per_weight, ordinary);
+            }
+            let sums = sums.products.iter_mut().zip(&mut sums.squares);
+            let each = scales.levels_per_weight().iter().zip(&rounded);
+            for ((&levels_per_weight, rounded), (product, square)) in each.zip(sums) {
+                let scale = L::splat(1.0) / levels_per_weight;
+                let near = self.nearest(&group, rounded, scale, lanes, distances);
+                failed |= near.failed;
+                add_sums(near.points.to_codes(), group.x, group.w, product, square);
+            }
+        }
+        let best = sums.best(scales, scale);
+        let (mut found, mut points, mut off_grid) = (best.start(), [L::zero(); MAX_GROUPS], [0; MAX_GROUPS]);
+        let tried = L::splat(1.0) / best.levels_per_weight;
+        let better = lanes & best.lanes();
+        for number in 0..SUB / N {
+            let group = self.group(number);
+            let ordinary = L::bits(group.weights.are_ordinary([scales.smallest, scales.largest]));
+            let rounded = group.round(best.levels_per_weight, ordinary);
+            let near = self.nearest(&group, &rounded, tried, better, distances);
+            points[number] = L::select(L::mask(better), near.points, L::zero());
+            off_grid[number] = near.off_grid & better;
+        }
+        let refined = best.refined(trials, lanes, off_grid);
+        let (mut product, mut square) = (L::zero(), L::zero());
+        let levels_per_weight = L::splat(1.0) / best.scale;
+        let largest = best.scale * L::splat(self.levels[7]);
+        for number in 0..SUB / N {
+            let group = self.group(number);
+            let ordinary = L::bits(group.weights.are_ordinary([best.scale, largest]));
+            let refined = refined[number];
+            let rounded = group.round(levels_per_weight, ordinary);
+            let near = self.nearest(&group, &rounded, best.scale, refined, distances);
+            failed |= near.failed;
+            points[number] = L::select(L::mask(refined), near.points, points[number]);
+            add_sums(points[number].to_codes(), group.x, group.w, &mut product, &mut square);
+            for (found, point) in found.points[number].iter_mut().zip(numbers(points[number])) {
+                *found = (point.to_bits() % (1 << 12)) as u16;
+            }
+        }
+        found.failed = failed;
+        found.fit(product, square, &refined);
+        found
+    }
+
+    #[inline(always)]
+    fn group(&self, number: usize) -> Group<'a, L, N> {
+        let x = &self.sub_blocks.y.as_chunks().0[number];
+        let w = &self.sub_blocks.w.as_chunks().0[number];
+        let v = &self.sub_blocks.roots.as_chunks().0[number];
+        let mut weights = Weights { x: [L::zero(); N], v: [L::zero(); N] };
+        for i in 0..N {
+            (weights.x[i], weights.v[i]) = (L::load(&x[i]), L::load(&v[i]));
+        }
+        Group { weights, x, w, v }
+    }
+
+    /// The nearest points of a group for a scale, in the lanes that `lanes` has a bit for.
+    #[inline(always)]
+    fn nearest(
+        &self,
+        group: &Group<'_, L, N>,
+        rounded: &Rounded,
+        scale: L,
+        lanes: u32,
+        distances: &mut Distances,
+    ) -> Near<L> {
+        let (points, is_point) =
+            self.grid.records.nearest(&self.levels, &rounded.spelled, scale, &group.weights);
+        let off_grid = !L::bits(is_point);
+        let mut near = Near { points, off_grid, failed: 0 };
+        let mut unclear = !rounded.sound & off_grid & lanes;
+        // Seldom.
+        if unclear != 0 {
+            let (mut points, scales) = (numbers(near.points), numbers(scale));
+            while unclear != 0 {
+                let lane = unclear.trailing_zeros() as usize % points.len();
+                unclear &= unclear - 1;
+                let (x, v) = (Lane { rows: group.x, lane }, Lane { rows: group.v, lane });
+                let errors = Errors::<N>::new(&self.levels, scales[lane], &x, &v);
+                let point = nearest::<L, N>(&self.grid.at(place(rounded.spelled[lane])), &errors, distances);
+                near.failed |= u32::from(point == NONE) << lane;
+                points[lane] = f32::from_bits(point.into());
+            }
+            near.points = L::load(&points);
+        }
+        near
+    }
+}
