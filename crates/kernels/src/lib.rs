@@ -28,16 +28,6 @@
 //! # Ok::<(), briq_kernels::Error>(())
 //! ```
 
-/// Writes a body once per number: arrays that it indexes then stay in registers, which a loop would not promise.
-macro_rules! unrolled {
-    ($name:ident in $($number:literal)* => $body:block) => {
-        $({
-            let $name: usize = $number;
-            $body
-        })*
-    };
-}
-
 mod activations;
 mod bound;
 #[allow(clippy::needless_range_loop, reason = "what an iterator calls is compiled for no instruction set")]

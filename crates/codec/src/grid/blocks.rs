@@ -5,8 +5,9 @@ use zerocopy::little_endian::U32;
 
 use super::lines::Row;
 use super::neighbours::Grid;
-use super::search::{Found, SearchRoom, SubBlocks, Trials, largest_level, search};
+use super::search::{Found, SearchRoom, SubBlocks, largest_level, search};
 use super::signs::split_signs;
+use super::trials::Trials;
 use crate::error::Error;
 use crate::fit::{largest_since_nan, nonnegative, weigh};
 use crate::lanes::{Blocks, Isa, Kernel, Lanes, MAX_WIDTH, dispatch, numbers};

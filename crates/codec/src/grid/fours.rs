@@ -5,8 +5,9 @@ use super::lines::Row;
 use super::nearest::{Distances, Errors, nearest};
 use super::neighbours::{Grid, NONE};
 use super::records::{Digits, Weights, place};
-use super::search::{Found, MAX_GROUPS, Scales, SubBlocks, Sums, Trials, add_sums, odd_levels};
+use super::search::{Found, MAX_GROUPS, SubBlocks, add_sums, odd_levels};
 use super::snap::{Lane, MAX_TRIALS, Room};
+use super::trials::{Scales, Sums, Trials};
 use crate::lanes::{Lanes, MAX_WIDTH, numbers};
 
 /// Sub-blocks of `SUB` weights, the groups of which have `N`: four.

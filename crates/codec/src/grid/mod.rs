@@ -7,7 +7,7 @@
 //! | `lines`, `snap` | the nearest of 8 digits for many scales |
 //! | `candidates` | those of them that can be the nearest |
 //! | `records`, `fours` | the nearest of 4 digits for many scales |
-//! | `search` | the trials of the IQ2 and IQ3 types for a sub-block |
+//! | `trials`, `search` | the scales that the IQ2 and IQ3 types try for a sub-block, and what comes of them |
 //! | `blocks` | what these types do around it |
 //! | `cut`, `sums` | the best cut of sorted weights in three, for the IQ1 types |
 //! | `split` | sub-blocks sorted for it, and what comes of it |
@@ -31,10 +31,12 @@ mod snap;
 pub(crate) mod split;
 pub(crate) mod sums;
 pub(crate) mod ternary;
+mod trials;
 
 pub(crate) use blocks::{Fitted, GridBlock, Model, Start, encode_rows};
 pub(crate) use neighbours::Grid;
 pub(crate) use points::{EIGHTHS, points};
-pub(crate) use search::{Refined, Trials};
+
 pub use signs::four_with_parity;
 pub(crate) use signs::with_parity;
+pub(crate) use trials::{Refined, Trials};

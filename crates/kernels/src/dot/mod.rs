@@ -4,6 +4,16 @@
 //! more over [`Simd`]. Sums of products of quants are exact in 32 bits for any bytes; instruction sets differ in the
 //! order of floats.
 
+/// Writes a body once per number: arrays that it indexes then stay in registers, which a loop would not promise.
+macro_rules! unrolled {
+    ($name:ident in $($number:literal)* => $body:block) => {
+        $({
+            let $name: usize = $number;
+            $body
+        })*
+    };
+}
+
 /// Types whose rows are read beside tiles for Q8_K, by two functions for all of them.
 macro_rules! over_tiles {
     ($($name:ident)*: $scalar:ident, $vector:ident) => {
