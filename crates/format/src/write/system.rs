@@ -131,7 +131,9 @@ fn room(folder: &Path) -> Option<u64> {
     let found = rustix::fs::statfs(folder).ok()?;
     // Its types differ between processors.
     let (kind, block) = (i128::from(found.f_type), u64::try_from(found.f_bsize).ok()?);
-    PLAIN.contains(&kind).then(|| found.f_bfree.checked_mul(block))?
+    // A tmpfs without a limit has no blocks at all.
+    let is_limited = PLAIN.contains(&kind) && found.f_blocks > 0;
+    is_limited.then(|| found.f_bfree.checked_mul(block))?
 }
 
 #[cfg(not(target_os = "linux"))]
