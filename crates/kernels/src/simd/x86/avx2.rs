@@ -4,10 +4,9 @@
 
 use std::arch::x86_64::*;
 
-use super::common::{
-    FOUR_TIMES, LOWER_EIGHT_TIMES, MINIMUMS, NIBBLES, NONE, WORDS_TWICE, common, load_16, opaque, shuffled,
-    sum_in_halves, three_times,
-};
+use super::common::{common, load_16, sum_in_halves};
+use super::indices::{FOUR_TIMES, LOWER_EIGHT_TIMES, MINIMUMS, NIBBLES, NONE, WORDS_TWICE};
+use super::instructions::{opaque, shuffled, three_times};
 use crate::simd::{BYTE_OF_BIT, Simd};
 
 /// Proof that the processor has AVX2, FMA, F16C, BMI1, BMI2 and POPCNT.
@@ -41,19 +40,6 @@ impl Simd for Avx2 {
             j += 1;
         }
         spread
-    }
-    #[inline(always)]
-    fn k_scales(self, first: u64, last: u64) -> ([__m256i; 8], __m256i) {
-        let (first, last) = (self.join_four([first; 4]), self.join_four([last; 4]));
-        let mut spread = [first; 8];
-        let mut j = 0;
-        while j < 8 {
-            let bytes = if j < 4 { first } else { last };
-            // SAFETY: see the module.
-            spread[j] = unsafe { shuffled(bytes, self.load(&SINGLES[j % 4])) };
-            j += 1;
-        }
-        (spread, self.look_up(self.halves(first, last), self.load(&MINIMUMS)))
     }
     #[inline(always)]
     fn add_pair(
@@ -240,7 +226,7 @@ static PAIRS: [[u8; 32]; 4] = {
 };
 
 /// Where byte `j` is, as a word sixteen times, for four bytes.
-static SINGLES: [[u8; 32]; 4] = {
+static RUNS: [[u8; 32]; 4] = {
     let mut singles = [[NONE; 32]; 4];
     let mut i = 0;
     while i < 4 * 16 {

@@ -2,13 +2,11 @@
 //!
 //! For what makes every block sound see [`common`](super::common).
 
-use std::arch::asm;
 use std::arch::x86_64::*;
 
-use super::common::{
-    FOUR_TIMES, LOWER_EIGHT_TIMES, MINIMUMS, NIBBLES, NONE, WORDS_TWICE, common, load_16, opaque, shuffled,
-    sum_in_halves, three_times,
-};
+use super::common::{common, load_16, sum_in_halves};
+use super::indices::{FOUR_TIMES, LOWER_EIGHT_TIMES, MINIMUMS, NIBBLES, NONE, WORDS_TWICE};
+use super::instructions::{multiply_and_sum, opaque, permuted_words, shuffled, three_times};
 use crate::simd::Simd;
 
 /// Proof that the processor has AVX2, FMA, F16C, BMI1, BMI2, POPCNT, and AVX-512 with F, BW, VL and VNNI, and GFNI.
@@ -31,19 +29,6 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn scales_by_16(self, words: __m256i) -> [__m256i; 4] {
         self.permuted(words, &BY_16)
-    }
-    #[inline(always)]
-    fn k_scales(self, first: u64, last: u64) -> ([__m256i; 4], __m256i) {
-        let (first, last) = (self.join_four([first; 4]), self.join_four([last; 4]));
-        let mut spread = [first; 4];
-        let mut i = 0;
-        while i < 4 {
-            let bytes = if i < 2 { first } else { last };
-            // SAFETY: see the module.
-            spread[i] = unsafe { shuffled(bytes, self.load(&BY_32[i % 2])) };
-            i += 1;
-        }
-        (spread, self.look_up(self.halves(first, last), self.load(&MINIMUMS)))
     }
     #[inline(always)]
     fn add_pair(
@@ -195,46 +180,6 @@ impl Simd for Avx512 {
     }
 }
 
-/// Adds the sums of two neighbouring products of words to the ints.
-///
-/// The compiler takes the intrinsic apart into a product and an addition, for a latency that does not matter here, while
-/// the number of operations does.
-#[inline]
-#[target_feature(enable = "avx512vl,avx512vnni")]
-fn multiply_and_sum(ints: __m256i, a: __m256i, b: __m256i) -> __m256i {
-    let mut sum = ints;
-    // SAFETY: an instruction on registers alone, whose features are enabled.
-    unsafe {
-        asm!(
-            "vpdpwssd {sum}, {a}, {b}",
-            sum = inout(ymm_reg) sum,
-            a = in(ymm_reg) a,
-            b = in(ymm_reg) b,
-            options(pure, nomem, nostack, preserves_flags)
-        );
-    }
-    sum
-}
-
-/// The words at the indices. Written so, it stays one instruction where the compiler knows two that it takes for
-/// cheaper.
-#[inline]
-#[target_feature(enable = "avx512vl,avx512bw")]
-fn permuted_words(words: __m256i, indices: __m256i) -> __m256i {
-    let permuted: __m256i;
-    // SAFETY: an instruction on registers alone, whose features are enabled.
-    unsafe {
-        asm!(
-            "vpermw {permuted}, {indices}, {words}",
-            permuted = lateout(ymm_reg) permuted,
-            indices = in(ymm_reg) indices,
-            words = in(ymm_reg) words,
-            options(pure, nomem, nostack, preserves_flags)
-        );
-    }
-    permuted
-}
-
 impl Avx512 {
     /// The words at each of the indices.
     #[inline(always)]
@@ -287,7 +232,7 @@ static BY_16: [[i16; 16]; 4] = {
 };
 
 /// There, the byte that becomes the word that is the scale of each 32 weights, for two pairs.
-static BY_32: [[u8; 32]; 2] = {
+static RUNS: [[u8; 32]; 2] = {
     let mut indices = [[NONE; 32]; 2];
     let mut i = 0;
     while i < 2 * 16 {

@@ -52,6 +52,20 @@ macro_rules! common {
             unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), words) }
         }
         #[inline(always)]
+        fn k_scales(self, first: u64, last: u64) -> (Self::Scales, __m256i) {
+            const HALF: usize = RUNS.len();
+            let (first, last) = (self.join_four([first; 4]), self.join_four([last; 4]));
+            let mut spread = [first; 2 * HALF];
+            let mut i = 0;
+            while i < 2 * HALF {
+                let bytes = if i < HALF { first } else { last };
+                // SAFETY: see the module.
+                spread[i] = unsafe { shuffled(bytes, self.load(&RUNS[i % HALF])) };
+                i += 1;
+            }
+            (spread, self.look_up(self.halves(first, last), self.load(&MINIMUMS)))
+        }
+        #[inline(always)]
         fn load_twice(self, bytes: &[u8; 16]) -> __m256i {
             let once = load_16(bytes);
             // SAFETY: see the module.
@@ -432,54 +446,7 @@ pub(super) fn sum_in_halves(registers: [__m256i; 8]) -> [__m256i; 2] {
     }
 }
 
-use std::arch::asm;
 use std::arch::x86_64::*;
-
-/// The bytes of each half at the indices there. Written so, it stays one instruction where the compiler knows two that
-/// it takes for cheaper.
-#[inline]
-#[target_feature(enable = "avx2")]
-pub(super) fn shuffled(bytes: __m256i, indices: __m256i) -> __m256i {
-    let shuffled: __m256i;
-    // SAFETY: an instruction on registers alone, whose feature is enabled.
-    unsafe {
-        asm!(
-            "vpshufb {shuffled}, {bytes}, {indices}",
-            shuffled = lateout(ymm_reg) shuffled,
-            bytes = in(ymm_reg) bytes,
-            indices = in(ymm_reg) indices,
-            options(pure, nomem, nostack, preserves_flags)
-        );
-    }
-    shuffled
-}
-
-/// Three times each byte, as sums: of several in a row the compiler would make products of words, which cost more.
-#[inline]
-#[target_feature(enable = "avx2")]
-pub(super) fn three_times(bytes: __m256i) -> __m256i {
-    let thrice: __m256i;
-    // SAFETY: instructions on registers alone, whose feature is enabled.
-    unsafe {
-        asm!(
-            "vpaddb {thrice}, {bytes}, {bytes}",
-            "vpaddb {thrice}, {thrice}, {bytes}",
-            thrice = out(ymm_reg) thrice,
-            bytes = in(ymm_reg) bytes,
-            options(pure, nomem, nostack, preserves_flags)
-        );
-    }
-    thrice
-}
-
-/// The same number, of which the compiler knows nothing.
-#[inline(always)]
-pub(super) fn opaque(number: u64) -> u64 {
-    let mut same = number;
-    // SAFETY: no instruction.
-    unsafe { asm!("/* {same} */", same = inout(reg) same, options(pure, nomem, nostack, preserves_flags)) }
-    same
-}
 
 /// 16 bytes, at any address. The instruction is in every x86-64.
 #[inline(always)]
@@ -487,53 +454,3 @@ pub(super) fn load_16(bytes: &[u8; 16]) -> __m128i {
     // SAFETY: the reference covers 16 readable bytes.
     unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
 }
-
-/// The lower nibble of each of 8 bytes.
-pub(super) const NIBBLES: u64 = 0x0F0F_0F0F_0F0F_0F0F;
-
-/// Where the bytes of each of four words are, each four times.
-pub(super) static FOUR_TIMES: [u8; 32] = {
-    let mut bytes = [0; 32];
-    let mut i = 0;
-    while i < 32 {
-        bytes[i] = (i / 8 * 2 + i % 2) as u8;
-        i += 1;
-    }
-    bytes
-};
-
-/// An index at which a look-up gives zero.
-pub(super) const NONE: u8 = 0x80;
-
-/// Where the last four of eight bytes are, in each half of a register, as words and each twice.
-pub(super) static MINIMUMS: [u8; 32] = {
-    let mut indices = [NONE; 32];
-    let mut i = 0;
-    while i < 16 {
-        indices[2 * i] = (4 + i / 2 % 4) as u8;
-        i += 1;
-    }
-    indices
-};
-
-/// Where the lower byte of each of four words is, eight times.
-pub(super) static LOWER_EIGHT_TIMES: [u8; 32] = {
-    let mut indices = [0; 32];
-    let mut i = 0;
-    while i < 32 {
-        indices[i] = (i / 8 * 2) as u8;
-        i += 1;
-    }
-    indices
-};
-
-/// Where the first four words of a half are, each twice, and the last four in the other half.
-pub(super) static WORDS_TWICE: [u8; 32] = {
-    let mut indices = [0; 32];
-    let mut i = 0;
-    while i < 32 {
-        indices[i] = (i / 4 * 2 + i % 2) as u8;
-        i += 1;
-    }
-    indices
-};

@@ -6,6 +6,8 @@
 mod avx2;
 mod avx512;
 mod common;
+mod indices;
+mod instructions;
 
 use super::cpu::Work;
 

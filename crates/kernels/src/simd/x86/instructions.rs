@@ -1,0 +1,90 @@
+//! Instructions that the compiler would take apart, or replace by others that cost more, written as they are to stay.
+
+use std::arch::asm;
+use std::arch::x86_64::*;
+
+/// The bytes of each half at the indices there. Written so, it stays one instruction where the compiler knows two that
+/// it takes for cheaper.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn shuffled(bytes: __m256i, indices: __m256i) -> __m256i {
+    let shuffled: __m256i;
+    // SAFETY: an instruction on registers alone, whose feature is enabled.
+    unsafe {
+        asm!(
+            "vpshufb {shuffled}, {bytes}, {indices}",
+            shuffled = lateout(ymm_reg) shuffled,
+            bytes = in(ymm_reg) bytes,
+            indices = in(ymm_reg) indices,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    shuffled
+}
+
+/// Three times each byte, as sums: of several in a row the compiler would make products of words, which cost more.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn three_times(bytes: __m256i) -> __m256i {
+    let thrice: __m256i;
+    // SAFETY: instructions on registers alone, whose feature is enabled.
+    unsafe {
+        asm!(
+            "vpaddb {thrice}, {bytes}, {bytes}",
+            "vpaddb {thrice}, {thrice}, {bytes}",
+            thrice = out(ymm_reg) thrice,
+            bytes = in(ymm_reg) bytes,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    thrice
+}
+
+/// The same number, of which the compiler knows nothing.
+#[inline(always)]
+pub(super) fn opaque(number: u64) -> u64 {
+    let mut same = number;
+    // SAFETY: no instruction.
+    unsafe { asm!("/* {same} */", same = inout(reg) same, options(pure, nomem, nostack, preserves_flags)) }
+    same
+}
+
+/// Adds the sums of two neighbouring products of words to the ints.
+///
+/// The compiler takes the intrinsic apart into a product and an addition, for a latency that does not matter here, while
+/// the number of operations does.
+#[inline]
+#[target_feature(enable = "avx512vl,avx512vnni")]
+pub(super) fn multiply_and_sum(ints: __m256i, a: __m256i, b: __m256i) -> __m256i {
+    let mut sum = ints;
+    // SAFETY: an instruction on registers alone, whose features are enabled.
+    unsafe {
+        asm!(
+            "vpdpwssd {sum}, {a}, {b}",
+            sum = inout(ymm_reg) sum,
+            a = in(ymm_reg) a,
+            b = in(ymm_reg) b,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    sum
+}
+
+/// The words at the indices. Written so, it stays one instruction where the compiler knows two that it takes for
+/// cheaper.
+#[inline]
+#[target_feature(enable = "avx512vl,avx512bw")]
+pub(super) fn permuted_words(words: __m256i, indices: __m256i) -> __m256i {
+    let permuted: __m256i;
+    // SAFETY: an instruction on registers alone, whose features are enabled.
+    unsafe {
+        asm!(
+            "vpermw {permuted}, {indices}, {words}",
+            permuted = lateout(ymm_reg) permuted,
+            indices = in(ymm_reg) indices,
+            words = in(ymm_reg) words,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    permuted
+}
