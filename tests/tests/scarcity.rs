@@ -14,6 +14,7 @@ use briq_tests::{Folder, Run};
 
 const LLAMA: &str = "checkpoints/tiny-llama";
 const CONVERT: [&str; 7] = ["convert", "model", "--type", "Q8_0", "--force", "--out", "out.gguf"];
+const BAD_INPUT: i32 = 3;
 const SYSTEM_FAILED: i32 = 4;
 
 /// `briq` as the shell runs it under a limit.
@@ -35,22 +36,53 @@ fn a_file_that_the_address_space_has_no_room_for_is_an_error_where_it_would_be_m
 }
 
 #[test]
-fn memory_that_runs_out_harms_no_file() {
+fn a_header_of_blanks_is_read_in_less_memory_than_it_takes() {
+    const BLANKS: usize = 99_000_000;
+
+    let folder = Folder::new();
+    folder.write("w.safetensors", [&BLANKS.to_le_bytes()[..], &vec![b' '; BLANKS]].concat());
+    let convert = ["convert", "w.safetensors", "--arch", "x", "--type", "F16", "--out", "out.gguf"];
+    let run: Run = limited(&folder, "ulimit -v 90000", &convert).output().unwrap().into();
+    let message = "briq: w.safetensors: the header: EOF while parsing a value at line 1 column 99000000\n";
+    assert_eq!((run.code, run.stderr.as_str()), (Some(BAD_INPUT), message));
+}
+
+#[test]
+fn memory_that_runs_out_is_an_error_that_harms_no_file() {
+    /// Of address space; the loader has no room for the libraries of the system far above nothing.
+    const STEP_KIBIBYTES: usize = 250;
+
     let folder = Folder::with(LLAMA, "model");
     folder.succeeds(&CONVERT);
     let whole = folder.read("out.gguf");
-    let mut failed = 0;
-    for kibibytes in (8_000..60_000).step_by(4_000) {
+    let (mut is_enough, mut refused) = (false, 0);
+    for kibibytes in (0..200_000).step_by(STEP_KIBIBYTES) {
         folder.write("out.gguf", "old");
         let run: Run = limited(&folder, &format!("ulimit -v {kibibytes}"), &CONVERT).output().unwrap().into();
-        let expected = if run.code == Some(0) { &whole[..] } else { b"old" };
-        assert!(folder.read("out.gguf") == expected, "{kibibytes} KiB: {run:?}");
-        failed += u32::from(run.code != Some(0));
+        if run.code == Some(0) {
+            assert!(folder.read("out.gguf") == whole, "{kibibytes} KiB");
+            is_enough = true;
+            break;
+        }
+        assert!(folder.read("out.gguf") == b"old", "{kibibytes} KiB");
+        assert_eq!(folder.names(), ["model", "out.gguf"], "{kibibytes} KiB: {run:?}");
+        // Without room for itself, or its libraries, the program does not begin.
+        if run.stderr.starts_with("briq: ") {
+            assert_eq!((run.code, is_refusal(&run.stderr)), (Some(SYSTEM_FAILED), true), "{run:?}");
+            refused += u32::from(run.stderr.contains("out of memory"));
+        }
     }
-    assert!(failed > 0, "memory never ran out");
-    // What a run that was cut short left behind, the next one removes.
-    folder.succeeds(&CONVERT);
-    assert_eq!(folder.names(), ["model", "out.gguf"]);
+    assert!(is_enough && refused > 0, "{refused} runs were refused memory");
+}
+
+/// Whether `message` says that the system refused memory, or a thread for want of it, to the program or to itself.
+fn is_refusal(message: &str) -> bool {
+    let bytes = message
+        .strip_prefix("briq: out of memory: the system refused ")
+        .and_then(|rest| rest.strip_suffix(" bytes\n"));
+    bytes.is_some_and(|bytes| bytes.parse::<u64>().is_ok())
+        || message.ends_with(": Cannot allocate memory (os error 12)\n")
+        || message == "briq: cannot watch for interrupts: Resource temporarily unavailable (os error 11)\n"
 }
 
 #[test]

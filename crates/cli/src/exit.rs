@@ -11,7 +11,7 @@ use crate::interrupt;
 const CHECK_FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
 const BAD_INPUT: u8 = 3;
-const SYSTEM_FAILED: u8 = 4;
+pub(crate) const SYSTEM_FAILED: u8 = 4;
 /// Nothing is known to be wrong, but the record that a file carries is not of what the file holds.
 const STALE: u8 = 5;
 

@@ -6,6 +6,7 @@ mod destination;
 mod exit;
 mod interrupt;
 mod json;
+mod memory;
 mod output;
 mod peer;
 mod progress;

@@ -41,4 +41,5 @@ pub use types::{TensorType, TypeId};
 pub use wire::{Endian, ValueType};
 pub use write::{
     AtomicFile, Existing, FilePlan, FileSystem, MIN_WRITTEN_ALIGNMENT, System, TensorSpec, TensorWriter,
+    remove_unfinished,
 };

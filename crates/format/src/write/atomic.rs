@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::system::{FileSystem, System};
-use super::temporary::{self, remove_leftovers};
+use super::temporary::{self, Unfinished, remove_leftovers};
 use crate::error::{Error, Result};
 
 /// What to do with a file that has the output's name already.
@@ -39,7 +39,7 @@ pub struct AtomicFile {
 struct Temporary {
     file: File,
     /// None once the file has its final name.
-    path: Option<PathBuf>,
+    path: Option<Unfinished>,
     system: Box<dyn FileSystem>,
 }
 
@@ -332,9 +332,8 @@ mod tests {
         let path = folder.path().join("out.bin");
         let file = AtomicFile::create(&path, Existing::Keep).unwrap();
         fs::write(&path, b"old").unwrap();
-        assert!(
-            file.commit().unwrap_err().to_string().ends_with("the output exists; pass --force to replace it")
-        );
+        let message = format!("{}: the output exists; pass --force to replace it", path.display());
+        assert_eq!(file.commit().unwrap_err().to_string(), message);
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert!(AtomicFile::create(&path, Existing::Keep).is_err());
         assert_eq!(names(folder.path()), ["out.bin"]);

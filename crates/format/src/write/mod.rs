@@ -10,3 +10,4 @@ pub use atomic::{AtomicFile, Existing};
 pub use plan::{FilePlan, MIN_WRITTEN_ALIGNMENT, TensorSpec};
 pub use stream::TensorWriter;
 pub use system::{FileSystem, System};
+pub use temporary::remove_unfinished;

@@ -9,7 +9,9 @@ use std::fs::File;
 #[cfg(unix)]
 use std::fs::{self, OpenOptions, TryLockError};
 use std::io;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use tempfile::Builder;
 
@@ -24,6 +26,49 @@ const MAX_NAME_BYTES: usize = 200;
 /// How often a name is tried that another run takes for a leftover.
 const TRIES: usize = 8;
 
+/// The temporary files that this process writes.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Removes the temporary files of all files that this process writes, so that it can end where nothing is dropped.
+///
+/// It asks for no memory, unless a path has hundreds of bytes, and waits for nobody. What it leaves, the next run for
+/// the same output removes.
+pub fn remove_unfinished() {
+    if let Ok(paths) = UNFINISHED.try_lock() {
+        for path in paths.iter() {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// The path of a temporary file, for as long as it is one.
+#[derive(Debug)]
+pub(super) struct Unfinished(PathBuf);
+
+impl Unfinished {
+    fn new(path: PathBuf) -> Self {
+        UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
+        Self(path)
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let mut paths = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = paths.iter().position(|path| *path == self.0) {
+            paths.swap_remove(place);
+        }
+    }
+}
+
+impl Deref for Unfinished {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
 /// Makes an empty file in `folder` for an output called `name`.
 ///
 /// # Errors
@@ -32,7 +77,7 @@ pub(super) fn create(
     system: &mut dyn FileSystem,
     folder: &Path,
     name: &OsStr,
-) -> io::Result<(File, PathBuf)> {
+) -> io::Result<(File, Unfinished)> {
     let prefix = prefix(name);
     let mut builder = Builder::new();
     builder.prefix(&prefix).suffix(SUFFIX).rand_bytes(RANDOM_CHARACTERS);
@@ -46,7 +91,7 @@ pub(super) fn create(
         let path = path.keep().map_err(|failed| failed.error)?;
         // A run that clears up may see the file before it is locked, and then removes it.
         if is_locked(&file) && path.exists() {
-            return Ok((file, path));
+            return Ok((file, Unfinished::new(path)));
         }
         let _ = system.remove(&path);
     }
@@ -143,6 +188,20 @@ mod tests {
         remove_leftovers(&mut System, folder.path(), "out.gguf".as_ref());
         assert_eq!(names(folder.path()).len(), 6);
         assert!(foreign.iter().all(|name| folder.path().join(name).exists()));
+    }
+
+    #[test]
+    fn a_temporary_file_is_known_as_long_as_it_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let is_known = |path: &PathBuf| UNFINISHED.lock().unwrap().contains(path);
+        let (_, first) = create(&mut System, folder.path(), "out.gguf".as_ref()).unwrap();
+        let (_, second) = create(&mut System, folder.path(), "out.gguf".as_ref()).unwrap();
+        let paths = [first.to_path_buf(), second.to_path_buf()];
+        assert_eq!(paths.each_ref().map(is_known), [true, true]);
+        drop(first);
+        assert_eq!(paths.each_ref().map(is_known), [false, true]);
+        drop(second);
+        assert_eq!(paths.each_ref().map(is_known), [false, false]);
     }
 
     #[test]
