@@ -208,7 +208,7 @@ fn tensors_that_a_gguf_file_cannot_hold_are_named_before_anything_is_written() {
 #[test]
 fn numbers_are_integers_as_json_spells_them() {
     for (number, problem) in [
-        ("1e400", "the header: number out of range at line 1 column 53"),
+        ("1e400", "the header: number out of range at line 1 column 54"),
         ("01", "the header: invalid number at line 1 column 50"),
         ("+1", "the header: expected value at line 1 column 49"),
         ("-0", "tensor \"w\": \"data_offsets\" must be an array of integers from 0 to 2^64 - 1"),

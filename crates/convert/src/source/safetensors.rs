@@ -4,6 +4,8 @@
 //! crate lets pass: names given twice, names with control characters, sizes hidden behind a zero. The crate
 //! is the judge in the tests for everything that is well-formed.
 
+mod header;
+
 use std::io::Read;
 use std::path::Path;
 
@@ -11,8 +13,11 @@ use briq_format::{Endian, Escaped, Shape};
 
 use super::element::SAFETENSORS_TYPES;
 use super::{Source, SourceFile, SourceKind, SourceTensor};
-use crate::json::{self, Json, Object};
+use crate::json::{Json, Object};
 use crate::{Error, Result};
+
+/// The entry of a header that is no tensor.
+const METADATA: &str = "__metadata__";
 
 /// The most bytes of a header, as the format's own reader has it.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
@@ -28,39 +33,26 @@ pub(super) fn open(path: &Path) -> Result<Source> {
 pub(super) fn read_tensors(file: &SourceFile, index: usize) -> Result<Vec<SourceTensor>> {
     let bad = |problem: String| Error::bad(&file.path, problem);
     let header_bytes = header_length(file)?;
-    // The file has so many bytes, and they are at most those that a header may have.
-    let mut header = Vec::with_capacity(header_bytes as usize);
-    let mut reader = &file.file;
-    let read = reader.by_ref().take(header_bytes).read_to_end(&mut header);
-    if read.map_err(|error| Error::io(&file.path, "read", error))? as u64 != header_bytes {
-        return Err(bad("the file shrank while it was read".to_owned()));
-    }
-    let header = String::from_utf8(header).map_err(|error| {
-        bad(format!("byte {} of the header is not UTF-8", error.utf8_error().valid_up_to()))
-    })?;
-    let header = json::parse(&file.path, &header).map_err(|error| match error {
-        Error::Bad { problem, .. } => bad(format!("the header: {problem}")),
-        other => other,
-    })?;
-    let Json::Object(header) = header else {
-        return Err(bad("the header is no JSON object".to_owned()));
-    };
     let data_start = 8 + header_bytes;
-    let mut tensors = Vec::with_capacity(header.len());
-    for (name, entry) in &header {
-        if name == "__metadata__" {
-            check_metadata(entry).map_err(bad)?;
-            continue;
+    let (mut tensors, mut has_metadata) = (Vec::new(), false);
+    header::for_each_entry(file, header_bytes, |name, entry| {
+        if name != METADATA {
+            let shown = Escaped(name.as_bytes()).to_string();
+            let tensor = read_entry(name, &entry, index, data_start);
+            tensors.push(tensor.map_err(|problem| format!("tensor \"{shown}\": {problem}"))?);
+        } else if std::mem::replace(&mut has_metadata, true) {
+            return Err(format!("\"{METADATA}\" is given twice"));
+        } else {
+            check_metadata(&entry)?;
         }
-        let shown = Escaped(name.as_bytes());
-        let (begin, tensor) = read_entry(name, entry, index, data_start)
-            .map_err(|problem| bad(format!("tensor \"{shown}\": {problem}")))?;
-        tensors.push((begin, tensor));
+        Ok(())
+    })?;
+    tensors.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    if let Some(pair) = tensors.windows(2).find(|pair| pair[0].name == pair[1].name) {
+        return Err(bad(format!("tensor \"{}\" is given twice", Escaped(pair[0].name.as_bytes()))));
     }
-    check_packing(&mut tensors, file.bytes - data_start).map_err(bad)?;
-    // `header` was sorted by name, and so are the tensors after this.
-    tensors.sort_by(|a, b| a.1.name.cmp(&b.1.name));
-    Ok(tensors.into_iter().map(|(_, tensor)| tensor).collect())
+    check_packing(&tensors, data_start, file.bytes - data_start).map_err(bad)?;
+    Ok(tensors)
 }
 
 /// The length of the header, held against the file.
@@ -106,28 +98,27 @@ fn check_metadata(entry: &Json) -> Result<(), String> {
     match entry {
         Json::Null => Ok(()),
         Json::Object(metadata) if strings(metadata) => Ok(()),
-        _ => Err("\"__metadata__\" must be an object of strings".to_owned()),
+        _ => Err(format!("\"{METADATA}\" must be an object of strings")),
     }
 }
 
-/// A tensor and where it begins in the data.
-fn read_entry(name: &str, entry: &Json, file: usize, data_start: u64) -> Result<(u64, SourceTensor), String> {
+fn read_entry(name: String, entry: &Json, file: usize, data_start: u64) -> Result<SourceTensor, String> {
     if name.contains('\0') {
         return Err("the name holds a NUL".to_owned());
     }
     let dtype = entry.get("dtype").and_then(Json::as_str).ok_or("\"dtype\" must be a string")?;
-    let Some((_, bits, element)) = SAFETENSORS_TYPES.iter().find(|(known, ..)| *known == dtype) else {
+    let Some(&(_, bits, element)) = SAFETENSORS_TYPES.iter().find(|(known, ..)| *known == dtype) else {
         let known: Vec<_> = SAFETENSORS_TYPES.iter().map(|(known, ..)| *known).collect();
         return Err(format!("dtype {dtype:?} is none of {}", known.join(", ")));
     };
-    let shape = numbers(entry, "shape")?;
+    // Safetensors puts the row length last, GGUF first.
+    let mut dims = numbers(entry, "shape")?;
+    dims.reverse();
     let [begin, end] = numbers(entry, "data_offsets")?[..] else {
         return Err("\"data_offsets\" must be two numbers".to_owned());
     };
-    // Safetensors puts the row length last, GGUF first.
-    let dims: Vec<u64> = shape.iter().rev().copied().collect();
     let shape = Shape::new(&dims).map_err(|error| error.to_string())?;
-    let bytes = match shape.elements().checked_mul(*bits) {
+    let bytes = match shape.elements().checked_mul(bits) {
         Some(bits) if bits % 8 == 0 => bits / 8,
         Some(bits) => return Err(format!("{bits} bits are no whole number of bytes")),
         None => return Err(format!("shape {shape} of {dtype} takes more than 2^64 - 1 bits")),
@@ -138,20 +129,7 @@ fn read_entry(name: &str, entry: &Json, file: usize, data_start: u64) -> Result<
         ));
     }
     let offset = data_start.checked_add(begin).ok_or_else(|| format!("begins past 2^64 - 1, at {begin}"))?;
-    let element = *element;
-    Ok((
-        begin,
-        SourceTensor {
-            name: name.to_owned(),
-            shape,
-            element,
-            bytes,
-            file,
-            offset,
-            endian: Endian::Little,
-            scaled: None,
-        },
-    ))
+    Ok(SourceTensor { name, shape, element, bytes, file, offset, endian: Endian::Little, scaled: None })
 }
 
 fn numbers(entry: &Json, key: &str) -> Result<Vec<u64>, String> {
@@ -166,13 +144,15 @@ fn numbers(entry: &Json, key: &str) -> Result<Vec<u64>, String> {
         .ok_or_else(|| format!("\"{key}\" must be an array of integers from 0 to 2^64 - 1"))
 }
 
-/// Every byte of the data belongs to exactly one tensor.
-fn check_packing(tensors: &mut [(u64, SourceTensor)], data_bytes: u64) -> Result<(), String> {
-    tensors.sort_by_key(|(begin, tensor)| (*begin, tensor.bytes));
+/// Every byte of the data, which begins at `data_start`, belongs to exactly one tensor.
+fn check_packing(tensors: &[SourceTensor], data_start: u64, data_bytes: u64) -> Result<(), String> {
+    let mut by_place: Vec<&SourceTensor> = tensors.iter().collect();
+    by_place.sort_by_key(|tensor| (tensor.offset, tensor.bytes));
     let mut expected = 0;
-    for (begin, tensor) in tensors.iter() {
+    for tensor in by_place {
         let shown = Escaped(tensor.name.as_bytes());
-        if *begin != expected {
+        let begin = tensor.offset - data_start;
+        if begin != expected {
             return Err(format!(
                 "tensor \"{shown}\" begins at {begin} in the data, where the one before ends at {expected}"
             ));

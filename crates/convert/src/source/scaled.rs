@@ -337,11 +337,18 @@ mod tests {
 
     #[test]
     fn scales_that_are_missing_or_do_not_fit_are_named() {
-        let (_directory, source) = opened(BLOCKS, "_scale", &[1.0], &[1]);
+        let told = |directory: &tempfile::TempDir, problem: &str| {
+            format!("{}: tensor \"a.weight\" {problem}", directory.path().join("model.safetensors").display())
+        };
+        let (directory, source) = opened(BLOCKS, "_scale", &[1.0], &[1]);
         let message = source.unwrap_err().to_string();
-        assert!(message.contains("\"a.weight\" is stored as F8_E4M3 and has no scales"), "{message}");
-        let (_directory, source) = opened(BLOCKS, "_scale_inv", &[1.0; 4], &[2, 2]);
+        let problem = "is stored as F8_E4M3 and has no scales \"a.weight_scale_inv\"";
+        assert_eq!(message, told(&directory, problem));
+        let (directory, source) = opened(BLOCKS, "_scale_inv", &[1.0; 4], &[2, 2]);
         let message = source.unwrap_err().to_string();
-        assert!(message.contains("blocks of 2x4"), "{message}");
+        let allowed =
+            "a number for all, for each row, or for each block by blocks of 2x4, in F32, F16 or BF16";
+        let problem = format!("of shape [6, 5] has scales of shape [2, 2] in F32; allowed is {allowed}");
+        assert_eq!(message, told(&directory, &problem));
     }
 }
