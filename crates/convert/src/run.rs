@@ -150,12 +150,12 @@ fn write_tensors(
         },
         |number, buffers| {
             let tensor = pieces.get(number).0;
-            let made = work[tensor].made(buffers);
-            writer.write(work[tensor].tensor.spec.name(), made).map_err(|error| error.in_file(output))?;
+            let written = writer.write(work[tensor].tensor.spec.name(), &buffers.blocks);
+            written.map_err(|error| error.in_file(output))?;
             if let Some(hashes) = &mut hashes {
-                hashes.add(tensor, &buffers.run, made);
+                hashes.add(tensor, &buffers.run, &buffers.blocks);
             }
-            progress.advance(buffers.stored.len() as u64);
+            progress.advance(buffers.read);
             Ok(())
         },
     )?;
@@ -163,20 +163,29 @@ fn write_tensors(
     plan.source.check_unchanged()
 }
 
-/// Elements of a piece. Each takes up to 16 bytes in the buffers of its thread; the most is what the caches
-/// next to a core hold, so that what is read is still there when it is encoded.
+/// Elements that a piece may have. Each takes up to 16 bytes in the buffers of its thread.
 fn piece_elements(max_memory: u64, threads: usize) -> u64 {
     let buffers = (threads * BUFFERS_PER_THREAD) as u64;
-    (max_memory / 2 / buffers / 16).clamp(UNIT, 1 << 16)
+    (max_memory / 2 / buffers / 16).max(UNIT)
 }
+
+/// Bytes of a piece: what the cache next to a core holds, so that they are still there when they are hashed.
+const PIECE_BYTES: u64 = 288 << 10;
+
+/// Elements that are read, decoded and encoded at a time, so that each is still in the cache for the next.
+const STEP_ELEMENTS: u64 = 1 << 14;
 
 /// Buffers of a piece.
 #[derive(Default)]
 struct Buffers {
+    /// What was read last, and the numbers that it stands for.
     stored: Vec<u8>,
     weights: Vec<f32>,
+    /// What is to be written.
     blocks: Vec<u8>,
-    /// Of what is to be written.
+    /// Bytes that were read for it.
+    read: u64,
+    /// Its hashes.
     run: Run,
 }
 
@@ -212,52 +221,73 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// What a piece has of them, when it should have about `wanted`.
-    fn step(&self, wanted: u64) -> u64 {
-        match self.tensor.ty {
-            Some(_) => self.weights.step(wanted, self.has_importance()),
-            None => wanted,
-        }
+    /// What a piece has of them, where it may have about `most`.
+    fn step(&self, most: u64) -> u64 {
+        let Some(ty) = self.tensor.ty else { return most.min(PIECE_BYTES) };
+        let wanted = PIECE_BYTES / ty.block_bytes() * ty.block_elements();
+        // A power of two, because the tree of hashes is made of such.
+        self.weights.step(most.min(1 << wanted.ilog2()), self.has_importance())
     }
 
-    /// Fills the buffers with a range of the tensor, and hashes it while it is in the cache.
+    /// Makes a range of the tensor, and hashes it while it is in the cache.
     fn make(&self, range: Range<u64>, is_hashed: bool, buffers: &mut Buffers) -> Result<()> {
         let start = match self.tensor.ty {
             Some(ty) => range.start / ty.block_elements() * ty.block_bytes(),
             None => range.start,
         };
-        self.convert(range, buffers)?;
+        match self.tensor.ty {
+            Some(target) if !self.is_copy() => self.encode(target, range, buffers)?,
+            target => self.copy(target, range, buffers)?,
+        }
         if is_hashed {
-            buffers.run = Run::of(start, self.made(buffers), self.tensor.spec.bytes());
+            buffers.run = Run::of(start, &buffers.blocks, self.tensor.spec.bytes());
         }
         Ok(())
     }
 
-    fn convert(&self, range: Range<u64>, buffers: &mut Buffers) -> Result<()> {
-        let Some(target) = self.tensor.ty else {
-            return self.weights.read_bytes(range, &mut buffers.stored);
-        };
-        let start = range.start;
-        self.weights.read(range, &mut buffers.stored)?;
-        match self.is_copy() {
-            true => self.check_blocks(target, start, &buffers.stored),
-            false => self.encode(target, start, buffers),
+    fn copy(&self, target: Option<TensorType>, range: Range<u64>, buffers: &mut Buffers) -> Result<()> {
+        let (start, blocks) = (range.start, &mut buffers.blocks);
+        match target {
+            Some(_) => self.weights.read(range, blocks)?,
+            None => self.weights.read_bytes(range, blocks)?,
         }
+        buffers.read = blocks.len() as u64;
+        target.map_or(Ok(()), |ty| self.check_blocks(ty, start, blocks))
     }
 
-    /// What is to be written of the buffers.
-    fn made<'b>(&self, buffers: &'b Buffers) -> &'b [u8] {
-        if self.is_copy() { &buffers.stored } else { &buffers.blocks }
+    /// Reads, decodes and encodes the elements in `range`, step by step.
+    fn encode(&self, target: TensorType, range: Range<u64>, buffers: &mut Buffers) -> Result<()> {
+        let Buffers { stored, weights, blocks, read, .. } = buffers;
+        // A piece fits memory.
+        let bytes = |elements: u64| (elements / target.block_elements() * target.block_bytes()) as usize;
+        blocks.resize(bytes(range.end - range.start), 0);
+        *read = 0;
+        let step = self.weights.step(STEP_ELEMENTS, self.has_importance());
+        let (mut at, mut blocks) = (range.start, &mut blocks[..]);
+        while at < range.end {
+            let end = (at + step).min(range.end);
+            let (made, later) = std::mem::take(&mut blocks).split_at_mut(bytes(end - at));
+            self.weights.read(at..end, stored)?;
+            *read += stored.len() as u64;
+            self.encode_step(target, at, stored, weights, made)?;
+            (at, blocks) = (end, later);
+        }
+        Ok(())
     }
 
-    /// Decodes and encodes the elements from `start` on.
-    fn encode(&self, target: TensorType, start: u64, buffers: &mut Buffers) -> Result<()> {
-        let Buffers { stored, weights, blocks, .. } = buffers;
+    /// Decodes and encodes what is stored of the elements from `start` on.
+    fn encode_step(
+        &self,
+        target: TensorType,
+        start: u64,
+        stored: &[u8],
+        weights: &mut Vec<f32>,
+        blocks: &mut [u8],
+    ) -> Result<()> {
         let stored_type = self.weights.stored_type()?;
         // What was just read fits memory, and so does what becomes of it.
         let elements = stored.len() as u64 / stored_type.block_bytes() * stored_type.block_elements();
         weights.resize(elements as usize, 0.0);
-        blocks.resize((elements / target.block_elements() * target.block_bytes()) as usize, 0);
         briq_codec::decode(stored_type, stored, weights).map_err(|error| self.wrong(error))?;
         self.check_weights(start, weights)?;
         match self.has_importance() {
