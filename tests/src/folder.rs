@@ -130,6 +130,17 @@ impl Folder {
         assert_eq!(run, expected, "briq {arguments:?}");
         assert_eq!(self.files(), before, "briq {arguments:?} changed files");
     }
+
+    /// Runs `briq`, which must take the arguments for wrong usage, and leave every file as it was; the command line
+    /// and what it said.
+    #[track_caller]
+    pub fn wrong_usage(&self, arguments: &[&str]) -> String {
+        let before = self.files();
+        let run = self.briq(arguments);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "briq {arguments:?}");
+        assert_eq!(self.files(), before, "briq {arguments:?} changed files");
+        format!("$ briq {}\n{}\n", arguments.join(" "), run.stderr)
+    }
 }
 
 impl From<Output> for Run {

@@ -138,17 +138,15 @@ fn a_single_safetensors_file_keeps_its_names_and_needs_an_architecture() {
 #[test]
 fn wrong_usage_ends_with_its_code_and_says_what_is_allowed() {
     let folder = Folder::with(MODEL, "model");
-    let cases: [(&[&str], &str); 6] = [
-        (&[], "--type <TYPE>"),
-        (&["--type", "Q9_9"], "Q4_K_M"),
-        (&["--type", "Q8_0", "--threads", "0"], "0 is not in 1..=1024"),
-        (&["--type", "Q8_0", "--max-memory", "1KiB"], "must be from 1 MiB"),
-        (&["--type", "Q8_0", "--tensor-type", "attn_v"], "expected REGEX=TYPE"),
-        (&["--type", "Q8_0", "--tensor-type", "(=Q8_0"], "unclosed group"),
+    let cases: [&[&str]; 6] = [
+        &[],
+        &["--type", "Q9_9"],
+        &["--type", "Q8_0", "--threads", "0"],
+        &["--type", "Q8_0", "--max-memory", "1KiB"],
+        &["--type", "Q8_0", "--tensor-type", "attn_v"],
+        &["--type", "Q8_0", "--tensor-type", "(=Q8_0"],
     ];
-    for (more, said) in cases {
-        let run = folder.briq(&[&["convert", "model"], more].concat());
-        assert_eq!((run.code, run.stdout.as_str()), (Some(WRONG_USAGE), ""), "{more:?}");
-        assert!(run.stderr.contains(said), "{more:?}: {}", run.stderr);
-    }
+    insta::assert_snapshot!(
+        cases.map(|more| folder.wrong_usage(&[&["convert", "model"], more].concat())).concat()
+    );
 }

@@ -45,10 +45,8 @@ impl Tally {
 pub fn faults(scene: &Scene) -> Tally {
     let mut tally = Tally::default();
     for point in 0..scene.operations() {
-        for (errno, words) in
-            [(libc_errno::NO_SPACE, "No space left"), (libc_errno::IO, "Input/output error")]
-        {
-            tally.count(words, point, fault(scene, point, errno, words));
+        for (errno, what) in [(libc_errno::NO_SPACE, "a full disk"), (libc_errno::IO, "a broken disk")] {
+            tally.count(what, point, fault(scene, point, errno));
         }
         tally.count("an interrupted call", point, interrupted(scene, point));
     }
@@ -62,7 +60,7 @@ mod libc_errno {
     pub(super) const NO_SPACE: i32 = 28;
 }
 
-fn fault(scene: &Scene, point: u64, errno: i32, words: &str) -> Result<(), String> {
+fn fault(scene: &Scene, point: u64, errno: i32) -> Result<(), String> {
     scene.reset();
     let (fire, hit) = Fire::new(point, Deed::Fail(errno));
     let result = scene.attempt(Box::new(fire));
@@ -71,12 +69,14 @@ fn fault(scene: &Scene, point: u64, errno: i32, words: &str) -> Result<(), Strin
         // What is left over is not worth an error; the rename has happened, or the error is another.
         ("remove", _) => {}
         (_, Ok(())) => return Err(format!("{operation} failed, and nobody said so")),
-        ("sync_folder", Err(error)) if error.contains("the file is complete") => scene.holds_new()?,
-        (_, Err(error)) => {
-            scene.holds_old()?;
-            let is_named = error.starts_with(OUTPUT) && error.contains(words);
-            if !is_named {
-                return Err(format!("{operation}: the message is {error:?}"));
+        (_, Err(message)) => {
+            match operation {
+                "sync_folder" => scene.holds_new()?,
+                _ => scene.holds_old()?,
+            }
+            let problem = io::Error::from_raw_os_error(errno);
+            if message != format!("{OUTPUT}: cannot {}: {problem}", described(operation)) {
+                return Err(format!("{operation}: the message is {message:?}"));
             }
         }
     }
@@ -85,6 +85,16 @@ fn fault(scene: &Scene, point: u64, errno: i32, words: &str) -> Result<(), Strin
     }
     scene.source_is_untouched()?;
     next_run(scene)
+}
+
+/// What an error calls an operation.
+fn described(operation: &str) -> &str {
+    match operation {
+        "create" => "create a temporary file beside it",
+        "rename" => "rename into place",
+        "sync_folder" => "sync the folder; the file is complete, but a power cut may still undo it",
+        other => other,
+    }
 }
 
 /// A call that a signal interrupts is made again.
@@ -149,6 +159,13 @@ pub fn rewrites(scene: &Scene, stride: usize) -> Tally {
     meddling(scene, stride, "a rewritten source", Deed::Rewrite)
 }
 
+/// How errors say that a source is no longer what it was.
+const NOTICED: [&str; 3] = [
+    "the file changed while it was read",
+    "the file changed while it was converted",
+    "the file became shorter while it was read",
+];
+
 fn meddling(scene: &Scene, stride: usize, what: &str, deed: fn(PathBuf) -> Deed) -> Tally {
     let mut tally = Tally::default();
     let mut noticed = 0;
@@ -158,7 +175,7 @@ fn meddling(scene: &Scene, stride: usize, what: &str, deed: fn(PathBuf) -> Deed)
         let result = match scene.attempt(Box::new(fire)) {
             // Too late to matter: every byte was read, and the check of the source was before.
             Ok(()) => scene.holds_new(),
-            Err(error) if error.contains("changed while") || error.contains("became shorter while") => {
+            Err(error) if NOTICED.iter().any(|problem| error.ends_with(problem)) => {
                 noticed += 1;
                 scene.holds_old().and_then(|()| scene.holds_no_temporary())
             }

@@ -170,7 +170,10 @@ mod tests {
     #[test]
     fn what_is_no_list_is_refused_by_its_line() {
         let error = parse("xxh64     34  m.gguf\nhello\n").unwrap_err();
-        assert!(error.starts_with("list: line 2: expected a line of"), "{error}");
+        assert_eq!(
+            error,
+            "list: line 2: expected a line of `briq hash`, of sha256sum, or of llama.cpp's hash tool"
+        );
         assert_eq!(parse("").unwrap_err(), "list: it has no line for a file called m.gguf");
     }
 }

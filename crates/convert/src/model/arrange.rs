@@ -189,7 +189,8 @@ mod tests {
         let (shape, matrix) = order(permute_queries, HEADS, &[8, 2]).unwrap();
         assert_eq!((shape, &matrix[..6]), (vec![8, 2], &[0, 1, 4, 5, 2, 3][..]));
         let message = order(permute_queries, HEADS, &[6, 2]).unwrap_err().to_string();
-        assert!(message.contains("\"w\" of shape [6, 2]: 2 heads"), "{message}");
+        let problem = "2 heads of an odd or fractional size; each needs an even number of rows";
+        assert_eq!(message, format!("tensor \"w\" of shape [6, 2]: {problem}"));
     }
 
     #[test]

@@ -64,19 +64,25 @@ mod tests {
 
     #[test]
     fn a_number_no_runtime_can_use_is_refused_with_its_key() {
-        let cases: [(&str, OwnedValue); 7] = [
-            ("context_length", 0_u32.into()),
-            ("expert_used_count", 5_u32.into()),
-            ("expert_used_count", 0_u32.into()),
-            ("rope.dimension_count", 17_u32.into()),
-            ("attention.key_length", 15_u32.into()),
-            ("attention.layer_norm_rms_epsilon", (-1e-5_f32).into()),
-            ("attention.layer_norm_epsilon", (-1.0_f32).into()),
+        let cases: [(&str, OwnedValue, &str); 7] = [
+            ("context_length", 0_u32.into(), "x.context_length would be 0; allowed is 1 to 4294967295"),
+            ("expert_used_count", 5_u32.into(), "x.expert_used_count would be 5; allowed is 1 to 4"),
+            ("expert_used_count", 0_u32.into(), "x.expert_used_count would be 0; allowed is 1 to 4"),
+            ("rope.dimension_count", 17_u32.into(), "x.rope.dimension_count would be 17; allowed is 1 to 16"),
+            ("attention.key_length", 15_u32.into(), "x.rope.dimension_count would be 16; allowed is 1 to 15"),
+            (
+                "attention.layer_norm_rms_epsilon",
+                (-1e-5_f32).into(),
+                "x.attention.layer_norm_rms_epsilon would be -0.000009999999747378752; allowed is 0 or more",
+            ),
+            (
+                "attention.layer_norm_epsilon",
+                (-1.0_f32).into(),
+                "x.attention.layer_norm_epsilon would be -1; allowed is 0 or more",
+            ),
         ];
-        for (key, value) in cases {
-            let problem = checked(key, value).unwrap_err();
-            assert!(problem.contains("x."), "{key}: {problem}");
-        }
+        let found = cases.clone().map(|(key, value, _)| checked(key, value).unwrap_err());
+        assert_eq!(found, cases.map(|(_, _, problem)| problem.to_owned()));
         for (key, value) in [("expert_count", 0_u32), ("expert_used_count", 1), ("attention.key_length", 16)]
         {
             assert_eq!(checked(key, value.into()), Ok(()), "{key}");

@@ -92,13 +92,23 @@ mod tests {
         assert_eq!(pooled("[]", None).unwrap(), None);
     }
 
+    /// The name of the file that an error is about, and what is wrong with it.
+    fn told(error: Error) -> (String, String) {
+        let Error::Bad { path, problem } = error else { panic!("{error}") };
+        (path.file_name().unwrap().to_str().unwrap().to_owned(), problem)
+    }
+
     #[test]
     fn a_mode_without_a_number_and_a_folder_elsewhere_are_refused() {
         let message = pooled(&modules("1_Pooling"), Some("{\"pooling_mode_max_tokens\": true}")).unwrap_err();
-        assert!(message.to_string().contains("pooling_mode_mean_tokens"), "{message}");
+        let modes = "pooling_mode_mean_tokens, pooling_mode_cls_token, pooling_mode_lasttoken";
+        let problem = format!("no pooling mode that a GGUF file can name: {modes}");
+        assert_eq!(told(message), ("config.json".to_owned(), problem));
         for path in ["../1_Pooling", "/etc", "a/b", "", ".", "..", "1_Pooling/", "a\\\\b"] {
             let message = pooled(&modules(path), Some("{\"pooling_mode_cls_token\": true}")).unwrap_err();
-            assert!(message.to_string().contains("the name of a folder"), "{path}: {message}");
+            let problem =
+                format!("the pooling module's \"path\" is \"{path}\"; allowed is the name of a folder");
+            assert_eq!(told(message), ("modules.json".to_owned(), problem));
         }
         assert!(pooled("{}", None).is_err());
     }
