@@ -6,7 +6,7 @@
 //! | `neighbours`, `nearest` | the points near any place, collected once, and the nearest of them |
 //! | `lines`, `snap` | the nearest of 8 digits for many scales |
 //! | `steps` | the same where neighbours are a step of one digit away |
-//! | `candidates` | those of them that can be the nearest |
+//! | `candidates` | those of them that can be the nearest, also by the sides of digits that weights are on |
 //! | `records`, `fours` | the nearest of 4 digits for many scales |
 //! | `trials`, `search` | the scales that the IQ2 and IQ3 types try for a sub-block, and what comes of them |
 //! | `blocks` | what these types do around it |

@@ -84,7 +84,7 @@ impl<const N: usize> Grid<N> {
             grid.candidates.push(candidates);
         }
         grid.cells = Cells::new::<N>(|number| grid.at(number));
-        grid.records = Records::new::<N>(|number| grid.candidates_at(number));
+        grid.records = Records::new::<N>(|number| grid.at(number));
         grid
     }
 
