@@ -3,6 +3,7 @@
 //! Encoding goes outside in: every sub-block is fitted alone, the eight scales and minimums are quantized, and the
 //! weights are rounded once more, now with the scales that a decoder will see.
 
+use briq_format::block::Block;
 use briq_format::scalar::F16;
 
 use crate::decoder::lowered;
@@ -180,6 +181,33 @@ fn place_all<L: Lanes, B>(
     }
 }
 
+/// A block that is decoded by its steps.
+pub(crate) trait AffineBlock: Block {
+    /// What its codes count in.
+    fn steps<L: Lanes>(&self) -> Steps;
+
+    /// The weights, by these steps.
+    fn decode_with<L: Lanes>(&self, steps: &Steps, weights: &mut [f32; 256]);
+}
+
+/// Blocks whose steps are collected before their weights are made.
+const COLLECTED: usize = 8;
+
+/// Decodes blocks. Steps that come from memory reach all lanes on the way; moving them there from within a register
+/// takes as long as half of the weights.
+#[inline(always)]
+pub(crate) fn decode_blocks<L: Lanes, B: AffineBlock>(blocks: &[B], weights: &mut [f32]) {
+    let mut collected = [const { Steps { steps: [0.0; 8], drops: [0.0; 8] } }; COLLECTED];
+    for (blocks, weights) in blocks.chunks(COLLECTED).zip(weights.chunks_mut(COLLECTED * 256)) {
+        for (steps, block) in collected.iter_mut().zip(blocks) {
+            *steps = block.steps::<L>();
+        }
+        for ((block, weights), steps) in blocks.iter().zip(weights.as_chunks_mut().0).zip(&collected) {
+            block.decode_with::<L>(steps, weights);
+        }
+    }
+}
+
 /// Per sub-block the weight of a step, and what is subtracted.
 pub(crate) struct Steps {
     steps: [f32; 8],
@@ -204,6 +232,23 @@ impl Steps {
         Self { steps, drops }
     }
 
+    /// The weights of a block whose codes are the low nibbles of 32 bytes, then the high ones, and so on.
+    #[inline(always)]
+    pub(crate) fn decode_nibbles<L: Lanes>(&self, quants: &[u8; 128], weights: &mut [f32; 256]) {
+        let groups = weights.as_chunks_mut::<64>().0.iter_mut().zip(quants.as_chunks::<32>().0);
+        let each = self.steps.as_chunks::<2>().0.iter().zip(self.drops.as_chunks::<2>().0);
+        for ((weights, codes), (steps, drops)) in groups.zip(each) {
+            let tables = [table::<L>(steps[0], drops[0]), table::<L>(steps[1], drops[1])];
+            let (low, high) = weights.split_at_mut(32);
+            let runs = low.chunks_exact_mut(L::WIDTH).zip(high.chunks_exact_mut(L::WIDTH));
+            for (codes, (low, high)) in codes.chunks_exact(L::WIDTH).zip(runs) {
+                let codes = L::load_byte_codes(codes);
+                L::look_up_16(&tables[0], codes).store(low);
+                L::look_up_16(&tables[1], L::from_codes(codes, 4).to_codes()).store(high);
+            }
+        }
+    }
+
     /// The weights of a block.
     #[inline(always)]
     pub(crate) fn decode<L: Lanes>(&self, quants: &[i8; 256], weights: &mut [f32; 256]) {
@@ -212,6 +257,15 @@ impl Steps {
             lowered(quants, L::splat(*step), L::splat(*drop), weights);
         }
     }
+}
+
+/// The weights that the codes from 0 to 15 stand for.
+#[inline(always)]
+fn table<L: Lanes>(step: f32, drop: f32) -> [f32; 16] {
+    const CODES: [i8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+    let mut table = [0.0; 16];
+    lowered(&CODES, L::splat(step), L::splat(drop), &mut table);
+    table
 }
 
 /// Codes that take the largest value to 63, and the value of a unit.

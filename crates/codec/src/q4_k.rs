@@ -4,7 +4,7 @@ use briq_format::block::Q4_K;
 
 use crate::decoder::DecodeLanes;
 use crate::fit::Trials;
-use crate::k_affine::{Model, Steps, encode_rows};
+use crate::k_affine::{AffineBlock, Model, Steps, decode_blocks, encode_rows};
 use crate::lanes::Lanes;
 use crate::placement::{centred, pack_planes, unpack_planes};
 use crate::row::{Encode, Quants, Rows};
@@ -26,9 +26,23 @@ impl Quants<256> for Q4_K {
 impl DecodeLanes for Q4_K {
     #[inline(always)]
     fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
-        for (block, weights) in blocks.iter().zip(weights.as_chunks_mut().0) {
-            let steps = Steps::new::<L>(block.scale, block.minimum, &block.scales_and_minimums);
-            steps.decode::<L>(&block.quants(), weights);
+        decode_blocks::<L, Self>(blocks, weights);
+    }
+}
+
+impl AffineBlock for Q4_K {
+    #[inline(always)]
+    fn steps<L: Lanes>(&self) -> Steps {
+        Steps::new::<L>(self.scale, self.minimum, &self.scales_and_minimums)
+    }
+
+    #[inline(always)]
+    fn decode_with<L: Lanes>(&self, steps: &Steps, weights: &mut [f32; 256]) {
+        // Where a register holds the weights that all codes of a sub-block stand for, they are looked up.
+        if L::WIDTH >= 16 {
+            steps.decode_nibbles::<L>(&self.quants, weights);
+        } else {
+            steps.decode::<L>(&self.quants(), weights);
         }
     }
 }

@@ -17,11 +17,21 @@
 //! apart and the errors differ by 8e-5. Where they are one scale apart, weights are below 3 scales, or beyond all
 //! levels. Other groups are compared with all neighbours.
 
+//!
+//! Where the side of its digit that each weight lies on is known too, fewer are left. At each weight then all levels have
+//! an order: the digit, the next one on that side, the next one on the other, the second one on that side, and so on.
+//! Two at the same number of steps differ by four times the distance of the weight from its digit, in steps, and so by
+//! 8e-5 scales if that is at least [`OFF_CENTRE`]. A point is dropped if one before it in the list is as near in this
+//! order at every weight: its sum is no larger, and of equals it is the one taken.
+
 use super::points::digit;
 use crate::tables::Packed;
 
 /// How far a weight may be from its digit, in steps.
 pub(super) const CLEAR: f32 = 0.499_98;
+
+/// How far from its digit a weight must be for its side to be known, in steps.
+pub(super) const OFF_CENTRE: f32 = 0.000_02;
 
 /// Those of the neighbours of `digits` that no other rules out.
 pub(super) fn candidates<const N: usize>(digits: &[u8], neighbours: &[Packed]) -> Vec<Packed> {
@@ -35,10 +45,33 @@ pub(super) fn candidates<const N: usize>(digits: &[u8], neighbours: &[Packed]) -
     neighbours.iter().copied().filter(is_left).collect()
 }
 
+/// Those of them that are left where weight `i` is above its digit if bit `i` of `above` is set, and below it elsewhere.
+pub(super) fn candidates_by_side<const N: usize>(
+    digits: &[u8; N],
+    above: usize,
+    neighbours: &[Packed],
+) -> Vec<Packed> {
+    let order = |point: Packed, i: usize| {
+        let (here, there) = (usize::from(digits[i]), digit::<N>(point, i));
+        let on_this_side = there != here && (there > here) == (above >> i & 1 == 1);
+        2 * there.abs_diff(here) - usize::from(on_this_side)
+    };
+    let rules_out = |nearer: Packed, farther: Packed| (0..N).all(|i| order(nearer, i) <= order(farther, i));
+    let mut left = Vec::new();
+    for &point in neighbours {
+        // What was dropped itself, another one rules out that is left.
+        if !left.iter().any(|&other| rules_out(other, point)) {
+            left.push(point);
+        }
+    }
+    left
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::neighbours::Grid;
     use super::super::points::base;
+    use super::*;
     use crate::tables;
 
     /// The number of all neighbours, and of those that are candidates.
@@ -55,6 +88,28 @@ mod tests {
             }
         }
         counts
+    }
+
+    /// The number of candidates for all numbers and sides, and of those that others rule out whatever the side.
+    fn counts_by_side(points: &'static [tables::Packed], nearest: usize) -> [usize; 2] {
+        let (grid, mut counts) = (Grid::<4>::new(points, nearest), [0; 2]);
+        for number in 0..4096 {
+            let (near, whatever) = (grid.at(number), grid.candidates_at(number));
+            let digits = std::array::from_fn(|i| digit::<4>(number as tables::Packed, i) as u8);
+            for above in 0..16 {
+                let found = candidates_by_side::<4>(&digits, above, near.entries);
+                assert!(found.iter().all(|point| near.entries.contains(point)) && !found.is_empty());
+                counts[0] += found.len();
+                counts[1] += found.iter().filter(|point| !whatever.entries.contains(point)).count();
+            }
+        }
+        counts
+    }
+
+    #[test]
+    fn fewer_still_are_candidates_by_side() {
+        assert_eq!(counts_by_side(&tables::IQ3_S, 3), [243_591, 0]);
+        assert_eq!(counts_by_side(&tables::IQ3_XXS, 2), [223_448, 0]);
     }
 
     #[test]

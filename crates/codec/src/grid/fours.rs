@@ -4,7 +4,7 @@
 use super::lines::Row;
 use super::nearest::{Distances, Errors, nearest};
 use super::neighbours::{Grid, NONE};
-use super::records::{Digits, Weights, place};
+use super::records::{Places, Weights, number, spell};
 use super::search::{Found, MAX_GROUPS, SubBlocks, add_sums, odd_levels};
 use super::snap::{Lane, MAX_TRIALS, Room};
 use super::trials::{Scales, Sums, Trials};
@@ -26,20 +26,21 @@ struct Group<'a, L, const N: usize> {
     v: &'a [Row; N],
 }
 
-/// The digits of groups for a trial.
+/// Where groups are for a trial.
 #[derive(Clone, Copy)]
-struct Rounded {
-    /// What they spell; see [`Digits`].
+struct Place {
+    /// See [`Places`].
     spelled: Row,
-    /// A bit per lane: whether the nearest of their candidates is the nearest neighbour.
+    /// A bit per lane: whether the nearest candidate there is the nearest neighbour.
     sound: u32,
 }
 
 impl<L: Lanes, const N: usize> Group<'_, L, N> {
+    /// Finds the place of the weights. `ordinary` has a bit for each lane where these are.
     #[inline(always)]
-    fn round(&self, levels_per_weight: L, ordinary: u32) -> Rounded {
-        let digits = Digits::new(levels_per_weight, &self.weights.x);
-        Rounded { spelled: numbers(digits.spelled), sound: L::bits(digits.is_clear()) & ordinary }
+    fn place(&self, levels_per_weight: L, ordinary: u32) -> Place {
+        let places = Places::new(levels_per_weight, &self.weights.x);
+        Place { spelled: numbers(places.spelled), sound: L::bits(places.are_clear) & ordinary }
     }
 }
 
@@ -65,19 +66,19 @@ impl<'a, L: Lanes, const SUB: usize, const N: usize> Fours<'a, L, SUB, N> {
     pub(super) fn search(&self, trials: Trials, scales: &Scales<L>, scale: L, room: &mut Room) -> Found {
         let (lanes, distances) = (self.sub_blocks.lanes, &mut room.distances);
         let (mut sums, mut failed) = (Sums::new(), 0);
-        let mut rounded = [Rounded { spelled: [0.0; MAX_WIDTH], sound: 0 }; MAX_TRIALS];
+        let mut places = [Place { spelled: [0.0; MAX_WIDTH], sound: 0 }; MAX_TRIALS];
         for number in 0..SUB / N {
             let group = self.group(number);
             let ordinary = L::bits(group.weights.are_ordinary([scales.smallest, scales.largest]));
-            // First all digits: what is looked up by them need not wait for them then.
-            for (rounded, &levels_per_weight) in rounded.iter_mut().zip(scales.levels_per_weight()) {
-                *rounded = group.round(levels_per_weight, ordinary);
+            // First all places: what is looked up by them need not wait for them then.
+            for (place, &levels_per_weight) in places.iter_mut().zip(scales.levels_per_weight()) {
+                *place = group.place(levels_per_weight, ordinary);
             }
             let sums = sums.products.iter_mut().zip(&mut sums.squares);
-            let each = scales.levels_per_weight().iter().zip(&rounded);
-            for ((&levels_per_weight, rounded), (product, square)) in each.zip(sums) {
+            let each = scales.levels_per_weight().iter().zip(&places);
+            for ((&levels_per_weight, place), (product, square)) in each.zip(sums) {
                 let scale = L::splat(1.0) / levels_per_weight;
-                let near = self.nearest(&group, rounded, scale, lanes, distances);
+                let near = self.nearest(&group, place, [levels_per_weight, scale], lanes, distances);
                 failed |= near.failed;
                 add_sums(near.points.to_codes(), group.x, group.w, product, square);
             }
@@ -89,8 +90,8 @@ impl<'a, L: Lanes, const SUB: usize, const N: usize> Fours<'a, L, SUB, N> {
         for number in 0..SUB / N {
             let group = self.group(number);
             let ordinary = L::bits(group.weights.are_ordinary([scales.smallest, scales.largest]));
-            let rounded = group.round(best.levels_per_weight, ordinary);
-            let near = self.nearest(&group, &rounded, tried, better, distances);
+            let place = group.place(best.levels_per_weight, ordinary);
+            let near = self.nearest(&group, &place, [best.levels_per_weight, tried], better, distances);
             points[number] = L::select(L::mask(better), near.points, L::zero());
             off_grid[number] = near.off_grid & better;
         }
@@ -102,8 +103,8 @@ impl<'a, L: Lanes, const SUB: usize, const N: usize> Fours<'a, L, SUB, N> {
             let group = self.group(number);
             let ordinary = L::bits(group.weights.are_ordinary([best.scale, largest]));
             let refined = refined[number];
-            let rounded = group.round(levels_per_weight, ordinary);
-            let near = self.nearest(&group, &rounded, best.scale, refined, distances);
+            let place = group.place(levels_per_weight, ordinary);
+            let near = self.nearest(&group, &place, [levels_per_weight, best.scale], refined, distances);
             failed |= near.failed;
             points[number] = L::select(L::mask(refined), near.points, points[number]);
             add_sums(points[number].to_codes(), group.x, group.w, &mut product, &mut square);
@@ -133,26 +134,32 @@ impl<'a, L: Lanes, const SUB: usize, const N: usize> Fours<'a, L, SUB, N> {
     fn nearest(
         &self,
         group: &Group<'_, L, N>,
-        rounded: &Rounded,
-        scale: L,
+        place: &Place,
+        [levels_per_weight, scale]: [L; 2],
         lanes: u32,
         distances: &mut Distances,
     ) -> Near<L> {
         let (points, is_point) =
-            self.grid.records.nearest(&self.levels, &rounded.spelled, scale, &group.weights);
-        let off_grid = !L::bits(is_point);
-        let mut near = Near { points, off_grid, failed: 0 };
-        let mut unclear = !rounded.sound & off_grid & lanes;
+            self.grid.records.nearest(&self.levels, &place.spelled, scale, &group.weights);
+        let mut near = Near { points, off_grid: !L::bits(is_point), failed: 0 };
+        let mut unclear = !place.sound & lanes;
         // Seldom.
         if unclear != 0 {
             let (mut points, scales) = (numbers(near.points), numbers(scale));
+            let spelled = numbers(spell(levels_per_weight, &group.weights.x));
             while unclear != 0 {
                 let lane = unclear.trailing_zeros() as usize % points.len();
                 unclear &= unclear - 1;
-                let (x, v) = (Lane { rows: group.x, lane }, Lane { rows: group.v, lane });
-                let errors = Errors::<N>::new(&self.levels, scales[lane], &x, &v);
-                let point = nearest::<L, N>(&self.grid.at(place(rounded.spelled[lane])), &errors, distances);
-                near.failed |= u32::from(point == NONE) << lane;
+                let neighbours = self.grid.at(number(spelled[lane]));
+                let mut point = neighbours.entries[0];
+                if !neighbours.is_point {
+                    let (x, v) = (Lane { rows: group.x, lane }, Lane { rows: group.v, lane });
+                    let errors = Errors::<N>::new(&self.levels, scales[lane], &x, &v);
+                    point = nearest::<L, N>(&neighbours, &errors, distances);
+                    near.failed |= u32::from(point == NONE) << lane;
+                }
+                let bit = 1 << lane;
+                near.off_grid = if neighbours.is_point { near.off_grid & !bit } else { near.off_grid | bit };
                 points[lane] = f32::from_bits(point.into());
             }
             near.points = L::load(&points);

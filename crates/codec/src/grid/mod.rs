@@ -5,7 +5,8 @@
 //! | `points`, `signs` | what decoders need: points from their packed form, signs from a byte |
 //! | `neighbours`, `nearest` | the points near any place, collected once, and the nearest of them |
 //! | `lines`, `snap` | the nearest of 8 digits for many scales |
-//! | `candidates` | those of them that can be the nearest |
+//! | `steps` | the same where neighbours are a step of one digit away |
+//! | `candidates` | those of them that can be the nearest, also by the sides of digits that weights are on |
 //! | `records`, `fours` | the nearest of 4 digits for many scales |
 //! | `trials`, `search` | the scales that the IQ2 and IQ3 types try for a sub-block, and what comes of them |
 //! | `blocks` | what these types do around it |
@@ -29,6 +30,7 @@ mod search;
 mod signs;
 mod snap;
 pub(crate) mod split;
+mod steps;
 pub(crate) mod sums;
 pub(crate) mod ternary;
 mod trials;

@@ -3,6 +3,7 @@
 use super::candidates::candidates;
 use super::points::{base, digit, number};
 use super::records::Records;
+use super::steps::Cells;
 use crate::tables::Packed;
 
 /// The points of a grid of `N` digits, and the neighbours of all that are no points.
@@ -16,6 +17,7 @@ pub(crate) struct Grid<const N: usize> {
     candidates: Vec<Place>,
     /// These once more, for points of four digits.
     pub(super) records: Records,
+    pub(super) cells: Cells,
 }
 
 /// Where in `neighbours` the list of digits is.
@@ -59,6 +61,7 @@ impl<const N: usize> Grid<N> {
             neighbours: Vec::new(),
             candidates: Vec::new(),
             records: Records::NONE,
+            cells: Cells::NONE,
         };
         for number in 0..base.pow(N as u32) {
             // None is above 4 * 7^2, which fits a byte.
@@ -80,7 +83,8 @@ impl<const N: usize> Grid<N> {
             grid.places.push(place);
             grid.candidates.push(candidates);
         }
-        grid.records = Records::new::<N>(|number| grid.candidates_at(number));
+        grid.cells = Cells::new::<N>(|number| grid.at(number));
+        grid.records = Records::new::<N>(|number| grid.at(number));
         grid
     }
 

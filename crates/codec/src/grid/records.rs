@@ -1,25 +1,29 @@
 //! The [candidates](super::candidates) for four digits, looked at for as many groups at once as there are lanes. They
 //! are so few that it is quicker to do that for every trial than to see which trials differ.
 
-use super::candidates::CLEAR;
+use super::candidates::{CLEAR, OFF_CENTRE, candidates_by_side};
 use super::lines::Row;
 use super::neighbours::Near;
 use super::points::{base, bits_per_digit};
 use crate::lanes::{Lanes, MAX_WIDTH};
 
-/// The candidates for all numbers that four digits spell.
+/// The candidates for all numbers that four digits spell, and the sides of these that the weights are on.
 pub(super) struct Records {
-    /// By the number that the digits spell: the first eight candidates, then the next eight of those that have more,
+    /// By the number that half steps spell: the first eight candidates, then the next eight of those that have more,
     /// and so on.
-    records: Vec<[Record; PLACES]>,
+    records: Vec<Record>,
 }
 
 /// Two candidates in the bits of each float, the first in the low ones, and above them [`MORE`], [`POINT`] and
 /// [`ORDINARY`]. Room that is left repeats the first.
 type Record = [f32; 4];
 
-/// How many numbers four digits spell.
-const PLACES: usize = 4096;
+/// Half steps that weights are in: first those below the first digit's middle or above it, up to the second, and so on.
+/// What is beyond the last digit's middle is none of its own.
+const HALVES: usize = 14;
+
+/// As many records as 16 bits tell apart, so that no place is outside. Those that no half steps spell are not used.
+const PLACES: usize = 1 << 16;
 
 /// The bits of a candidate.
 const BITS: usize = 12;
@@ -36,16 +40,25 @@ impl Records {
 
     /// Collects the candidates.
     pub(super) fn new<'a, const N: usize>(at: impl Fn(usize) -> Near<'a>) -> Self {
-        let places = if N == 4 { PLACES } else { 0 };
+        let places = if N == 4 { HALVES.pow(4) } else { 0 };
         let lists: Vec<_> = (0..places)
-            .map(|number| {
+            .map(|mut place| {
+                let (mut digits, mut above) = ([0; N], 0);
+                for (i, digit) in digits.iter_mut().enumerate() {
+                    let half = place % HALVES;
+                    *digit = half.div_ceil(2) as u8;
+                    above |= usize::from(half.is_multiple_of(2)) << i;
+                    place /= HALVES;
+                }
+                let number =
+                    digits.iter().rev().fold(0, |number, &digit| number * base::<N>() + usize::from(digit));
                 let near = at(number);
-                (near.entries.to_vec(), near.is_point)
+                (candidates_by_side(&digits, above, near.entries), near.is_point)
             })
             .collect();
         let longest = lists.iter().map(|(list, _)| list.len()).max().unwrap_or(0);
-        let mut records = vec![[[0.0; 4]; PLACES]; longest.div_ceil(8)];
-        for (depth, records) in records.iter_mut().enumerate() {
+        let mut records = vec![[0.0; 4]; longest.div_ceil(8) * PLACES];
+        for (depth, records) in records.chunks_mut(PLACES).enumerate() {
             for (record, (list, is_point)) in records.iter_mut().zip(&lists) {
                 let candidate = |i| u32::from(*list.get(i).unwrap_or(&list[0]));
                 for (pair, first) in record.iter_mut().zip((8 * depth..).step_by(2)) {
@@ -59,42 +72,49 @@ impl Records {
     }
 }
 
-/// What groups side by side round to.
-pub(super) struct Digits<L> {
-    /// The number that they spell, plus 2^23: the low bits of the float are those of the number.
+/// Where groups side by side are.
+pub(super) struct Places<L: Lanes> {
+    /// What the half steps of the weights spell, plus 2^23: the low bits of the float are those of the number.
     pub(super) spelled: L,
-    /// How far a weight is from its digit, at most.
-    farthest: L,
+    /// Where no weight is halfway between two digits, or where a digit is, or nearly.
+    pub(super) are_clear: L::Mask,
 }
 
-impl<L: Lanes> Digits<L> {
+impl<L: Lanes> Places<L> {
     #[inline(always)]
     pub(super) fn new<const N: usize>(levels_per_weight: L, x: &[L; N]) -> Self {
-        let (last, mut unit) = (base::<N>() as f32 - 1.0, 1.0);
+        const { assert!(CLEAR + OFF_CENTRE == 0.5) };
+        let (last, mut unit) = (HALVES as f32 - 1.0, 1.0);
         let (mut spelled, mut farthest) = (L::splat(8_388_608.0), L::zero());
         for &x in x {
-            let place = L::splat(0.5) * (levels_per_weight * x - L::splat(1.0));
-            let digit = place.round_even_within(0.0, last);
-            // Beyond the first digit and the last there are no others.
-            let distance = (place.if_greater(L::zero()).if_less(L::splat(last)) - digit).abs();
-            farthest = distance.if_greater(farthest);
-            spelled = spelled + digit * L::splat(unit);
-            unit *= last + 1.0;
+            let place = levels_per_weight * x - L::splat(1.5);
+            // Below the first half step and above the last there are no others, and no limits to be near to.
+            let place = place.if_greater(L::zero()).if_less(L::splat(last));
+            let half = place.round_ordinary();
+            farthest = (place - half).abs().if_greater(farthest);
+            spelled = spelled + half * L::splat(unit);
+            unit *= HALVES as f32;
         }
-        Self { spelled, farthest }
-    }
-
-    /// Whether no weight is halfway between two digits, or nearly.
-    #[inline(always)]
-    pub(super) fn is_clear(&self) -> L::Mask {
-        self.farthest.lt(L::splat(CLEAR))
+        Self { spelled, are_clear: farthest.lt(L::splat(0.5 - 2.0 * OFF_CENTRE)) }
     }
 }
 
-/// The number that digits spell.
+/// The number that the digits of weights spell, rounded as the reference rounds any weights, plus 2^23.
 #[inline(always)]
-pub(super) fn place(spelled: f32) -> usize {
-    usize::from(spelled.to_bits() as u16) % PLACES
+pub(super) fn spell<L: Lanes, const N: usize>(levels_per_weight: L, x: &[L; N]) -> L {
+    let (base, mut unit, mut spelled) = (base::<N>() as f32, 1.0, L::splat(8_388_608.0));
+    for &x in x {
+        let place = L::splat(0.5) * (levels_per_weight * x - L::splat(1.0));
+        spelled = spelled + place.round_even_within(0.0, base - 1.0) * L::splat(unit);
+        unit *= base;
+    }
+    spelled
+}
+
+/// The number that digits or half steps spell.
+#[inline(always)]
+pub(super) fn number(spelled: f32) -> usize {
+    usize::from(spelled.to_bits() as u16)
 }
 
 /// A group of weights in every lane.
@@ -105,7 +125,8 @@ pub(super) struct Weights<L, const N: usize> {
 }
 
 impl<L: Lanes, const N: usize> Weights<L, N> {
-    /// Where distances are finite, and rounding is as the proof above has it, for scales within limits.
+    /// Where distances are finite, and rounding is as the proof of candidates has it, for scales within limits: weights
+    /// below 2^22 of them.
     #[inline(always)]
     pub(super) fn are_ordinary(&self, [smallest, largest]: [L; 2]) -> L::Mask {
         let (mut sum, mut reach) = (L::zero(), L::zero());
@@ -114,13 +135,14 @@ impl<L: Lanes, const N: usize> Weights<L, N> {
             reach = reach + farthest;
             sum = sum + v * farthest * farthest;
         }
-        sum.lt(L::splat(1e30)) & reach.lt(L::splat(1e9)) & smallest.gt(L::splat(1e-20))
+        let sound = sum.lt(L::splat(1e30)) & reach.lt(L::splat(1e9)) & smallest.gt(L::splat(1e-20));
+        sound & reach.lt(smallest * L::splat(4e6))
     }
 }
 
 impl Records {
-    /// The point nearest to the weights whose digits are `spelled`, where these are clear and they are ordinary, as the bits of floats, and
-    /// whether it is what the digits say.
+    /// The point nearest to the weights whose half steps are `spelled`, where these are clear and they are ordinary, as
+    /// the bits of floats, and whether it is what the digits say.
     #[inline(always)]
     pub(super) fn nearest<L: Lanes, const N: usize>(
         &self,
@@ -131,10 +153,10 @@ impl Records {
     ) -> (L, L::Mask) {
         let (mut least, mut nearest) = (L::splat(f32::MAX), L::zero());
         let mut is_point = L::zero().lt(L::zero());
-        for (depth, records) in self.records.iter().enumerate() {
+        for (depth, records) in self.records.as_chunks::<PLACES>().0.iter().enumerate() {
             let mut blocks = [&records[0]; MAX_WIDTH];
             for (block, &spelled) in blocks.iter_mut().zip(spelled).take(L::WIDTH) {
-                *block = &records[place(spelled)];
+                *block = &records[number(spelled)];
             }
             let pairs = L::gather(&blocks, 0);
             if depth == 0 {
@@ -198,13 +220,14 @@ mod tests {
                 weights.v[i] = L::load(&self.v.map(|v| v[i]));
             }
             let scale = L::splat(self.scale);
-            let digits = Digits::new(L::splat(1.0) / scale, &weights.x);
-            let (spelled, ordinary) = (numbers(digits.spelled), weights.are_ordinary([scale; 2]));
-            let (points, is_point) = self.grid.records.nearest(&levels, &spelled, scale, &weights);
-            let (points, clear) = (numbers(points), L::bits(digits.is_clear() & ordinary));
+            let ordinary = weights.are_ordinary([scale, scale * L::splat(15.0)]);
+            let places = Places::new(L::splat(1.0) / scale, &weights.x);
+            let spelled = numbers(spell(L::splat(1.0) / scale, &weights.x));
+            let (points, is_point) =
+                self.grid.records.nearest(&levels, &numbers(places.spelled), scale, &weights);
+            let (points, clear) = (numbers(points), L::bits(places.are_clear & ordinary));
             for (lane, spelled) in spelled.into_iter().enumerate().take(L::WIDTH) {
-                let near = self.grid.at(place(spelled));
-                assert_eq!(L::bits(is_point) >> lane & 1 == 1, near.is_point);
+                let near = self.grid.at(number(spelled));
                 let (mut least, mut nearest) = (f32::MAX, near.entries[0]);
                 for &entry in near.entries {
                     let mut distance = 0.0;
@@ -216,7 +239,8 @@ mod tests {
                         (least, nearest) = (distance, entry);
                     }
                 }
-                if near.is_point || clear >> lane & 1 == 1 {
+                if clear >> lane & 1 == 1 {
+                    assert_eq!(L::bits(is_point) >> lane & 1 == 1, near.is_point);
                     *self.clear += usize::from(!near.is_point);
                     assert_eq!(points[lane].to_bits() % (1 << BITS), nearest.into(), "lane {lane}");
                 }

@@ -103,8 +103,10 @@ impl<L: Lanes> Sums<L> {
         room: &mut Room,
     ) {
         let mut scales = [[0.0; MAX_TRIALS + MAX_WIDTH]; MAX_WIDTH];
+        let mut trial_scales = [L::zero(); MAX_TRIALS];
         for (trial, &levels_per_weight) in trials.levels_per_weight().iter().enumerate() {
             let scale = L::splat(1.0) / levels_per_weight;
+            trial_scales[trial] = scale;
             for (scales, scale) in scales.iter_mut().zip(numbers(scale)).take(L::WIDTH) {
                 scales[trial] = scale;
             }
@@ -118,7 +120,8 @@ impl<L: Lanes> Sums<L> {
             }
             let tolerances = tolerances([trials.smallest, trials.largest], x, v);
             let groups = Groups { grid, levels: &odd_levels::<N>(), x, v, tolerances };
-            groups.snap::<L>(&spelled[..trials.count], &scales, sub_blocks.lanes, room, points);
+            let spelled = &spelled[..trials.count];
+            groups.snap(spelled, &trial_scales, &scales, sub_blocks.lanes, room, points);
             let sums = self.products.iter_mut().zip(&mut self.squares);
             for (points, (product, square)) in points.points[..trials.count].iter().zip(sums) {
                 add_sums(L::load_codes(points), x, w, product, square);

@@ -67,38 +67,59 @@ struct Run {
 
 impl<const N: usize> Groups<'_, N> {
     /// Finds the points for the digits that `spelled` are, trial by trial, in the lanes that `lanes` has a bit for.
-    /// `scales` are by lane.
+    /// `scales` are by lane, and `trial_scales` the same by trial.
     #[inline(always)]
     pub(crate) fn snap<L: Lanes>(
         &self,
         spelled: &[Row],
+        trial_scales: &[L],
         scales: &[PerTrial; MAX_WIDTH],
         lanes: u32,
         room: &mut Room,
         found: &mut Points,
     ) {
         (found.off_grid, found.failed) = ([0; MAX_WIDTH], 0);
-        // First by how many bits the point differs from that of the trial before.
-        let points = &mut found.points[..spelled.len()];
-        points.fill([0; MAX_WIDTH]);
-        for lane in (0..L::WIDTH).filter(|lane| lanes >> lane & 1 == 1) {
+        let (mut open, mut any_open) = ([0; MAX_TRIALS + 1], lanes);
+        let mut stepped = [[0; MAX_WIDTH]; MAX_TRIALS];
+        if self.grid.cells.has_steps {
+            any_open = 0;
+            for (trial, (spelled, &scale)) in spelled.iter().zip(trial_scales).enumerate() {
+                let places = self.step(spelled, scale);
+                stepped[trial] = places.points;
+                for (lane, off_grid) in found.off_grid.iter_mut().enumerate() {
+                    *off_grid |= (places.off_grid >> lane & 1) << trial;
+                }
+                open[trial] = places.open & lanes;
+                any_open |= open[trial];
+            }
+        } else {
+            open[..spelled.len()].fill(lanes);
+        }
+        for lane in (0..L::WIDTH).filter(|lane| any_open >> lane & 1 == 1) {
             for (i, (x, v)) in self.x.iter().zip(self.v).enumerate() {
                 set_terms::<L>(&mut room.terms[lane], i, self.levels, x[lane], v[lane]);
             }
         }
-        let (mut starts, mut last) = ([0; MAX_WIDTH], [0; MAX_WIDTH]);
-        for trial in 1..=spelled.len() {
-            let mut ends = lanes;
-            if trial < spelled.len() {
-                let same = L::load(&spelled[trial]).eq(L::load(&spelled[trial - 1]));
-                ends &= L::bits(!same);
+        // First by how many bits the point differs from that of the trial before, which is zero where it was found.
+        let points = &mut found.points[..spelled.len()];
+        points.fill([0; MAX_WIDTH]);
+        let (mut starts, mut last, mut before) = ([0; MAX_WIDTH], [0; MAX_WIDTH], 0);
+        for trial in 0..=spelled.len() {
+            let here = open[trial];
+            let mut goes_on = before & here;
+            if goes_on != 0 {
+                goes_on &= L::bits(L::load(&spelled[trial]).eq(L::load(&spelled[trial - 1])));
             }
-            while ends != 0 {
-                let lane = ends.trailing_zeros() as usize % MAX_WIDTH;
-                ends &= ends - 1;
+            let mut changes = (before | here) & !goes_on;
+            while changes != 0 {
+                let lane = changes.trailing_zeros() as usize % MAX_WIDTH;
+                changes &= changes - 1;
                 let first = std::mem::replace(&mut starts[lane], trial);
+                if before >> lane & 1 == 0 {
+                    continue;
+                }
                 let mut place = |first: usize, point: Packed| {
-                    points[first][lane] = point ^ std::mem::replace(&mut last[lane], point);
+                    points[first][lane] ^= point ^ std::mem::replace(&mut last[lane], point);
                 };
                 let near = self.grid.at(spelled_number(spelled[first][lane]));
                 if near.is_point {
@@ -106,15 +127,24 @@ impl<const N: usize> Groups<'_, N> {
                 } else {
                     found.off_grid[lane] |= (1 << trial) - (1 << first);
                     let run = Run { lane, first, last: trial - 1 };
-                    let placed = self.snap_run::<L>(&near, &run, &scales[lane], room, place);
+                    let placed = self.snap_run::<L>(&near, &run, &scales[lane], room, &mut place);
                     found.failed |= u32::from(!placed) << lane;
                 }
+                if here >> lane & 1 == 0 && trial < spelled.len() {
+                    place(trial, 0);
+                }
             }
+            before = here;
         }
         for trial in 1..points.len() {
             let before = points[trial - 1];
             for (point, before) in points[trial].iter_mut().zip(before) {
                 *point ^= before;
+            }
+        }
+        for (points, stepped) in points.iter_mut().zip(&stepped) {
+            for (point, stepped) in points.iter_mut().zip(stepped) {
+                *point |= stepped;
             }
         }
     }
@@ -253,7 +283,8 @@ const LONG: usize = 16;
 pub(crate) const SPELLED: f32 = 8_388_608.0;
 
 /// The number that digits spell.
-fn spelled_number(spelled: f32) -> usize {
+#[inline(always)]
+pub(super) fn spelled_number(spelled: f32) -> usize {
     usize::from(spelled.to_bits() as u16)
 }
 
@@ -273,92 +304,4 @@ impl<const N: usize> Index<usize> for Lane<'_, N> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::LazyLock;
-
-    use proptest::prelude::*;
-
-    use super::super::lines::tolerances;
-    use super::*;
-    use crate::lanes::{Isa, Kernel, dispatch};
-    use crate::tables;
-
-    const LEVELS: [f32; 8] = [1.0, 3.0, 5.0, 7.0, 9.0, 11.0, 13.0, 15.0];
-    const TRIALS: usize = 19;
-    static GRID: LazyLock<Grid<4>> = LazyLock::new(|| Grid::new(&tables::IQ3_S, 3));
-
-    struct Snap<'a> {
-        grid: &'a Grid<4>,
-        x: &'a [Row; 4],
-        v: &'a [Row; 4],
-        digits: &'a [Row],
-        scales: &'a [f32; TRIALS],
-        found: &'a mut Vec<[Packed; TRIALS]>,
-    }
-
-    impl Kernel for Snap<'_> {
-        #[inline(always)]
-        fn run<L: Lanes>(self) {
-            let mut scales = [[0.0; MAX_TRIALS + MAX_WIDTH]; MAX_WIDTH];
-            scales.iter_mut().for_each(|scales| scales[..TRIALS].copy_from_slice(self.scales));
-            let largest = L::splat(15.0 * self.scales[0]);
-            let smallest = L::splat(self.scales[TRIALS - 1]);
-            let tolerances = tolerances([smallest, largest], self.x, self.v);
-            let groups = Groups { grid: self.grid, levels: &LEVELS, x: self.x, v: self.v, tolerances };
-            let (mut room, mut found) = (Room::NEW, Points::NONE);
-            groups.snap::<L>(self.digits, &scales, !0 >> (32 - L::WIDTH), &mut room, &mut found);
-            for lane in 0..L::WIDTH {
-                self.found.push(std::array::from_fn(|trial| found.points[trial][lane]));
-            }
-        }
-    }
-
-    /// Neighbour by neighbour.
-    fn slowly(near: &Near<'_>, scale: f32, x: [f32; 4], v: [f32; 4]) -> Packed {
-        let (mut least, mut found) = (f32::MAX, NONE);
-        for &entry in near.entries {
-            let mut distance = 0.0;
-            for i in 0..4 {
-                let difference = scale * LEVELS[usize::from(entry >> (3 * i) & 7)] - x[i];
-                distance += v[i] * difference * difference;
-            }
-            if distance < least {
-                (least, found) = (distance, entry);
-            }
-        }
-        if near.is_point { near.entries[0] } else { found }
-    }
-
-    proptest! {
-        #[test]
-        fn every_trial_has_the_first_nearest_neighbour(
-            x in proptest::array::uniform4(proptest::array::uniform16(0_u8..=255)),
-            v in proptest::array::uniform4(proptest::array::uniform16(0_u8..4)),
-            uneven in any::<bool>(),
-            odd in proptest::sample::select(vec![1.0, 1.0, 1e-30, 1e25, f32::NAN]),
-        ) {
-            let grid = &*GRID;
-            // Whole numbers make ties, others do not.
-            let ragged = |number: u8| if uneven { (f32::from(number) * 1.7).sin().abs() * 16.0 } else { f32::from(number / 16) };
-            let (mut x, v) = (x.map(|x| x.map(ragged)), v.map(|v| v.map(f32::from)));
-            x.iter_mut().for_each(|x| x[0] *= odd);
-            let scales = std::array::from_fn(|trial| 15.0 / (13.2 + 0.2 * trial as f32));
-            let digits: Vec<Row> = scales.iter().map(|scale| std::array::from_fn(|lane| {
-                let digit = |i: usize| (0.5 * (x[i][lane] / scale - 1.0)).round_ties_even().clamp(0.0, 7.0);
-                let digits = (0..4).map(|i| if x[i][lane].is_nan() { 0.0 } else { digit(i) * 8.0_f32.powi(i as i32) });
-                digits.sum::<f32>() + SPELLED
-            })).collect();
-            for isa in Isa::available() {
-                let mut found = Vec::new();
-                dispatch(isa, Snap { grid, x: &x, v: &v, digits: &digits, scales: &scales, found: &mut found });
-                for (lane, found) in found.iter().enumerate() {
-                    for (trial, &found) in found.iter().enumerate() {
-                        let near = grid.at(spelled_number(digits[trial][lane]));
-                        let slow = slowly(&near, scales[trial], x.map(|x| x[lane]), v.map(|v| v[lane]));
-                        prop_assert_eq!(found, slow, "{}, lane {}, trial {}", isa, lane, trial);
-                    }
-                }
-            }
-        }
-    }
-}
+mod tests;

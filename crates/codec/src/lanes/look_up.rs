@@ -9,6 +9,9 @@ pub(crate) trait LookUp: Sized {
     /// Lane `i` holds `codes[i]`; there are at least as many as lanes.
     fn load_codes(codes: &[u16]) -> Self::Codes;
 
+    /// The same for codes of a byte.
+    fn load_byte_codes(codes: &[u8]) -> Self::Codes;
+
     /// The bits of each lane as a code.
     fn to_codes(self) -> Self::Codes;
 
@@ -22,7 +25,7 @@ pub(crate) trait LookUp: Sized {
     /// How many of the `bounds`, which ascend, this number is not less than. A NaN is not less than any.
     fn count_reached(self, bounds: &[f32; 15]) -> Self::Codes;
 
-    /// The number of `table` that the code chooses, which is below 16.
+    /// The number of `table` that the low four bits of the code choose.
     fn look_up_16(table: &[f32; 16], codes: Self::Codes) -> Self;
 
     /// The least of the lanes; no lane is NaN.
@@ -34,6 +37,11 @@ impl LookUp for f32 {
 
     #[inline(always)]
     fn load_codes(codes: &[u16]) -> u32 {
+        codes[0].into()
+    }
+
+    #[inline(always)]
+    fn load_byte_codes(codes: &[u8]) -> u32 {
         codes[0].into()
     }
 

@@ -220,6 +220,11 @@ impl<L: Lanes> LookUp for Pair<L> {
     }
 
     #[inline(always)]
+    fn load_byte_codes(codes: &[u8]) -> Self::Codes {
+        Pair(L::load_byte_codes(codes), L::load_byte_codes(&codes[L::WIDTH..]))
+    }
+
+    #[inline(always)]
     fn to_codes(self) -> Self::Codes {
         Pair(self.0.to_codes(), self.1.to_codes())
     }

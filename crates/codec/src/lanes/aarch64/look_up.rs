@@ -16,6 +16,17 @@ impl LookUp for Neon {
     }
 
     #[inline(always)]
+    fn load_byte_codes(codes: &[u8]) -> uint32x4_t {
+        let mut fours = [0; Self::WIDTH];
+        fours.copy_from_slice(&codes[..Self::WIDTH]);
+        // SAFETY: as for the operators.
+        unsafe {
+            let bytes = vreinterpret_u8_u32(vdup_n_u32(u32::from_le_bytes(fours)));
+            vmovl_u16(vget_low_u16(vmovl_u8(bytes)))
+        }
+    }
+
+    #[inline(always)]
     fn to_codes(self) -> uint32x4_t {
         // SAFETY: as for the operators.
         unsafe { vreinterpretq_u32_f32(self.0) }
@@ -56,6 +67,7 @@ impl LookUp for Neon {
         unsafe {
             let (a, b) = (part(&table[..4]), part(&table[4..8]));
             let (c, d) = (part(&table[8..12]), part(&table[12..]));
+            let codes = vandq_u32(codes, vdupq_n_u32(15));
             Self(vreinterpretq_f32_u8(vqtbl4q_u8(uint8x16x4_t(a, b, c, d), places(codes))))
         }
     }

@@ -25,6 +25,13 @@ impl LookUp for Avx2 {
     }
 
     #[inline(always)]
+    fn load_byte_codes(codes: &[u8]) -> __m256i {
+        let codes = &codes[..Self::WIDTH];
+        // SAFETY: eight codes are readable; the load needs no alignment.
+        unsafe { _mm256_cvtepu8_epi32(_mm_loadl_epi64(codes.as_ptr().cast())) }
+    }
+
+    #[inline(always)]
     fn to_codes(self) -> __m256i {
         // SAFETY: as for the operators.
         unsafe { _mm256_castps_si256(self.0) }
@@ -95,6 +102,13 @@ impl LookUp for Avx512 {
         let codes = &codes[..Self::WIDTH];
         // SAFETY: sixteen codes are readable; the load needs no alignment.
         unsafe { _mm512_cvtepu16_epi32(_mm256_loadu_si256(codes.as_ptr().cast())) }
+    }
+
+    #[inline(always)]
+    fn load_byte_codes(codes: &[u8]) -> __m512i {
+        let codes = &codes[..Self::WIDTH];
+        // SAFETY: sixteen codes are readable; the load needs no alignment.
+        unsafe { _mm512_cvtepu8_epi32(_mm_loadu_si128(codes.as_ptr().cast())) }
     }
 
     #[inline(always)]
