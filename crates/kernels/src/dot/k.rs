@@ -17,8 +17,8 @@ use crate::simd::Simd;
 /// `256 / GROUPS` weights is multiplied by its scale.
 fn lanes<const GROUPS: usize>(weights: &[i8; 256], scales: &[i32; GROUPS], activations: &Tile) -> [i32; 8] {
     let mut lanes = [0; 8];
-    for (i, (weight, activation)) in weights.iter().zip(&activations.quants).enumerate() {
-        lanes[i % 8] += scales[i * GROUPS / 256] * i32::from(*weight) * i32::from(*activation);
+    for (i, (weight, activation)) in weights.iter().zip(activations.in_order()).enumerate() {
+        lanes[i % 8] += scales[i * GROUPS / 256] * i32::from(*weight) * i32::from(activation);
     }
     lanes
 }
@@ -71,12 +71,17 @@ fn add_affine<S: Simd, const C: usize>(
     let products = products(simd, scales, codes, tiles, [simd.zero(); C]);
     for c in 0..C {
         let tile = tiles[c];
-        let products = simd.to_floats(products[c]);
-        let rise = simd.add_scaled(simd.zero(), minimums, simd.load_words(&tile.negative_sums_16));
+        let rise = rise(simd, minimums, tile);
         let [scale, minimum] = simd.scaled_pair(units, tile.scales[0]);
-        sums[c][0] = simd.multiply_add(products, scale, sums[c][0]);
-        sums[c][1] = simd.multiply_add(simd.to_floats(rise), minimum, sums[c][1]);
+        sums[c][0] = add_scaled(simd, sums[c][0], products[c], scale);
+        sums[c][1] = add_scaled(simd, sums[c][1], rise, minimum);
     }
+}
+
+/// The products of minimums with the sums of activations, which fit words like them.
+#[inline(always)]
+fn rise<S: Simd>(simd: S, minimums: S::Ints, tile: &Tile) -> S::Ints {
+    simd.add_scaled(simd.zero(), minimums, simd.load_ints(&tile.negative_sums))
 }
 
 /// Scale and minimum as one number, and the scales and minimums of each 32 weights for [`Simd::k_scales`], from the first
@@ -121,18 +126,27 @@ impl Dot for Q4_K {
 
     #[inline(always)]
     fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
-        let mut sums = [[simd.zeros(); 2]; C];
+        let (mut sums, mut rises) = ([simd.wide_zeros(); C], [simd.zeros(); C]);
         let columns = trimmed(columns, row.len());
         for place in 0..row.len() {
             let block = &row[place];
-            let mut codes = [simd.zero(); 8];
-            let bytes = runs(&block.quants);
-            unrolled!(i in 0 1 2 3 => {
-                [codes[2 * i], codes[2 * i + 1]] = nibbles(simd, &bytes[i]);
-            });
-            add_affine(simd, header(block), codes, tiles_at(columns, place), &mut sums);
+            let tiles = tiles_at(columns, place);
+            let (units, first, last) = taken_apart(header(block));
+            let (mut quants, mut scales, mut minimum) = ([&tiles[0].quants; C], [0.0; C], [0.0; C]);
+            for c in 0..C {
+                quants[c] = &tiles[c].quants;
+                [scales[c], minimum[c]] = simd.scaled_pair(units, tiles[c].scales[0]);
+            }
+            let minimums = simd.add_nibbles(&mut sums, &block.quants, [first, last], quants, scales);
+            for c in 0..C {
+                rises[c] = add_scaled(simd, rises[c], rise(simd, minimums, tiles[c]), minimum[c]);
+            }
         }
-        both(simd, sums)
+        let mut parts = [[simd.zeros(); 2]; C];
+        for c in 0..C {
+            parts[c] = [simd.folded(sums[c]), rises[c]];
+        }
+        both(simd, parts)
     }
 }
 
@@ -318,8 +332,8 @@ impl Dot for Q2_K {
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         let mut sum = 0.0;
         for (weights, tile) in row.iter().zip(column) {
-            let sixteens = weights.quants();
-            let sixteens = sixteens.as_chunks::<16>().0.iter().zip(tile.quants.as_chunks::<16>().0);
+            let (sixteens, quants) = (weights.quants(), tile.in_order());
+            let sixteens = sixteens.as_chunks::<16>().0.iter().zip(quants.as_chunks::<16>().0);
             let (mut products, mut drop) = (0, 0);
             for (((weights, quants), packed), negative_sum) in
                 sixteens.zip(weights.scales_and_minimums).zip(tile.negative_sums_16)
@@ -353,8 +367,8 @@ impl Dot for Q2_K {
                 let tile = tiles[c];
                 let rise = simd.add_scaled(simd.zero(), minimums, simd.load_words(&tile.negative_sums_16));
                 let [scale, minimum] = simd.scaled_pair(units, tile.scales[0]);
-                sums[c][0] = simd.multiply_add(simd.to_floats(products[c]), scale, sums[c][0]);
-                sums[c][1] = simd.multiply_add(simd.to_floats(rise), minimum, sums[c][1]);
+                sums[c][0] = add_scaled(simd, sums[c][0], products[c], scale);
+                sums[c][1] = add_scaled(simd, sums[c][1], rise, minimum);
             }
         }
         // The sums as well have four times their value.

@@ -6,7 +6,10 @@ use std::arch::x86_64::*;
 
 use super::common::{common, load_16, sum_in_halves};
 use super::indices::{FOUR_TIMES, LOWER_EIGHT_TIMES, MINIMUMS, NIBBLES, NONE, WORDS_TWICE};
-use super::instructions::{multiply_and_sum, opaque, permuted_words, shuffled, three_times};
+use super::instructions::{
+    everywhere, multiply_and_sum, opaque, permuted_words, shuffled, three_times, widened,
+};
+use super::wide;
 use crate::simd::Simd;
 
 /// Proof that the processor has AVX2, FMA, F16C, BMI1, BMI2, POPCNT, and AVX-512 with F, BW, VL and VNNI, and GFNI.
@@ -23,8 +26,73 @@ impl Avx512 {
 
 impl Simd for Avx512 {
     type Scales = [__m256i; 4];
+    type Wide = __m512;
 
     common!();
+
+    #[inline(always)]
+    fn add_nibbles<const C: usize>(
+        self,
+        sums: &mut [__m512; C],
+        nibbles: &[u8; 128],
+        [first, last]: [u64; 2],
+        signed: [&[i8; 256]; C],
+        by: [f32; C],
+    ) -> __m256i {
+        let halves = nibbles.as_chunks::<64>().0;
+        // Numbers are put together while vectors compute.
+        let (scales, minimums) =
+            (u64::from(first as u32) | last << 32, first >> 32 | last & !(u64::MAX >> 32));
+        // SAFETY: see the module.
+        let scales = unsafe { wide::everywhere(scales) };
+        // SAFETY: see the module.
+        let mut products = unsafe { [_mm512_setzero_si512(); C] };
+        for i in 0..2 {
+            // SAFETY: see the module.
+            let scales = unsafe { wide::shuffled(scales, wide::load(&WIDE_RUNS[i])) };
+            let bytes = wide::load(&halves[i]);
+            // SAFETY: see the module.
+            let (low, high) = unsafe {
+                let high = _mm512_gf2p8affine_epi64_epi8::<0>(bytes, _mm512_set1_epi64(HIGH.cast_signed()));
+                (_mm512_and_si512(bytes, _mm512_set1_epi8(15)), high)
+            };
+            for c in 0..C {
+                let signed = signed[c].as_chunks::<64>().0;
+                let (x, y) = (wide::load_signed(&signed[2 * i]), wide::load_signed(&signed[2 * i + 1]));
+                // Four products of 15 and 127 fit a word.
+                // SAFETY: see the module.
+                unsafe {
+                    let low = _mm512_dpbusd_epi32(_mm512_setzero_si512(), low, x);
+                    let high = _mm512_dpbusd_epi32(_mm512_setzero_si512(), high, y);
+                    let words = _mm512_packs_epi32(low, high);
+                    products[c] = wide::multiply_and_sum(products[c], words, scales);
+                }
+            }
+        }
+        for c in 0..C {
+            // SAFETY: see the module.
+            unsafe {
+                let products = _mm512_cvtepi32_ps(products[c]);
+                sums[c] = _mm512_fmadd_ps(products, _mm512_set1_ps(by[c]), sums[c]);
+            }
+        }
+        // SAFETY: see the module.
+        unsafe { widened(minimums) }
+    }
+    #[inline(always)]
+    fn wide_zeros(self) -> __m512 {
+        // SAFETY: see the module.
+        unsafe { _mm512_setzero_ps() }
+    }
+    #[inline(always)]
+    fn folded(self, wide: __m512) -> __m256 {
+        // SAFETY: see the module.
+        let bits = unsafe { _mm512_castps_si512(wide) };
+        // SAFETY: see the module.
+        let last = unsafe { _mm256_castsi256_ps(_mm512_extracti64x4_epi64::<1>(bits)) };
+        // SAFETY: see the module.
+        self.add_floats(unsafe { _mm512_castps512_ps256(wide) }, last)
+    }
 
     #[inline(always)]
     fn scales_by_16(self, words: __m256i) -> [__m256i; 4] {
@@ -226,6 +294,19 @@ static BY_16: [[i16; 16]; 4] = {
     while i < 4 * 16 {
         let (pair, half, second) = (i / 16, i / 8 % 2, i / 4 % 2);
         indices[pair][i % 16] = (4 * pair + 2 * second + half) as i16;
+        i += 1;
+    }
+    indices
+};
+
+/// In a register of 64 bytes, of two runs with low nibbles and two with high ones that are packed, each four in turn: the
+/// byte that becomes the word that is the scale of each 32 weights, for either half of a super-block.
+static WIDE_RUNS: [[u8; 64]; 2] = {
+    let mut indices = [[NONE; 64]; 2];
+    let mut i = 0;
+    while i < 2 * 32 {
+        let (half, pair, second) = (i / 32, i / 16 % 2, i / 4 % 2);
+        indices[half][i % 32 * 2] = (4 * half + 2 * pair + second) as u8;
         i += 1;
     }
     indices
