@@ -39,43 +39,11 @@ impl Simd for Avx512 {
         signed: [&[i8; 256]; C],
         by: [f32; C],
     ) -> __m256i {
-        let halves = nibbles.as_chunks::<64>().0;
         // Numbers are put together while vectors compute.
         let (scales, minimums) =
             (u64::from(first as u32) | last << 32, first >> 32 | last & !(u64::MAX >> 32));
         // SAFETY: see the module.
-        let scales = unsafe { wide::everywhere(scales) };
-        // SAFETY: see the module.
-        let mut products = unsafe { [_mm512_setzero_si512(); C] };
-        for i in 0..2 {
-            // SAFETY: see the module.
-            let scales = unsafe { wide::shuffled(scales, wide::load(&WIDE_RUNS[i])) };
-            let bytes = wide::load(&halves[i]);
-            // SAFETY: see the module.
-            let (low, high) = unsafe {
-                let high = _mm512_gf2p8affine_epi64_epi8::<0>(bytes, _mm512_set1_epi64(HIGH.cast_signed()));
-                (_mm512_and_si512(bytes, _mm512_set1_epi8(15)), high)
-            };
-            for c in 0..C {
-                let signed = signed[c].as_chunks::<64>().0;
-                let (x, y) = (wide::load_signed(&signed[2 * i]), wide::load_signed(&signed[2 * i + 1]));
-                // Four products of 15 and 127 fit a word.
-                // SAFETY: see the module.
-                unsafe {
-                    let low = _mm512_dpbusd_epi32(_mm512_setzero_si512(), low, x);
-                    let high = _mm512_dpbusd_epi32(_mm512_setzero_si512(), high, y);
-                    let words = _mm512_packs_epi32(low, high);
-                    products[c] = wide::multiply_and_sum(products[c], words, scales);
-                }
-            }
-        }
-        for c in 0..C {
-            // SAFETY: see the module.
-            unsafe {
-                let products = _mm512_cvtepi32_ps(products[c]);
-                sums[c] = _mm512_fmadd_ps(products, _mm512_set1_ps(by[c]), sums[c]);
-            }
-        }
+        unsafe { wide::add_nibbles(sums, nibbles, scales, signed, by) };
         // SAFETY: see the module.
         unsafe { widened(minimums) }
     }
@@ -285,7 +253,7 @@ const fn moved(from: u32, count: u32, to: u32) -> u64 {
 
 /// Keeps the lower nibble, or brings down the higher one.
 const LOW: u64 = moved(0, 4, 0);
-const HIGH: u64 = moved(4, 4, 0);
+pub(super) const HIGH: u64 = moved(4, 4, 0);
 
 /// Where two runs of sums are packed, each four in turn: the word that is the scale of each 16 weights.
 static BY_16: [[i16; 16]; 4] = {
@@ -294,19 +262,6 @@ static BY_16: [[i16; 16]; 4] = {
     while i < 4 * 16 {
         let (pair, half, second) = (i / 16, i / 8 % 2, i / 4 % 2);
         indices[pair][i % 16] = (4 * pair + 2 * second + half) as i16;
-        i += 1;
-    }
-    indices
-};
-
-/// In a register of 64 bytes, of two runs with low nibbles and two with high ones that are packed, each four in turn: the
-/// byte that becomes the word that is the scale of each 32 weights, for either half of a super-block.
-static WIDE_RUNS: [[u8; 64]; 2] = {
-    let mut indices = [[NONE; 64]; 2];
-    let mut i = 0;
-    while i < 2 * 32 {
-        let (half, pair, second) = (i / 32, i / 16 % 2, i / 4 % 2);
-        indices[half][i % 32 * 2] = (4 * half + 2 * pair + second) as u8;
         i += 1;
     }
     indices
