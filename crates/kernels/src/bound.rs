@@ -8,10 +8,10 @@
 //! is below 2^31 for any bytes, and is rounded at most once (`1`) when it becomes a float. It is multiplied by up to
 //! three scales (`3`), the minimum's part is added (`1`), and the result is added to what came before: as often as a
 //! block gives floats (`terms` times `blocks`), and for the sums that are carried on side by side, at most eight in a
-//! lane and eight lanes, in any order (`8`). Where a quant of an activation is -128, the row is multiplied as two rows
-//! whose magnitudes add up to its own, and their products are added (`1`). On the other side, decoding a weight
-//! `step * quant + minimum` rounds at most once (`1`; all products of decoding fit 24 bits), and the sums in double
-//! precision stay below a further `u`.
+//! lane and eight lanes, or one in each of sixteen, in any order (`8`). Where a quant of an activation is -128, the row
+//! is multiplied as two rows whose magnitudes add up to its own, and their products are added (`1`). On the other side,
+//! decoding a weight `step * quant + minimum` rounds at most once (`1`; all products of decoding fit 24 bits), and the
+//! sums in double precision stay below a further `u`.
 //! Hence no term passes through more than
 //!
 //! ```text

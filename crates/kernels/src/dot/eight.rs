@@ -113,7 +113,7 @@ fn add<B: Eighth, S: Simd, const C: usize>(
         let tile = tiles[c];
         let mut products = [simd.zero(); 8];
         unrolled!(k in 0 1 2 3 4 5 6 7 => {
-            products[k] = B::add_dot(simd, simd.zero(), codes[k], super::quants(simd, tile, k));
+            products[k] = B::add_dot(simd, simd.zero(), codes[k], simd.load_signed(&tile.quants_32()[k]));
         });
         let products = match B::RAISED {
             true => simd.sum_raised(products),

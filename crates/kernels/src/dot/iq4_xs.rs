@@ -32,7 +32,8 @@ impl Dot for IQ4_XS {
         for (weights, tile) in row.iter().zip(column) {
             let scale = weights.scale.to_f32() * tile.scales[0];
             let levels = weights.quants();
-            let groups = levels.as_chunks::<32>().0.iter().zip(tile.quants_32());
+            let quants = tile.in_order();
+            let groups = levels.as_chunks::<32>().0.iter().zip(quants.as_chunks::<32>().0);
             for ((levels, quants), code) in groups.zip(iq4_xs_codes(weights)) {
                 sum += scale * (f32::from(code) - 32.0) * integer_dot(levels, quants) as f32;
             }

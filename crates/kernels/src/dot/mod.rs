@@ -268,10 +268,10 @@ fn tiles_at<const C: usize>(columns: [&[Tile]; C], place: usize) -> [&Tile; C] {
     tiles
 }
 
-/// The quants of part of a tile.
+/// The quants of a run of Q8_K.
 #[inline(always)]
 fn quants<S: Simd>(simd: S, tile: &Tile, run: usize) -> S::Ints {
-    simd.load_signed(&tile.quants_32()[run])
+    simd.load_signed(tile.run(run))
 }
 
 /// The sum of `start` and the products of the codes of a super-block times their scales.

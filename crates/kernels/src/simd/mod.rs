@@ -2,8 +2,9 @@
 //!
 //! A kernel is written once, over [`Simd`], and compiled for each instruction set. A register holds 32 bytes on all of
 //! them, because 32 weights are what blocks and sub-blocks are made of: AVX-512 brings its instructions and its
-//! registers, not its width. All operations on integers are exact under the conditions that they state, so that
-//! instruction sets differ only in the order in which floats are summed.
+//! registers, and its width only in [`Simd::add_nibbles`], where a super-block lies in memory as registers of 64 bytes
+//! want it. All operations on integers are exact under the conditions that they state, so that instruction sets differ
+//! only in the order in which floats are summed.
 //!
 //! The vector types are private to this module, and so is all that is `unsafe`. Generic code meets them only through
 //! [`run`], which has proved that the processor has them.
@@ -24,6 +25,8 @@ pub(crate) trait Simd: Copy {
     type Ints: Copy;
     /// 8 `f32`.
     type Floats: Copy;
+    /// Sums of products of a super-block, side by side: eight `f32`, or more where registers are as wide.
+    type Wide: Copy;
     /// The scales of a super-block, each where [`add_pair`](Self::add_pair) needs it.
     type Scales: Copy;
 
@@ -134,7 +137,7 @@ pub(crate) trait Simd: Copy {
     /// A scale for each 16 weights of a super-block.
     fn scales_by_16(self, words: Self::Ints) -> Self::Scales;
     /// Scales and minimums of a super-block, as unsigned bytes: four scales and then four minimums in either number, from
-    /// the low end. Gives the scale of each 32 weights, and the minimums as words, each twice.
+    /// the low end. Gives the scale of each 32 weights, and the minimums as ints.
     fn k_scales(self, first: u64, last: u64) -> (Self::Scales, Self::Ints);
     /// Adds sums of products of codes with signed bytes, times their scales, of runs `2 pair` and `2 pair + 1` of 32.
     /// Codes are at most 64, and no signed byte is -128.
@@ -146,8 +149,22 @@ pub(crate) trait Simd: Copy {
         scales: &Self::Scales,
         pair: usize,
     ) -> Self::Ints;
-    /// Two half-precision numbers, the first in the lower bits, times a number, each in all places of a register.
-    fn scaled_pair(self, halves: u32, by: f32) -> [Self::Floats; 2];
+    /// Adds the products of a super-block of nibbles with signed bytes, times their scales and one more, and gives the
+    /// minimums, for as many columns. The numbers are those of [`k_scales`](Self::k_scales). Of each 32 bytes, the low
+    /// nibbles are a run of 32, the high ones the next; signed bytes lie as [`PAIRED`] says, none of them -128.
+    fn add_nibbles<const C: usize>(
+        self,
+        sums: &mut [Self::Wide; C],
+        nibbles: &[u8; 128],
+        scales_and_minimums: [u64; 2],
+        signed: [&[i8; 256]; C],
+        by: [f32; C],
+    ) -> Self::Ints;
+    fn wide_zeros(self) -> Self::Wide;
+    /// Eight sums of all that were carried on side by side.
+    fn folded(self, wide: Self::Wide) -> Self::Floats;
+    /// Two half-precision numbers, the first in the lower bits, times a number.
+    fn scaled_pair(self, halves: u32, by: f32) -> [f32; 2];
 
     /// The bytes with the sign turned where a bit is set. None of these is -128.
     fn negate_where(self, bytes: Self::Ints, bits: u32) -> Self::Ints;
@@ -215,6 +232,71 @@ pub(crate) trait Simd: Copy {
         ((a + e) + (c + g)) + ((b + f) + (d + h))
     }
 }
+
+/// Where each run of 32 signed bytes of a super-block is: those for the low nibbles of 64 bytes, and then those for the
+/// high ones.
+pub(crate) const PAIRED: [usize; 8] = [0, 2, 1, 3, 4, 6, 5, 7];
+
+/// [`Simd::add_nibbles`] on registers of 32 bytes.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[inline(always)]
+fn add_nibbles_narrow<S: Simd<Wide = <S as Simd>::Floats>, const C: usize>(
+    simd: S,
+    sums: &mut [S::Floats; C],
+    nibbles: &[u8; 128],
+    [first, last]: [u64; 2],
+    signed: [&[i8; 256]; C],
+    by: [f32; C],
+) -> S::Ints {
+    let (scales, minimums) = simd.k_scales(first, last);
+    let mut products = [simd.zero(); C];
+    let mut pair = 0;
+    while pair < 4 {
+        let bytes = simd.load(&nibbles.as_chunks().0[pair]);
+        let codes = [simd.bits::<0, 4, 0>(bytes), simd.bits::<4, 4, 0>(bytes)];
+        for c in 0..C {
+            let runs = signed[c].as_chunks().0;
+            let (low, high) = (&runs[PAIRED[2 * pair]], &runs[PAIRED[2 * pair + 1]]);
+            let signed = [simd.load_signed(low), simd.load_signed(high)];
+            products[c] = simd.add_pair(products[c], codes, signed, &scales, pair);
+        }
+        pair += 1;
+    }
+    for c in 0..C {
+        sums[c] = simd.multiply_add(simd.to_floats(products[c]), simd.splat_float(by[c]), sums[c]);
+    }
+    minimums
+}
+
+/// What an implementation has whose widest registers are of 32 bytes.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! narrow {
+    () => {
+        type Wide = Self::Floats;
+
+        #[inline(always)]
+        fn add_nibbles<const C: usize>(
+            self,
+            sums: &mut [Self::Floats; C],
+            nibbles: &[u8; 128],
+            scales_and_minimums: [u64; 2],
+            signed: [&[i8; 256]; C],
+            by: [f32; C],
+        ) -> Self::Ints {
+            $crate::simd::add_nibbles_narrow(self, sums, nibbles, scales_and_minimums, signed, by)
+        }
+        #[inline(always)]
+        fn wide_zeros(self) -> Self::Floats {
+            self.zeros()
+        }
+        #[inline(always)]
+        fn folded(self, wide: Self::Floats) -> Self::Floats {
+            wide
+        }
+    };
+}
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use narrow;
 
 /// The byte, in each half of a register with the same four bytes all over, that holds bit `i`.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

@@ -13,7 +13,7 @@ use super::floats::{floats, on_floats, widened};
 use super::moves::{fours, load_16, moves, opaque, twice};
 use super::products::{add_eights, add_sixteen, products};
 use super::view::{Pair, View, both, map, zip};
-use crate::simd::{BYTE_OF_BIT, Simd};
+use crate::simd::{BYTE_OF_BIT, Simd, narrow};
 
 /// Proof that the processor has NEON.
 #[derive(Clone, Copy)]
@@ -47,6 +47,7 @@ impl Simd for Neon {
     moves!();
     products!();
     floats!();
+    narrow!();
 
     by_halves! {
         and vandq_u8;

@@ -34,7 +34,9 @@ macro_rules! products {
             let bytes = unsafe { [vzip1_u32(first, last), vzip2_u32(first, last)] };
             // SAFETY: see the module.
             let [scales, minimums] = both(bytes, |bytes| unsafe { vmovl_u8(vreinterpret_u8_u32(bytes)) });
-            (twice(scales), twice(minimums))
+            // SAFETY: see the module.
+            let minimums = unsafe { [vmovl_u16(vget_low_u16(minimums)), vmovl_high_u16(minimums)] };
+            (twice(scales), both(minimums, View::bytes))
         }
         #[inline(always)]
         fn add_pair(

@@ -6,7 +6,7 @@ use std::array::from_fn;
 use zerocopy::transmute;
 
 use super::{Input, bytes, each, same};
-use crate::simd::Simd;
+use crate::simd::{PAIRED, Simd};
 
 pub(super) fn check<S: Simd>(simd: S, input: &Input) {
     let [a, b, c] = [input.a, input.b, input.c].map(|bytes| bytes.map(u8::cast_signed));
@@ -42,6 +42,7 @@ pub(super) fn check<S: Simd>(simd: S, input: &Input) {
 
     small_products(simd, input, b);
     scaled_products(simd, input, start);
+    products_of_nibbles(simd, input);
     sums_of_eight(simd, [a, b, c].map(|bytes| bytes.map(|byte| byte.max(-127))));
 }
 
@@ -88,7 +89,7 @@ fn scaled_products<S: Simd>(simd: S, input: &Input, start: [i32; 8]) {
     let (scales_by_32, minimums) = simd.k_scales(first, last);
     let byte = |i: usize| [first, last][i / 4].to_le_bytes()[i % 4];
     let minimum = |i: usize| [first, last][i / 4].to_le_bytes()[4 + i % 4];
-    same(simd, "minimums of k_scales", minimums, from_fn::<_, 16, _>(|i| i16::from(minimum(i / 2))));
+    same(simd, "minimums of k_scales", minimums, from_fn::<_, 8, _>(|i| i32::from(minimum(i))));
     for pair in 0..4 {
         let ints = simd.load_ints(&start);
         let found = simd.add_pair(ints, registers(codes), registers(signed), &scales, pair);
@@ -105,6 +106,37 @@ fn scaled_products<S: Simd>(simd: S, input: &Input, start: [i32; 8]) {
             "{pair} with {}",
             type_name::<S>()
         );
+    }
+}
+
+/// A super-block of nibbles with two columns: no lane's sum is too large to be exact.
+fn products_of_nibbles<S: Simd>(simd: S, input: &Input) {
+    let nibbles: [u8; 128] = transmute!([input.a, input.b, input.c, input.a.map(|byte| byte.rotate_left(3))]);
+    let columns = [0, 1].map(|column| {
+        from_fn::<_, 256, _>(|i| {
+            input.c[(i + i / 32 + column) % 32].rotate_left(i as u32 / 32).cast_signed().max(-127)
+        })
+    });
+    let numbers: [u64; 2] = transmute!(*input.sixteen());
+    let mut sums = [simd.wide_zeros(); 2];
+    let minimums = simd.add_nibbles(&mut sums, &nibbles, numbers, columns.each_ref(), [1.0, -0.5]);
+    same(simd, "minimums of add_nibbles", minimums, {
+        let [first, last] = numbers.map(|number| number.to_le_bytes());
+        from_fn::<_, 8, _>(|i| i32::from([first, last][i / 4][4 + i % 4]))
+    });
+    for (column, by) in [1.0, -0.5].into_iter().enumerate() {
+        let mut expected = 0;
+        for run in 0..8 {
+            let scale = i32::from(numbers[run / 4].to_le_bytes()[run % 4]);
+            for i in 0..32 {
+                let code = nibbles[run / 2 * 32 + i] >> (4 * (run % 2)) & 15;
+                expected += scale * i32::from(code) * i32::from(columns[column][32 * PAIRED[run] + i]);
+            }
+        }
+        let mut found = [0.0; 8];
+        simd.store_floats(simd.folded(sums[column]), &mut found);
+        let found: f64 = found.iter().map(|&float| f64::from(float)).sum();
+        assert_eq!(found, by * f64::from(expected), "add_nibbles with {}", type_name::<S>());
     }
 }
 

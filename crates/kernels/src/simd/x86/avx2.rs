@@ -6,8 +6,8 @@ use std::arch::x86_64::*;
 
 use super::common::{common, load_16, sum_in_halves};
 use super::indices::{FOUR_TIMES, LOWER_EIGHT_TIMES, MINIMUMS, NIBBLES, NONE, WORDS_TWICE};
-use super::instructions::{opaque, shuffled, three_times};
-use crate::simd::{BYTE_OF_BIT, Simd};
+use super::instructions::{everywhere, opaque, shuffled, three_times};
+use crate::simd::{BYTE_OF_BIT, Simd, narrow};
 
 /// Proof that the processor has AVX2, FMA, F16C, BMI1, BMI2 and POPCNT.
 #[derive(Clone, Copy)]
@@ -25,6 +25,7 @@ impl Simd for Avx2 {
     type Scales = [__m256i; 8];
 
     common!();
+    narrow!();
 
     #[inline(always)]
     fn scales_by_16(self, words: __m256i) -> [__m256i; 8] {

@@ -6,7 +6,10 @@ use std::arch::x86_64::*;
 
 use super::common::{common, load_16, sum_in_halves};
 use super::indices::{FOUR_TIMES, LOWER_EIGHT_TIMES, MINIMUMS, NIBBLES, NONE, WORDS_TWICE};
-use super::instructions::{multiply_and_sum, opaque, permuted_words, shuffled, three_times};
+use super::instructions::{
+    everywhere, multiply_and_sum, opaque, permuted_words, shuffled, three_times, widened,
+};
+use super::wide;
 use crate::simd::Simd;
 
 /// Proof that the processor has AVX2, FMA, F16C, BMI1, BMI2, POPCNT, and AVX-512 with F, BW, VL and VNNI, and GFNI.
@@ -23,8 +26,41 @@ impl Avx512 {
 
 impl Simd for Avx512 {
     type Scales = [__m256i; 4];
+    type Wide = __m512;
 
     common!();
+
+    #[inline(always)]
+    fn add_nibbles<const C: usize>(
+        self,
+        sums: &mut [__m512; C],
+        nibbles: &[u8; 128],
+        [first, last]: [u64; 2],
+        signed: [&[i8; 256]; C],
+        by: [f32; C],
+    ) -> __m256i {
+        // Numbers are put together while vectors compute.
+        let (scales, minimums) =
+            (u64::from(first as u32) | last << 32, first >> 32 | last & !(u64::MAX >> 32));
+        // SAFETY: see the module.
+        unsafe { wide::add_nibbles(sums, nibbles, scales, signed, by) };
+        // SAFETY: see the module.
+        unsafe { widened(minimums) }
+    }
+    #[inline(always)]
+    fn wide_zeros(self) -> __m512 {
+        // SAFETY: see the module.
+        unsafe { _mm512_setzero_ps() }
+    }
+    #[inline(always)]
+    fn folded(self, wide: __m512) -> __m256 {
+        // SAFETY: see the module.
+        let bits = unsafe { _mm512_castps_si512(wide) };
+        // SAFETY: see the module.
+        let last = unsafe { _mm256_castsi256_ps(_mm512_extracti64x4_epi64::<1>(bits)) };
+        // SAFETY: see the module.
+        self.add_floats(unsafe { _mm512_castps512_ps256(wide) }, last)
+    }
 
     #[inline(always)]
     fn scales_by_16(self, words: __m256i) -> [__m256i; 4] {
@@ -217,7 +253,7 @@ const fn moved(from: u32, count: u32, to: u32) -> u64 {
 
 /// Keeps the lower nibble, or brings down the higher one.
 const LOW: u64 = moved(0, 4, 0);
-const HIGH: u64 = moved(4, 4, 0);
+pub(super) const HIGH: u64 = moved(4, 4, 0);
 
 /// Where two runs of sums are packed, each four in turn: the word that is the scale of each 16 weights.
 static BY_16: [[i16; 16]; 4] = {

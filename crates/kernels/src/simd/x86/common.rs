@@ -54,7 +54,8 @@ macro_rules! common {
         #[inline(always)]
         fn k_scales(self, first: u64, last: u64) -> (Self::Scales, __m256i) {
             const HALF: usize = RUNS.len();
-            let (first, last) = (self.join_four([first; 4]), self.join_four([last; 4]));
+            // SAFETY: see the module.
+            let (first, last) = unsafe { (everywhere(first), everywhere(last)) };
             let mut spread = [first; 2 * HALF];
             let mut i = 0;
             while i < 2 * HALF {
@@ -272,12 +273,12 @@ macro_rules! common {
             unsafe { _mm256_shuffle_epi8(table, indices) }
         }
         #[inline(always)]
-        fn scaled_pair(self, halves: u32, by: f32) -> [__m256; 2] {
+        fn scaled_pair(self, halves: u32, by: f32) -> [f32; 2] {
             // SAFETY: see the module.
             unsafe {
-                let floats = _mm256_cvtph_ps(_mm_set1_epi32(halves.cast_signed()));
-                let floats = _mm256_mul_ps(floats, _mm256_set1_ps(by));
-                [_mm256_moveldup_ps(floats), _mm256_movehdup_ps(floats)]
+                let floats = _mm_cvtph_ps(_mm_cvtsi32_si128(halves.cast_signed()));
+                let floats = _mm_mul_ps(floats, _mm_set1_ps(by));
+                [_mm_cvtss_f32(floats), _mm_cvtss_f32(_mm_movehdup_ps(floats))]
             }
         }
 

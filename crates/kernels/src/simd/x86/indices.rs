@@ -17,12 +17,12 @@ pub(super) static FOUR_TIMES: [u8; 32] = {
 /// An index at which a look-up gives zero.
 pub(super) const NONE: u8 = 0x80;
 
-/// Where the last four of eight bytes are, in each half of a register, as words and each twice.
+/// Where the last four of eight bytes are, in each half of a register, as ints.
 pub(super) static MINIMUMS: [u8; 32] = {
     let mut indices = [NONE; 32];
     let mut i = 0;
-    while i < 16 {
-        indices[2 * i] = (4 + i / 2 % 4) as u8;
+    while i < 8 {
+        indices[4 * i] = (4 + i % 4) as u8;
         i += 1;
     }
     indices

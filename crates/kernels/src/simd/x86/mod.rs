@@ -8,6 +8,7 @@ mod avx512;
 mod common;
 mod indices;
 mod instructions;
+mod wide;
 
 use super::cpu::Work;
 

@@ -1,0 +1,147 @@
+//! Q4_K and Q5_K: a scale and a minimum for each 32 weights.
+
+use briq_codec::{Quants, k_scales};
+use briq_format::TensorType;
+use briq_format::block::{Q4_K, Q5_K};
+use briq_format::scalar::F16;
+use zerocopy::{Immutable, IntoBytes};
+
+use super::{add_lanes, both, lanes, nibbles, runs};
+use crate::activations::Tile;
+use crate::dot::{Dot, add_scaled, products, tiles_at, trimmed};
+use crate::simd::Simd;
+
+impl Dot for Q4_K {
+    const PARTNER: TensorType = TensorType::Q8_K;
+    type Element = Tile;
+
+    fn scalar(row: &[Self], column: &[Tile]) -> f32 {
+        affine(row, column, |block| (block.scale, block.minimum, block.scales_and_minimums))
+    }
+
+    #[inline(always)]
+    fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
+        let (mut sums, mut rises) = ([simd.wide_zeros(); C], [simd.zeros(); C]);
+        let columns = trimmed(columns, row.len());
+        for place in 0..row.len() {
+            let block = &row[place];
+            let tiles = tiles_at(columns, place);
+            let (units, first, last) = taken_apart(header(block));
+            let (mut quants, mut scales, mut minimum) = ([&tiles[0].quants; C], [0.0; C], [0.0; C]);
+            for c in 0..C {
+                quants[c] = &tiles[c].quants;
+                [scales[c], minimum[c]] = simd.scaled_pair(units, tiles[c].scales[0]);
+            }
+            let minimums = simd.add_nibbles(&mut sums, &block.quants, [first, last], quants, scales);
+            for c in 0..C {
+                rises[c] = add_scaled(simd, rises[c], rise(simd, minimums, tiles[c]), minimum[c]);
+            }
+        }
+        let mut parts = [[simd.zeros(); 2]; C];
+        for c in 0..C {
+            parts[c] = [simd.folded(sums[c]), rises[c]];
+        }
+        both(simd, parts)
+    }
+}
+
+impl Dot for Q5_K {
+    const PARTNER: TensorType = TensorType::Q8_K;
+    type Element = Tile;
+
+    fn scalar(row: &[Self], column: &[Tile]) -> f32 {
+        affine(row, column, |block| (block.scale, block.minimum, block.scales_and_minimums))
+    }
+
+    #[inline(always)]
+    fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
+        let mut sums = [[simd.zeros(); 2]; C];
+        let columns = trimmed(columns, row.len());
+        for place in 0..row.len() {
+            let block = &row[place];
+            let high = simd.load(&block.high_bits);
+            // Bit `run` of a byte, moved to where the fifth bit of a code is.
+            let high = [
+                simd.bits::<0, 1, 4>(high),
+                simd.bits::<1, 1, 4>(high),
+                simd.bits::<2, 1, 4>(high),
+                simd.bits::<3, 1, 4>(high),
+                simd.bits::<4, 1, 4>(high),
+                simd.bits::<5, 1, 4>(high),
+                simd.bits::<6, 1, 4>(high),
+                simd.bits::<7, 1, 4>(high),
+            ];
+            let mut codes = [simd.zero(); 8];
+            let bytes = runs(&block.low_bits);
+            unrolled!(i in 0 1 2 3 => {
+                let [low, upper] = nibbles(simd, &bytes[i]);
+                codes[2 * i] = simd.or(low, high[2 * i]);
+                codes[2 * i + 1] = simd.or(upper, high[2 * i + 1]);
+            });
+            add_affine(simd, header(block), codes, tiles_at(columns, place), &mut sums);
+        }
+        both(simd, sums)
+    }
+}
+
+/// Q4_K and Q5_K one number at a time: the minimums times the sums of activations are taken off block by block.
+fn affine<B: Quants<256>>(row: &[B], column: &[Tile], header: impl Fn(&B) -> (F16, F16, [u8; 12])) -> f32 {
+    let mut sum = 0.0;
+    let mut sums = [0.0; 8];
+    for (weights, tile) in row.iter().zip(column) {
+        let (scale, minimum, packed) = header(weights);
+        let unpacked = k_scales::unpack(&packed);
+        let products = lanes(&weights.quants(), &unpacked.scales.map(i32::from), tile);
+        add_lanes(&mut sums, scale.to_f32() * tile.scales[0], products);
+        let minimums = unpacked.minimums.iter().zip(&tile.negative_sums);
+        let rise: i32 = minimums.map(|(&minimum, negative_sum)| i32::from(minimum) * negative_sum).sum();
+        sum += minimum.to_f32() * tile.scales[0] * rise as f32;
+    }
+    sums.iter().fold(sum, |sum, lane| sum + lane)
+}
+
+/// Q4_K and Q5_K: what both do with a super-block, whose codes are already there. They begin with the same 16 bytes.
+#[inline(always)]
+fn add_affine<S: Simd, const C: usize>(
+    simd: S,
+    header: &[u8; 16],
+    codes: [S::Ints; 8],
+    tiles: [&Tile; C],
+    sums: &mut [[S::Floats; 2]; C],
+) {
+    let (units, first, last) = taken_apart(header);
+    let (scales, minimums) = simd.k_scales(first, last);
+    let products = products(simd, scales, codes, tiles, [simd.zero(); C]);
+    for c in 0..C {
+        let tile = tiles[c];
+        let rise = rise(simd, minimums, tile);
+        let [scale, minimum] = simd.scaled_pair(units, tile.scales[0]);
+        sums[c][0] = add_scaled(simd, sums[c][0], products[c], scale);
+        sums[c][1] = add_scaled(simd, sums[c][1], rise, minimum);
+    }
+}
+
+/// The products of minimums with the sums of activations, which fit words like them.
+#[inline(always)]
+fn rise<S: Simd>(simd: S, minimums: S::Ints, tile: &Tile) -> S::Ints {
+    simd.add_scaled(simd.zero(), minimums, simd.load_ints(&tile.negative_sums))
+}
+
+/// Scale and minimum as one number, and the scales and minimums of each 32 weights for [`Simd::k_scales`], from the first
+/// 16 bytes of a block. Plain numbers are taken apart while vectors compute.
+#[inline(always)]
+fn taken_apart(header: &[u8; 16]) -> (u32, u64, u64) {
+    let both = u128::from_le_bytes(*header);
+    let (units, first, last) = (both as u32, (both >> 32) as u64, (both >> 96) as u64);
+    // The first four of each, and then the others: a nibble, and two bits from the top of the first.
+    let low = first & 0x3F3F_3F3F_3F3F_3F3F;
+    let high = (last | last << 28) & 0x0F0F_0F0F_0F0F_0F0F | first >> 2 & 0x3030_3030_3030_3030;
+    (units, low, high)
+}
+
+/// Scale, minimum, and the scales and minimums of sub-blocks: the first 16 bytes of a block.
+#[inline(always)]
+fn header<B: IntoBytes + Immutable>(block: &B) -> &[u8; 16] {
+    // Both blocks are longer: the fallback is never taken.
+    block.as_bytes().first_chunk().unwrap_or(&[0; 16])
+}

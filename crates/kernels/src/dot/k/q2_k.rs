@@ -1,0 +1,74 @@
+//! Q2_K: a scale and a minimum of 4 bits for each 16 weights.
+
+use briq_codec::Quants;
+use briq_format::TensorType;
+use briq_format::block::Q2_K;
+use zerocopy::IntoBytes;
+
+use super::{LEVELLED, both, planes, runs};
+use crate::activations::Tile;
+use crate::dot::{Dot, add_scaled, integer_dot, products, tiles_at, trimmed};
+use crate::simd::Simd;
+
+impl Dot for Q2_K {
+    const PARTNER: TensorType = TensorType::Q8_K;
+    type Element = Tile;
+
+    fn scalar(row: &[Self], column: &[Tile]) -> f32 {
+        let mut sum = 0.0;
+        for (weights, tile) in row.iter().zip(column) {
+            let (sixteens, quants) = (weights.quants(), tile.in_order());
+            let sixteens = sixteens.as_chunks::<16>().0.iter().zip(quants.as_chunks::<16>().0);
+            let (mut products, mut drop) = (0, 0);
+            for (((weights, quants), packed), negative_sum) in
+                sixteens.zip(weights.scales_and_minimums).zip(tile.negative_sums_16)
+            {
+                products += i32::from(packed & 15) * integer_dot(weights, quants);
+                drop -= i32::from(packed >> 4) * i32::from(negative_sum);
+            }
+            let (scale, minimum) = (weights.scale.to_f32(), weights.minimum.to_f32());
+            sum += tile.scales[0] * scale * products as f32 - tile.scales[0] * minimum * drop as f32;
+        }
+        sum
+    }
+
+    #[inline(always)]
+    fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
+        let mut sums = [[simd.zeros(); 2]; C];
+        let columns = trimmed(columns, row.len());
+        for place in 0..row.len() {
+            let block = &row[place];
+            let tiles = tiles_at(columns, place);
+            let packed = simd.byte_words(eights(&block.scales_and_minimums));
+            // Products have four times their value, and so have the minimums.
+            let (scales, minimums) = (simd.bits::<0, 4, 0>(packed), simd.bits::<4, 4, 2>(packed));
+            let scales = simd.multiply_words(scales, simd.load_words(&LEVELLED));
+            let bytes = runs(&block.quants);
+            let ([a, b, c, d], [e, f, g, h]) = (planes(simd, &bytes[0]), planes(simd, &bytes[1]));
+            let codes = [a, b, c, d, e, f, g, h];
+            let products = products(simd, simd.scales_by_16(scales), codes, tiles, [simd.zero(); C]);
+            // The block ends with scale and minimum, and is longer: the fallback is never taken.
+            let units = u32::from_le_bytes(*block.as_bytes().last_chunk().unwrap_or(&[0; 4]));
+            for c in 0..C {
+                let tile = tiles[c];
+                let rise = simd.add_scaled(simd.zero(), minimums, simd.load_words(&tile.negative_sums_16));
+                let [scale, minimum] = simd.scaled_pair(units, tile.scales[0]);
+                sums[c][0] = add_scaled(simd, sums[c][0], products[c], scale);
+                sums[c][1] = add_scaled(simd, sums[c][1], rise, minimum);
+            }
+        }
+        // The sums as well have four times their value.
+        let mut products = both(simd, sums);
+        for c in 0..C {
+            products[c] *= 0.25;
+        }
+        products
+    }
+}
+
+/// The two halves of 16 bytes.
+#[inline(always)]
+fn eights(bytes: &[u8; 16]) -> [u64; 2] {
+    let both = u128::from_le_bytes(*bytes);
+    [both as u64, (both >> 64) as u64]
+}

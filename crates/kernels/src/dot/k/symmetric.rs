@@ -1,0 +1,132 @@
+//! Q3_K and Q6_K: a scale for each 16 weights, and no minimum.
+
+use briq_codec::Quants;
+use briq_codec::points::q3_k_scales;
+use briq_format::TensorType;
+use briq_format::block::{Q3_K, Q6_K};
+use briq_format::scalar::F16;
+
+use super::{LEVELLED, add_lanes, lanes, nibbles, planes, runs};
+use crate::activations::Tile;
+use crate::dot::{Dot, add_scaled, products, sums, tiles_at, trimmed};
+use crate::simd::Simd;
+
+impl Dot for Q6_K {
+    const PARTNER: TensorType = TensorType::Q8_K;
+    type Element = Tile;
+
+    fn scalar(row: &[Self], column: &[Tile]) -> f32 {
+        symmetric(row, column, |block| (block.scale, block.scales.map(i32::from)))
+    }
+
+    #[inline(always)]
+    fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
+        let mut totals = [simd.zeros(); C];
+        let columns = trimmed(columns, row.len());
+        for place in 0..row.len() {
+            let block = &row[place];
+            let (low, high) = (runs(&block.low_bits), runs(&block.high_bits));
+            let mut codes = [simd.zero(); 8];
+            unrolled!(half in 0 1 => {
+                let high = simd.load(&high[half]);
+                let [a, c] = nibbles(simd, &low[2 * half]);
+                let [b, d] = nibbles(simd, &low[2 * half + 1]);
+                codes[4 * half] = simd.or(a, simd.bits::<0, 2, 4>(high));
+                codes[4 * half + 1] = simd.or(b, simd.bits::<2, 2, 4>(high));
+                codes[4 * half + 2] = simd.or(c, simd.bits::<4, 2, 4>(high));
+                codes[4 * half + 3] = simd.or(d, simd.bits::<6, 2, 4>(high));
+            });
+            let (scale, scales) = (simd.half(block.scale.to_bits()), simd.words(&block.scales));
+            let scales = (scale, [scales; 2]);
+            add_sixteens::<S, C, 5>(simd, scales, codes, tiles_at(columns, place), &mut totals);
+        }
+        sums(simd, totals)
+    }
+}
+
+impl Dot for Q3_K {
+    const PARTNER: TensorType = TensorType::Q8_K;
+    type Element = Tile;
+
+    fn scalar(row: &[Self], column: &[Tile]) -> f32 {
+        let scales = |block: &Self| q3_k_scales(&block.scales).map(|scale| i32::from(scale) - 32);
+        symmetric(row, column, |block| (block.scale, scales(block)))
+    }
+
+    #[inline(always)]
+    fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
+        let mut totals = [simd.zeros(); C];
+        let columns = trimmed(columns, row.len());
+        for place in 0..row.len() {
+            let block = &row[place];
+            let high = simd.load(&block.high_bits);
+            let high = [
+                simd.bits::<0, 1, 2>(high),
+                simd.bits::<1, 1, 4>(high),
+                simd.bits::<2, 1, 4>(high),
+                simd.bits::<3, 1, 2>(high),
+                simd.bits::<4, 1, 2>(high),
+                simd.bits::<5, 1, 4>(high),
+                simd.bits::<6, 1, 4>(high),
+                simd.bits::<7, 1, 2>(high),
+            ];
+            let mut codes = [simd.zero(); 8];
+            let bytes = runs(&block.low_bits);
+            let planes = [planes(simd, &bytes[0]), planes(simd, &bytes[1])];
+            unrolled!(run in 0 1 2 3 4 5 6 7 => {
+                codes[run] = simd.or(planes[run / 4][run % 4], high[run]);
+            });
+            let scales = simd.add_words(q3_k_words(simd, &block.scales), simd.splat_word(-32));
+            let levelled = simd.multiply_words(scales, simd.load_words(&LEVELLED));
+            let scales = (simd.half(block.scale.to_bits()) * 0.25, [levelled, scales]);
+            // A zero point of 4, four times.
+            add_sixteens::<S, C, 4>(simd, scales, codes, tiles_at(columns, place), &mut totals);
+        }
+        sums(simd, totals)
+    }
+}
+
+/// Q3_K and Q6_K one number at a time: a scale for each 16 weights, and no minimum.
+fn symmetric<B: Quants<256>>(row: &[B], column: &[Tile], header: impl Fn(&B) -> (F16, [i32; 16])) -> f32 {
+    let mut sums = [0.0; 8];
+    for (weights, tile) in row.iter().zip(column) {
+        let (scale, scales) = header(weights);
+        let products = lanes(&weights.quants(), &scales, tile);
+        add_lanes(&mut sums, scale.to_f32() * tile.scales[0], products);
+    }
+    sums.iter().fold(0.0, |sum, lane| sum + lane)
+}
+
+/// Codes with a scale per 16 and a zero point: the sum of scales times codes less the zero point, times quants.
+/// Words are the scales as codes are multiplied with them, and those of the zero point.
+#[inline(always)]
+fn add_sixteens<S: Simd, const C: usize, const ZERO: i32>(
+    simd: S,
+    (scale, [scales, of_zero]): (f32, [S::Ints; 2]),
+    codes: [S::Ints; 8],
+    tiles: [&Tile; C],
+    sums: &mut [S::Floats; C],
+) {
+    let mut excess = [simd.zero(); C];
+    for c in 0..C {
+        // What the zero point adds is taken off for all at once.
+        let negative_sums = simd.load_words(&tiles[c].negative_sums_16);
+        excess[c] = simd.shift_left_ints::<ZERO>(simd.add_scaled(simd.zero(), of_zero, negative_sums));
+    }
+    let products = products(simd, simd.scales_by_16(scales), codes, tiles, excess);
+    for c in 0..C {
+        sums[c] = add_scaled(simd, sums[c], products[c], scale * tiles[c].scales[0]);
+    }
+}
+
+/// The scales of Q3_K, 32 added, as words.
+#[inline(always)]
+fn q3_k_words<S: Simd>(simd: S, packed: &[u8; 12]) -> S::Ints {
+    let [a, b, c, d, e, f, g, h, high @ ..] = *packed;
+    let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    let high = u64::from(u32::from_le_bytes(high));
+    let (first, last) = (low & 0x0F0F_0F0F_0F0F_0F0F, low >> 4 & 0x0F0F_0F0F_0F0F_0F0F);
+    // Bits 0 and 1, then 2 and 3 of the four bytes go to the first eight scales, the others to the last.
+    let pair = |high: u64| (high & 0x0303_0303 | (high >> 2 & 0x0303_0303) << 32) << 4;
+    simd.byte_words([first | pair(high), last | pair(high >> 4)])
+}

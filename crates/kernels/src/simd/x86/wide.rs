@@ -1,0 +1,122 @@
+//! Registers of 64 bytes. On Zen 4 an operation on them takes as long as two on 32 bytes, but half the room in the
+//! queues that operations wait in, which are what many short ones fill.
+
+use std::arch::asm;
+use std::arch::x86_64::*;
+
+use super::avx512::HIGH;
+use super::indices::NONE;
+
+/// As [`Simd::add_nibbles`](crate::simd::Simd::add_nibbles), with the scales as one number.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni,gfni")]
+pub(super) fn add_nibbles<const C: usize>(
+    sums: &mut [__m512; C],
+    nibbles: &[u8; 128],
+    scales: u64,
+    signed: [&[i8; 256]; C],
+    by: [f32; C],
+) {
+    let halves = nibbles.as_chunks::<64>().0;
+    let scales = everywhere(scales);
+    let mut products = [_mm512_setzero_si512(); C];
+    for i in 0..2 {
+        let scales = shuffled(scales, load(&RUNS[i]));
+        let bytes = load(&halves[i]);
+        let low = _mm512_and_si512(bytes, _mm512_set1_epi8(15));
+        let high = _mm512_gf2p8affine_epi64_epi8::<0>(bytes, _mm512_set1_epi64(HIGH.cast_signed()));
+        for c in 0..C {
+            let signed = signed[c].as_chunks::<64>().0;
+            let (x, y) = (load_signed(&signed[2 * i]), load_signed(&signed[2 * i + 1]));
+            // Four products of 15 and 127 fit a word.
+            let low = _mm512_dpbusd_epi32(_mm512_setzero_si512(), low, x);
+            let high = _mm512_dpbusd_epi32(_mm512_setzero_si512(), high, y);
+            products[c] = multiply_and_sum(products[c], _mm512_packs_epi32(low, high), scales);
+        }
+    }
+    for c in 0..C {
+        sums[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(products[c]), _mm512_set1_ps(by[c]), sums[c]);
+    }
+}
+
+/// In a register of 64 bytes, of two runs with low nibbles and two with high ones that are packed, each four in turn: the
+/// byte that becomes the word that is the scale of each 32 weights, for either half of a super-block.
+static RUNS: [[u8; 64]; 2] = {
+    let mut indices = [[NONE; 64]; 2];
+    let mut i = 0;
+    while i < 2 * 32 {
+        let (half, pair, second) = (i / 32, i / 16 % 2, i / 4 % 2);
+        indices[half][i % 32 * 2] = (4 * half + 2 * pair + second) as u8;
+        i += 1;
+    }
+    indices
+};
+
+/// 64 bytes, at any address.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load(bytes: &[u8; 64]) -> __m512i {
+    // SAFETY: the reference covers 64 readable bytes; the feature is enabled.
+    unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
+}
+
+/// As [`load`].
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load_signed(bytes: &[i8; 64]) -> __m512i {
+    // SAFETY: the reference covers 64 readable bytes; the feature is enabled.
+    unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
+}
+
+/// The number in each of eight places, by way of memory: see [`everywhere`](super::instructions::everywhere).
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn everywhere(number: u64) -> __m512i {
+    let eight: __m512i;
+    // SAFETY: reads the eight bytes of a number; the feature is enabled.
+    unsafe {
+        asm!(
+            "vpbroadcastq {eight}, qword ptr [{number}]",
+            eight = lateout(zmm_reg) eight,
+            number = in(reg) &raw const number,
+            options(pure, readonly, nostack, preserves_flags)
+        );
+    }
+    eight
+}
+
+/// As [`shuffled`](super::instructions::shuffled).
+#[inline]
+#[target_feature(enable = "avx512bw")]
+fn shuffled(bytes: __m512i, indices: __m512i) -> __m512i {
+    let shuffled: __m512i;
+    // SAFETY: an instruction on registers alone, whose feature is enabled.
+    unsafe {
+        asm!(
+            "vpshufb {shuffled}, {bytes}, {indices}",
+            shuffled = lateout(zmm_reg) shuffled,
+            bytes = in(zmm_reg) bytes,
+            indices = in(zmm_reg) indices,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    shuffled
+}
+
+/// As [`multiply_and_sum`](super::instructions::multiply_and_sum).
+#[inline]
+#[target_feature(enable = "avx512f,avx512vnni")]
+fn multiply_and_sum(ints: __m512i, a: __m512i, b: __m512i) -> __m512i {
+    let mut sum = ints;
+    // SAFETY: an instruction on registers alone, whose features are enabled.
+    unsafe {
+        asm!(
+            "vpdpwssd {sum}, {a}, {b}",
+            sum = inout(zmm_reg) sum,
+            a = in(zmm_reg) a,
+            b = in(zmm_reg) b,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    sum
+}
