@@ -1,5 +1,6 @@
 //! Activations in the types that weights are multiplied with, laid out for kernels.
 
+mod lines;
 mod tile;
 
 use briq_codec::{Encode, Rows};
@@ -9,6 +10,7 @@ use briq_format::scalar::F16 as Half;
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 use crate::error::Error;
+use lines::Lines;
 pub(crate) use tile::{Tile, Tiled};
 
 /// Tiles that are encoded at a time: enough for all lanes of the encoders, and still in the first cache.
@@ -16,7 +18,7 @@ const TILES: usize = 16;
 
 /// One row of activations, encoded.
 ///
-/// What is kept is not the blocks but what kernels read: scales and sums apart from the quants, and floats widened.
+/// What is kept is not the blocks but what kernels read: scales and sums apart from the quants, and F16 widened.
 /// [`Activations::blocks`] gives the blocks, whose bytes are those that ggml's reference functions make, except that the
 /// sums of an all-zero Q8_K block are zero where the reference leaves memory as it was.
 #[derive(Clone, Debug)]
@@ -25,8 +27,8 @@ pub struct Activations {
     elements: usize,
     /// Where the type is quantized.
     tiles: Vec<Tile>,
-    /// Where it is not: rounded to the type, and widened again.
-    floats: Vec<f32>,
+    /// Where it is not: BF16 as it is, and what is wider or rounded to F16 in single precision.
+    floats: Lines,
     /// Where a quant is -128, whose sign cannot be turned in a byte: two rows without that add up to this one. Empty
     /// where none is. Encoders make -128 of no finite activation: a scale is the largest magnitude over 127, so that an
     /// activation over it is at most 127 and a few roundings, or no number at all, whose quant is zero.
@@ -58,7 +60,7 @@ impl Activations {
             TensorType::Q8_1 => self.encode_tiles::<Q8_1, { 8 * TILES }>(row),
             TensorType::Q8_K => self.encode_tiles::<Q8_K, TILES>(row),
             TensorType::F16 => self.set_floats(row.iter().map(|&float| Half::from_f32(float).to_f32())),
-            TensorType::BF16 => self.set_floats(row.iter().map(|&float| BF16::from_f32(float).to_f32())),
+            TensorType::BF16 => self.set_floats(row.iter().map(|&float| BF16::from_f32(float))),
             _ => self.set_floats(row.iter().copied()),
         }
         Ok(())
@@ -78,9 +80,7 @@ impl Activations {
             TensorType::F16 => {
                 activations.set_floats(whole::<F16>(bytes)?.iter().map(|float| float.to_f32()))
             }
-            TensorType::BF16 => {
-                activations.set_floats(whole::<BF16>(bytes)?.iter().map(|float| float.to_f32()))
-            }
+            TensorType::BF16 => activations.set_floats(whole::<BF16>(bytes)?.iter().copied()),
             _ => activations.set_floats(whole::<F32>(bytes)?.iter().map(|float| float.get())),
         }
         Ok(activations)
@@ -115,13 +115,13 @@ impl Activations {
                 });
                 blocks.flat_map(|block| block.as_bytes().to_vec()).collect()
             }
-            TensorType::F16 => {
-                self.floats.iter().flat_map(|&float| Half::from_f32(float).to_bits().to_le_bytes()).collect()
-            }
-            TensorType::BF16 => {
-                self.floats.iter().flat_map(|&float| BF16::from_f32(float).to_bits().to_le_bytes()).collect()
-            }
-            _ => self.floats.iter().flat_map(|float| float.to_le_bytes()).collect(),
+            TensorType::F16 => self
+                .floats()
+                .iter()
+                .flat_map(|&float| Half::from_f32(float).to_bits().to_le_bytes())
+                .collect(),
+            TensorType::BF16 => self.brains().as_bytes().to_vec(),
+            _ => self.floats().iter().flat_map(|float| float.to_le_bytes()).collect(),
         }
     }
 
@@ -137,8 +137,10 @@ impl Activations {
 
     /// Their values: quant times scale, exact in double precision.
     pub fn decode(&self) -> Vec<f64> {
-        if !self.ty.is_quantized() {
-            return self.floats.iter().map(|&float| float.into()).collect();
+        match self.ty {
+            TensorType::BF16 => return self.brains().iter().map(|float| float.to_f32().into()).collect(),
+            ty if !ty.is_quantized() => return self.floats().iter().map(|&float| float.into()).collect(),
+            _ => {}
         }
         let groups = self.tiles.iter().flat_map(|tile| tile.quants_32().iter().zip(&tile.scales));
         let values = groups.flat_map(|(quants, &scale)| {
@@ -152,9 +154,14 @@ impl Activations {
         &self.tiles
     }
 
-    /// What kernels of floats read.
+    /// What kernels of F32 and F16 read.
     pub(crate) fn floats(&self) -> &[f32] {
-        &self.floats
+        self.floats.first(self.elements)
+    }
+
+    /// What kernels of BF16 read.
+    pub(crate) fn brains(&self) -> &[BF16] {
+        self.floats.first(self.elements)
     }
 
     /// Two rows of tiles without a quant of -128 that add up to this one, where one is in it.
@@ -176,7 +183,7 @@ impl Activations {
                 ty,
                 elements: 0,
                 tiles: Vec::new(),
-                floats: Vec::new(),
+                floats: Lines::default(),
                 apart: [Vec::new(), Vec::new()],
             }),
             _ => Err(Error::NoActivations { ty }),
@@ -212,10 +219,9 @@ impl Activations {
         }
     }
 
-    fn set_floats(&mut self, floats: impl ExactSizeIterator<Item = f32>) {
+    fn set_floats<T: FromBytes + IntoBytes>(&mut self, floats: impl ExactSizeIterator<Item = T>) {
         self.elements = floats.len();
-        self.floats.clear();
-        self.floats.extend(floats);
+        self.floats.set(floats);
     }
 }
 

@@ -131,6 +131,18 @@ impl Element for f32 {
     }
 }
 
+impl Element for block::BF16 {
+    #[inline(always)]
+    fn of(activations: &Activations) -> &[Self] {
+        activations.brains()
+    }
+
+    #[inline(always)]
+    fn apart(_: &Activations) -> Option<[&[Self]; 2]> {
+        None
+    }
+}
+
 macro_rules! for_each_kernel {
     ($callback:ident) => {
         $callback! {

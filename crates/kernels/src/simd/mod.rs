@@ -189,8 +189,6 @@ pub(crate) trait Simd: Copy {
     fn store_floats(self, floats: Self::Floats, to: &mut [f32; 8]);
     /// Eight half-precision numbers, by their bits.
     fn load_halves(self, halves: &[u16; 8]) -> Self::Floats;
-    /// Eight bfloat16 numbers, by their bits.
-    fn load_brains(self, brains: &[u16; 8]) -> Self::Floats;
     /// The half-precision numbers whose bits are the lower ones of each int.
     fn low_halves(self, ints: Self::Ints) -> Self::Floats;
     /// The half-precision numbers whose bits are the upper ones of each int.
@@ -205,6 +203,17 @@ pub(crate) trait Simd: Copy {
     /// `a * b + c`, rounded once.
     fn multiply_add(self, a: Self::Floats, b: Self::Floats, c: Self::Floats) -> Self::Floats;
     fn add_floats(self, a: Self::Floats, b: Self::Floats) -> Self::Floats;
+    /// Whether [`add_brains`](Self::add_brains) is an instruction.
+    #[inline(always)]
+    fn multiplies_brains(self) -> bool {
+        false
+    }
+    /// Adds the products of two neighbouring bfloat16 numbers, rounded after each at most. Where that is an instruction,
+    /// numbers and sums below 2^-126 are taken for zero.
+    #[inline(always)]
+    fn add_brains(self, sum: Self::Floats, a: Self::Ints, b: Self::Ints) -> Self::Floats {
+        add_widened(self, sum, a, b)
+    }
 
     /// The sum of the eight, in one order on all instruction sets.
     #[inline(always)]
@@ -214,6 +223,14 @@ pub(crate) trait Simd: Copy {
         let [a, b, c, d, e, f, g, h] = eight;
         ((a + e) + (c + g)) + ((b + f) + (d + h))
     }
+}
+
+/// Adds the products of bfloat16 numbers in single precision: first those of the lower words, then those of the upper.
+#[inline(always)]
+fn add_widened<S: Simd>(simd: S, sum: S::Floats, a: S::Ints, b: S::Ints) -> S::Floats {
+    let lower = |words| simd.reinterpret(simd.shift_left_ints::<16>(words));
+    let upper = |words| simd.reinterpret(simd.and(words, simd.splat_int(!0xFFFF)));
+    simd.multiply_add(upper(a), upper(b), simd.multiply_add(lower(a), lower(b), sum))
 }
 
 /// The byte, in each half of a register with the same four bytes all over, that holds bit `i`.

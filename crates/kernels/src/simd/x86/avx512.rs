@@ -6,18 +6,23 @@ use std::arch::x86_64::*;
 
 use super::common::{common, load_16, sum_in_halves};
 use super::indices::{FOUR_TIMES, LOWER_EIGHT_TIMES, MINIMUMS, NIBBLES, NONE, WORDS_TWICE};
-use super::instructions::{multiply_and_sum, opaque, permuted_words, shuffled, three_times};
-use crate::simd::Simd;
+use super::instructions::{
+    multiply_and_sum, multiply_and_sum_brains, opaque, permuted_words, shuffled, three_times,
+};
+use crate::simd::{Simd, add_widened};
 
 /// Proof that the processor has AVX2, FMA, F16C, BMI1, BMI2, POPCNT, and AVX-512 with F, BW, VL and VNNI, and GFNI.
 #[derive(Clone, Copy)]
-pub(super) struct Avx512(());
+pub(super) struct Avx512 {
+    /// Whether it also has AVX512_BF16.
+    brains: bool,
+}
 
 impl Avx512 {
     /// Called only where these features are enabled.
     #[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,popcnt,avx512f,avx512bw,avx512vl,avx512vnni,gfni")]
     pub(super) fn new() -> Self {
-        Self(())
+        Self { brains: is_x86_feature_detected!("avx512bf16") }
     }
 }
 
@@ -167,6 +172,18 @@ impl Simd for Avx512 {
             lane += 1;
         }
         gathered
+    }
+    #[inline(always)]
+    fn multiplies_brains(self) -> bool {
+        self.brains
+    }
+    #[inline(always)]
+    fn add_brains(self, sum: __m256, a: __m256i, b: __m256i) -> __m256 {
+        match self.brains {
+            // SAFETY: the processor has the instruction.
+            true => unsafe { multiply_and_sum_brains(sum, a, b) },
+            false => add_widened(self, sum, a, b),
+        }
     }
     #[inline(always)]
     fn low_halves(self, ints: __m256i) -> __m256 {
