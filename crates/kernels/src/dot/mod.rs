@@ -45,7 +45,6 @@ mod q1_0;
 mod q2_0;
 pub(crate) mod rows;
 mod shifted;
-mod signs;
 mod small;
 mod ternary;
 mod typed;
