@@ -114,6 +114,10 @@ impl Simd for Avx512 {
         sums
     }
     #[inline(always)]
+    fn small_sums_and_quarters(self, sums: __m256i, fourfold: __m256i) -> __m256i {
+        self.add(sums, self.shift_right_ints::<2>(fourfold))
+    }
+    #[inline(always)]
     fn add_digits(
         self,
         [first, last]: [__m256i; 2],
@@ -128,12 +132,6 @@ impl Simd for Avx512 {
         // Three times the fraction is 256 times the digit and the next fraction. So are the sums of products.
         let thrice = self.add(first, self.add(first, first));
         self.shift_right_ints::<8>(self.subtract(thrice, last))
-    }
-    #[inline(always)]
-    fn indices<const BITS: u32>(self, low: u32, high: u64) -> u64 {
-        let fields = 0x0001_0001_0001_0001 * (((1 << BITS) - 1) << 8);
-        // SAFETY: see the module.
-        unsafe { _pdep_u64(low.into(), 0x00FF_00FF_00FF_00FF) | _pdep_u64(high, fields) }
     }
     #[inline(always)]
     fn bias(self, signed: __m256i) -> __m256i {

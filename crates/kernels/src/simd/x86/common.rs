@@ -136,14 +136,6 @@ macro_rules! common {
             }
         }
         #[inline(always)]
-        fn stored(self, bytes: __m256i) -> [u8; 32] {
-            let mut stored = [0; 32];
-            // SAFETY: 32 writable bytes; see the module.
-            unsafe { _mm256_storeu_si256(stored.as_mut_ptr().cast(), bytes) }
-            // The compiler would remember where the bytes came from.
-            std::hint::black_box(stored)
-        }
-        #[inline(always)]
         fn words(self, bytes: &[i8; 16]) -> __m256i {
             let bytes = load_16(&bytes.map(i8::cast_unsigned));
             // SAFETY: see the module.

@@ -22,6 +22,24 @@ pub(super) fn shuffled(bytes: __m256i, indices: __m256i) -> __m256i {
     shuffled
 }
 
+/// The lesser of each two unsigned bytes. Where one of them is 1, the compiler would compare and mask.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn least(a: __m256i, b: __m256i) -> __m256i {
+    let least: __m256i;
+    // SAFETY: an instruction on registers alone, whose feature is enabled.
+    unsafe {
+        asm!(
+            "vpminub {least}, {a}, {b}",
+            least = lateout(ymm_reg) least,
+            a = in(ymm_reg) a,
+            b = in(ymm_reg) b,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    least
+}
+
 /// Three times each byte, as sums: of several in a row the compiler would make products of words, which cost more.
 #[inline]
 #[target_feature(enable = "avx2")]
