@@ -7,7 +7,7 @@ use briq_codec::{Encode, Rows};
 use briq_format::TensorType;
 use briq_format::block::{BF16, Block, F16, F32, Q8_0, Q8_1, Q8_K};
 use briq_format::scalar::F16 as Half;
-use zerocopy::{FromBytes, FromZeros, IntoBytes};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
 
 use crate::error::Error;
 use lines::Lines;
@@ -18,7 +18,7 @@ const TILES: usize = 16;
 
 /// One row of activations, encoded.
 ///
-/// What is kept is not the blocks but what kernels read: scales and sums apart from the quants, and F16 widened.
+/// What is kept is not the blocks but what kernels read: scales and sums apart from the quants.
 /// [`Activations::blocks`] gives the blocks, whose bytes are those that ggml's reference functions make, except that the
 /// sums of an all-zero Q8_K block are zero where the reference leaves memory as it was.
 #[derive(Clone, Debug)]
@@ -27,7 +27,8 @@ pub struct Activations {
     elements: usize,
     /// Where the type is quantized.
     tiles: Vec<Tile>,
-    /// Where it is not: BF16 as it is, and what is wider or rounded to F16 in single precision.
+    /// Where it is not: numbers of the type. Widened they would take more of the first cache, through which the weights
+    /// go.
     floats: Lines,
     /// Where a quant is -128, whose sign cannot be turned in a byte: two rows without that add up to this one. Empty
     /// where none is. Encoders make -128 of no finite activation: a scale is the largest magnitude over 127, so that an
@@ -59,9 +60,9 @@ impl Activations {
             TensorType::Q8_0 => self.encode_tiles::<Q8_0, { 8 * TILES }>(row),
             TensorType::Q8_1 => self.encode_tiles::<Q8_1, { 8 * TILES }>(row),
             TensorType::Q8_K => self.encode_tiles::<Q8_K, TILES>(row),
-            TensorType::F16 => self.set_floats(row.iter().map(|&float| Half::from_f32(float).to_f32())),
+            TensorType::F16 => self.set_floats(row.iter().map(|&float| F16::from_f32(float))),
             TensorType::BF16 => self.set_floats(row.iter().map(|&float| BF16::from_f32(float))),
-            _ => self.set_floats(row.iter().copied()),
+            _ => self.set_floats(row.iter().map(|&float| F32::new(float))),
         }
         Ok(())
     }
@@ -77,11 +78,9 @@ impl Activations {
             TensorType::Q8_0 => activations.set_tiles::<Q8_0>(whole(bytes)?),
             TensorType::Q8_1 => activations.set_tiles::<Q8_1>(whole(bytes)?),
             TensorType::Q8_K => activations.set_tiles::<Q8_K>(whole(bytes)?),
-            TensorType::F16 => {
-                activations.set_floats(whole::<F16>(bytes)?.iter().map(|float| float.to_f32()))
-            }
+            TensorType::F16 => activations.set_floats(whole::<F16>(bytes)?.iter().copied()),
             TensorType::BF16 => activations.set_floats(whole::<BF16>(bytes)?.iter().copied()),
-            _ => activations.set_floats(whole::<F32>(bytes)?.iter().map(|float| float.get())),
+            _ => activations.set_floats(whole::<F32>(bytes)?.iter().copied()),
         }
         Ok(activations)
     }
@@ -115,13 +114,9 @@ impl Activations {
                 });
                 blocks.flat_map(|block| block.as_bytes().to_vec()).collect()
             }
-            TensorType::F16 => self
-                .floats()
-                .iter()
-                .flat_map(|&float| Half::from_f32(float).to_bits().to_le_bytes())
-                .collect(),
-            TensorType::BF16 => self.brains().as_bytes().to_vec(),
-            _ => self.floats().iter().flat_map(|float| float.to_le_bytes()).collect(),
+            TensorType::F16 => self.floats::<F16>().as_bytes().to_vec(),
+            TensorType::BF16 => self.floats::<BF16>().as_bytes().to_vec(),
+            _ => self.floats::<F32>().as_bytes().to_vec(),
         }
     }
 
@@ -138,8 +133,13 @@ impl Activations {
     /// Their values: quant times scale, exact in double precision.
     pub fn decode(&self) -> Vec<f64> {
         match self.ty {
-            TensorType::BF16 => return self.brains().iter().map(|float| float.to_f32().into()).collect(),
-            ty if !ty.is_quantized() => return self.floats().iter().map(|&float| float.into()).collect(),
+            TensorType::F32 => return self.floats::<F32>().iter().map(|float| float.get().into()).collect(),
+            TensorType::F16 => {
+                return self.floats::<F16>().iter().map(|float| float.to_f32().into()).collect();
+            }
+            TensorType::BF16 => {
+                return self.floats::<BF16>().iter().map(|float| float.to_f32().into()).collect();
+            }
             _ => {}
         }
         let groups = self.tiles.iter().flat_map(|tile| tile.quants_32().iter().zip(&tile.scales));
@@ -154,13 +154,9 @@ impl Activations {
         &self.tiles
     }
 
-    /// What kernels of F32 and F16 read.
-    pub(crate) fn floats(&self) -> &[f32] {
-        self.floats.first(self.elements)
-    }
-
-    /// What kernels of BF16 read.
-    pub(crate) fn brains(&self) -> &[BF16] {
+    /// What kernels of floats read, which are of the same type.
+    #[inline(always)]
+    pub(crate) fn floats<T: FromBytes + Immutable>(&self) -> &[T] {
         self.floats.first(self.elements)
     }
 

@@ -4,7 +4,7 @@ use briq_format::TensorType;
 use briq_format::block::{BF16, Block, F16, F32};
 use zerocopy::transmute_ref;
 
-use super::{Dot, Element, rows};
+use super::{Dot, rows};
 use crate::simd::Simd;
 
 /// Numbers that are multiplied at once.
@@ -12,18 +12,14 @@ pub(super) const RUN: usize = 16;
 
 /// A float that widens to single precision without rounding.
 pub(crate) trait Float: Block {
-    /// What activations are read as.
-    type Activation: Element + Copy;
+    fn widen(self) -> f32;
 
-    fn product(self, activation: Self::Activation) -> f32;
+    /// Sums that a row with a single column carries on independently of each other: as many as latency asks for, and as
+    /// leave registers for what is converted.
+    const CHAINS: usize = 8;
 
     /// Adds the products of a run.
-    fn add<S: Simd>(
-        simd: S,
-        sum: S::Floats,
-        weights: &[Self; RUN],
-        activations: &[Self::Activation; RUN],
-    ) -> S::Floats;
+    fn add<S: Simd>(simd: S, sum: S::Floats, weights: &[Self; RUN], activations: &[Self; RUN]) -> S::Floats;
 
     /// Whether [`add`](Self::add) is another one on some processors. The loop around it is there twice.
     #[inline(always)]
@@ -34,27 +30,25 @@ pub(crate) trait Float: Block {
 
 /// Adds the products of a run, eight at a time.
 #[inline(always)]
-fn add_eights<F, S: Simd>(
+fn add_eights<F: Float, S: Simd>(
     simd: S,
     sum: S::Floats,
     weights: &[F; RUN],
-    activations: &[f32; RUN],
+    activations: &[F; RUN],
     load: impl Fn(&[F; 8]) -> S::Floats,
 ) -> S::Floats {
     let (weights, activations) = (weights.as_chunks::<8>().0, activations.as_chunks::<8>().0);
-    let sum = simd.multiply_add(load(&weights[0]), simd.load_floats(&activations[0]), sum);
-    simd.multiply_add(load(&weights[1]), simd.load_floats(&activations[1]), sum)
+    let sum = simd.multiply_add(load(&weights[0]), load(&activations[0]), sum);
+    simd.multiply_add(load(&weights[1]), load(&activations[1]), sum)
 }
 
 impl Float for F32 {
-    type Activation = f32;
-
     #[inline(always)]
-    fn product(self, activation: f32) -> f32 {
-        self.get() * activation
+    fn widen(self) -> f32 {
+        self.get()
     }
     #[inline(always)]
-    fn add<S: Simd>(simd: S, sum: S::Floats, weights: &[Self; RUN], activations: &[f32; RUN]) -> S::Floats {
+    fn add<S: Simd>(simd: S, sum: S::Floats, weights: &[Self; RUN], activations: &[Self; RUN]) -> S::Floats {
         add_eights(simd, sum, weights, activations, |floats| {
             let mut widened = [0.0; 8];
             for i in 0..8 {
@@ -66,14 +60,14 @@ impl Float for F32 {
 }
 
 impl Float for F16 {
-    type Activation = f32;
+    const CHAINS: usize = 4;
 
     #[inline(always)]
-    fn product(self, activation: f32) -> f32 {
-        self.to_f32() * activation
+    fn widen(self) -> f32 {
+        self.to_f32()
     }
     #[inline(always)]
-    fn add<S: Simd>(simd: S, sum: S::Floats, weights: &[Self; RUN], activations: &[f32; RUN]) -> S::Floats {
+    fn add<S: Simd>(simd: S, sum: S::Floats, weights: &[Self; RUN], activations: &[Self; RUN]) -> S::Floats {
         add_eights(simd, sum, weights, activations, |floats| {
             let mut bits = [0; 8];
             for i in 0..8 {
@@ -85,14 +79,12 @@ impl Float for F16 {
 }
 
 impl Float for BF16 {
-    type Activation = BF16;
-
     #[inline(always)]
-    fn product(self, activation: BF16) -> f32 {
-        self.to_f32() * activation.to_f32()
+    fn widen(self) -> f32 {
+        self.to_f32()
     }
     #[inline(always)]
-    fn add<S: Simd>(simd: S, sum: S::Floats, weights: &[Self; RUN], activations: &[BF16; RUN]) -> S::Floats {
+    fn add<S: Simd>(simd: S, sum: S::Floats, weights: &[Self; RUN], activations: &[Self; RUN]) -> S::Floats {
         simd.add_brains(sum, simd.load(transmute_ref!(weights)), simd.load(transmute_ref!(activations)))
     }
     #[inline(always)]
@@ -105,15 +97,15 @@ macro_rules! floats {
     ($($name:ident)*) => {
         $(impl Dot for $name {
             const PARTNER: TensorType = TensorType::$name;
-            type Element = <Self as Float>::Activation;
+            type Element = Self;
 
-            fn scalar(row: &[Self], column: &[Self::Element]) -> f32 {
-                let products = row.iter().zip(column).map(|(weight, activation)| weight.product(*activation));
+            fn scalar(row: &[Self], column: &[Self]) -> f32 {
+                let products = row.iter().zip(column).map(|(weight, activation)| weight.widen() * activation.widen());
                 products.fold(0.0_f64, |sum, product| sum + f64::from(product)) as f32
             }
 
             #[inline(always)]
-            fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Self::Element]; C]) -> [f32; C] {
+            fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Self]; C]) -> [f32; C] {
                 match Self::is_special(simd) {
                     true => dot_some(simd, row, columns),
                     false => dot_some(simd, row, columns),
@@ -126,7 +118,7 @@ macro_rules! floats {
             fn rows<S: Simd>(
                 simd: S,
                 rows: [&[Self]; rows::ROWS],
-                column: &[Self::Element],
+                column: &[Self],
             ) -> [f32; rows::ROWS] {
                 match Self::is_special(simd) {
                     true => rows::dot(simd, rows, column),
@@ -138,16 +130,12 @@ macro_rules! floats {
 }
 floats!(F32 F16 BF16);
 
-/// The products of a row with `C` columns. Sums are carried on independently of each other: of a single column as many
-/// as four cycles of latency times two additions begun in each, of several as many as there are registers.
+/// The products of a row with `C` columns.
 #[inline(always)]
-fn dot_some<F: Float, S: Simd, const C: usize>(
-    simd: S,
-    row: &[F],
-    columns: [&[F::Activation]; C],
-) -> [f32; C] {
-    match C {
-        1 => dot::<F, S, C, 8>(simd, row, columns),
+fn dot_some<F: Float, S: Simd, const C: usize>(simd: S, row: &[F], columns: [&[F]; C]) -> [f32; C] {
+    match (C, F::CHAINS) {
+        (1, 8) => dot::<F, S, C, 8>(simd, row, columns),
+        (1, _) => dot::<F, S, C, 4>(simd, row, columns),
         _ => dot::<F, S, C, 2>(simd, row, columns),
     }
 }
@@ -156,7 +144,7 @@ fn dot_some<F: Float, S: Simd, const C: usize>(
 fn dot<F: Float, S: Simd, const C: usize, const CHAINS: usize>(
     simd: S,
     row: &[F],
-    columns: [&[F::Activation]; C],
+    columns: [&[F]; C],
 ) -> [f32; C] {
     let mut sums = [[simd.zeros(); CHAINS]; C];
     let (runs, rest) = row.as_chunks::<RUN>();
@@ -191,7 +179,7 @@ fn dot<F: Float, S: Simd, const C: usize, const CHAINS: usize>(
         }
         products[c] = simd.sum(sums[c][0]);
         for (weight, activation) in rest.iter().zip(columns[c].as_chunks::<RUN>().1) {
-            products[c] += weight.product(*activation);
+            products[c] += weight.widen() * activation.widen();
         }
     }
     products

@@ -11,7 +11,7 @@ pub(crate) const ROWS: usize = 8;
 
 /// The product of each row with a column.
 #[inline(always)]
-pub(super) fn dot<F: Float, S: Simd>(simd: S, rows: [&[F]; ROWS], column: &[F::Activation]) -> [f32; ROWS] {
+pub(super) fn dot<F: Float, S: Simd>(simd: S, rows: [&[F]; ROWS], column: &[F]) -> [f32; ROWS] {
     /// Sums of a row that are carried on independently of each other.
     const CHAINS: usize = 2;
     let mut sums = [[simd.zeros(); CHAINS]; ROWS];
@@ -37,7 +37,7 @@ pub(super) fn dot<F: Float, S: Simd>(simd: S, rows: [&[F]; ROWS], column: &[F::A
         }
         products[r] = simd.sum(simd.add_floats(sums[r][0], sums[r][1]));
         for (weight, activation) in rows[r].as_chunks::<RUN>().1.iter().zip(rest) {
-            products[r] += weight.product(*activation);
+            products[r] += weight.widen() * activation.widen();
         }
     }
     products
