@@ -6,7 +6,7 @@ use briq_format::scalar::F16;
 use zerocopy::transmute;
 
 use super::Signed;
-use super::scales::{nibble_scales, odd, upper_scales};
+use super::scales::{nibble_scales, odd_scales, upper_scales};
 use super::signs::{all_with_parity, even, four_with_parity, of_upper_sevens};
 use crate::dot::twice;
 use crate::simd::Simd;
@@ -102,11 +102,7 @@ impl Signed for IQ2_XS {
     }
     #[inline(always)]
     fn scales(&self) -> [i8; 16] {
-        let mut scales = [0; 16];
-        for i in 0..16 {
-            scales[i] = odd(&self.scales, i);
-        }
-        scales
+        odd_scales(&self.scales)
     }
     #[inline(always)]
     fn scale_words<S: Simd>(&self, simd: S) -> S::Ints {
@@ -137,11 +133,7 @@ impl Signed for IQ2_S {
     }
     #[inline(always)]
     fn scales(&self) -> [i8; 16] {
-        let mut scales = [0; 16];
-        for i in 0..16 {
-            scales[i] = odd(&self.scales, i);
-        }
-        scales
+        odd_scales(&self.scales)
     }
     #[inline(always)]
     fn scale_words<S: Simd>(&self, simd: S) -> S::Ints {

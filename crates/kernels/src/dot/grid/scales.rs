@@ -19,6 +19,15 @@ pub(super) fn odd(bytes: &[u8], i: usize) -> i8 {
     (bytes[i / 2] >> (4 * (i % 2)) & 15).cast_signed() * 2 + 1
 }
 
+/// The scales of each 16 weights, from nibbles, as [`nibble_scales`] gives them.
+pub(super) fn odd_scales(bytes: &[u8; 8]) -> [i8; 16] {
+    let mut scales = [0; 16];
+    for i in 0..16 {
+        scales[i] = odd(bytes, i);
+    }
+    scales
+}
+
 /// The scales of each 16 weights, from eight numbers of which the upper four bits belong to 32.
 #[inline(always)]
 pub(super) fn upper_scales<S: Simd>(simd: S, numbers: S::Ints) -> S::Ints {
