@@ -16,7 +16,7 @@
 //!
 //! ```text
 //! n = terms * blocks + 16      quantized types
-//! n = elements / 16 + 72       F32, F16, BF16: 16 sums side by side, or more, and up to 63 elements behind them
+//! n = elements / 16 + 72       F32, F16, BF16: 16 sums side by side, or more, and a few elements behind them
 //! ```
 //!
 //! roundings. A block gives 8 floats in IQ4_XS, 4 in NVFP4 and Q1_0, 2 in Q2_0 and 1 in the others. With `w` and `x`
@@ -27,15 +27,17 @@
 //! M = sum over all elements of (|w| + 2 |m|) |x|
 //! ```
 //!
-//! because `|step * quant| <= |w| + |m|`. One difference is not of rounding operations: with Q8_1 the kernels multiply
-//! the minimum by the sum of activations that the blocks state, rounded to 16 bits. It adds
+//! because `|step * quant| <= |w| + |m|`. Two differences are not of rounding operations. With Q8_1 the kernels multiply
+//! the minimum by the sum of activations that the blocks state, rounded to 16 bits; and processors that multiply BF16
+//! numbers by themselves take those below `2^-126` for zero. They add
 //!
 //! ```text
-//! D = sum over groups of 32 of |m| * |stated sum - sum of x|
+//! D = sum over groups of 32 of |m| * |stated sum - sum of x|        Q8_1
+//! D = sum over elements where |w| or |x| is below 2^-126 of |w x|   BF16
 //! ```
 //!
-//! What is lost below the smallest number is at most `2^-150` times 2^31 in each of up to nine products per block,
-//! and once at the end, together below `(blocks + 1) 2^-112`. So
+//! What is lost below the smallest number is at most `2^-150` times 2^31 in each of up to nine products per block, or
+//! `2^-126` in each sum of BF16 products, and once at the end, together below `(blocks + 1) 2^-112`. So
 //!
 //! ```text
 //! |kernel - definition| <= g(n) M + (1 + g(n)) D + (blocks + 1) 2^-112
@@ -74,6 +76,10 @@ pub fn bound(ty: TensorType, row: &[u8], activations: &Activations) -> Result<f6
     let misstated: f64 = groups
         .map(|(i, (values, stated))| minimum_of(32 * i) * (stated - values.iter().sum::<f64>()).abs())
         .sum();
+    let pairs = weights.iter().map(|&weight| f64::from(weight)).zip(&values);
+    let tiny = pairs.filter(|(weight, value)| weight.abs().min(value.abs()) < f64::from(f32::MIN_POSITIVE));
+    let lost: f64 = tiny.map(|(weight, value)| (weight * value).abs()).sum();
+    let apart = if ty == BF16 { lost } else { misstated };
 
     let blocks = weights.len() as f64 / ty.block_elements() as f64;
     let roundings = match ty.is_quantized() {
@@ -83,7 +89,7 @@ pub fn bound(ty: TensorType, row: &[u8], activations: &Activations) -> Result<f6
     let relative = roundings * UNIT / (1.0 - roundings * UNIT);
     let largest_scale = largest_scale(ty, row, activations);
     if magnitude < 2f64.powi(100) && largest_scale < 2f64.powi(64) && blocks < 2f64.powi(20) {
-        Ok(relative * magnitude + (1.0 + relative) * misstated + (blocks + 1.0) * 2f64.powi(-112))
+        Ok(relative * magnitude + (1.0 + relative) * apart + (blocks + 1.0) * 2f64.powi(-112))
     } else {
         Ok(f64::INFINITY)
     }

@@ -1,14 +1,16 @@
 //! Activations in the types that weights are multiplied with, laid out for kernels.
 
+mod lines;
 mod tile;
 
 use briq_codec::{Encode, Rows};
 use briq_format::TensorType;
 use briq_format::block::{BF16, Block, F16, F32, Q8_0, Q8_1, Q8_K};
 use briq_format::scalar::F16 as Half;
-use zerocopy::{FromBytes, FromZeros, IntoBytes};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
 
 use crate::error::Error;
+use lines::Lines;
 pub(crate) use tile::{Tile, Tiled};
 
 /// Tiles that are encoded at a time: enough for all lanes of the encoders, and still in the first cache.
@@ -16,7 +18,7 @@ const TILES: usize = 16;
 
 /// One row of activations, encoded.
 ///
-/// What is kept is not the blocks but what kernels read: scales and sums apart from the quants, and floats widened.
+/// What is kept is not the blocks but what kernels read: scales and sums apart from the quants.
 /// [`Activations::blocks`] gives the blocks, whose bytes are those that ggml's reference functions make, except that the
 /// sums of an all-zero Q8_K block are zero where the reference leaves memory as it was.
 #[derive(Clone, Debug)]
@@ -25,8 +27,9 @@ pub struct Activations {
     elements: usize,
     /// Where the type is quantized.
     tiles: Vec<Tile>,
-    /// Where it is not: rounded to the type, and widened again.
-    floats: Vec<f32>,
+    /// Where it is not: numbers of the type. Widened they would take more of the first cache, through which the weights
+    /// go.
+    floats: Lines,
     /// Where a quant is -128, whose sign cannot be turned in a byte: two rows without that add up to this one. Empty
     /// where none is. Encoders make -128 of no finite activation: a scale is the largest magnitude over 127, so that an
     /// activation over it is at most 127 and a few roundings, or no number at all, whose quant is zero.
@@ -57,9 +60,9 @@ impl Activations {
             TensorType::Q8_0 => self.encode_tiles::<Q8_0, { 8 * TILES }>(row),
             TensorType::Q8_1 => self.encode_tiles::<Q8_1, { 8 * TILES }>(row),
             TensorType::Q8_K => self.encode_tiles::<Q8_K, TILES>(row),
-            TensorType::F16 => self.set_floats(row.iter().map(|&float| Half::from_f32(float).to_f32())),
-            TensorType::BF16 => self.set_floats(row.iter().map(|&float| BF16::from_f32(float).to_f32())),
-            _ => self.set_floats(row.iter().copied()),
+            TensorType::F16 => self.set_floats(row.iter().map(|&float| F16::from_f32(float))),
+            TensorType::BF16 => self.set_floats(row.iter().map(|&float| BF16::from_f32(float))),
+            _ => self.set_floats(row.iter().map(|&float| F32::new(float))),
         }
         Ok(())
     }
@@ -75,13 +78,9 @@ impl Activations {
             TensorType::Q8_0 => activations.set_tiles::<Q8_0>(whole(bytes)?),
             TensorType::Q8_1 => activations.set_tiles::<Q8_1>(whole(bytes)?),
             TensorType::Q8_K => activations.set_tiles::<Q8_K>(whole(bytes)?),
-            TensorType::F16 => {
-                activations.set_floats(whole::<F16>(bytes)?.iter().map(|float| float.to_f32()))
-            }
-            TensorType::BF16 => {
-                activations.set_floats(whole::<BF16>(bytes)?.iter().map(|float| float.to_f32()))
-            }
-            _ => activations.set_floats(whole::<F32>(bytes)?.iter().map(|float| float.get())),
+            TensorType::F16 => activations.set_floats(whole::<F16>(bytes)?.iter().copied()),
+            TensorType::BF16 => activations.set_floats(whole::<BF16>(bytes)?.iter().copied()),
+            _ => activations.set_floats(whole::<F32>(bytes)?.iter().copied()),
         }
         Ok(activations)
     }
@@ -115,13 +114,9 @@ impl Activations {
                 });
                 blocks.flat_map(|block| block.as_bytes().to_vec()).collect()
             }
-            TensorType::F16 => {
-                self.floats.iter().flat_map(|&float| Half::from_f32(float).to_bits().to_le_bytes()).collect()
-            }
-            TensorType::BF16 => {
-                self.floats.iter().flat_map(|&float| BF16::from_f32(float).to_bits().to_le_bytes()).collect()
-            }
-            _ => self.floats.iter().flat_map(|float| float.to_le_bytes()).collect(),
+            TensorType::F16 => self.floats::<F16>().as_bytes().to_vec(),
+            TensorType::BF16 => self.floats::<BF16>().as_bytes().to_vec(),
+            _ => self.floats::<F32>().as_bytes().to_vec(),
         }
     }
 
@@ -137,8 +132,15 @@ impl Activations {
 
     /// Their values: quant times scale, exact in double precision.
     pub fn decode(&self) -> Vec<f64> {
-        if !self.ty.is_quantized() {
-            return self.floats.iter().map(|&float| float.into()).collect();
+        match self.ty {
+            TensorType::F32 => return self.floats::<F32>().iter().map(|float| float.get().into()).collect(),
+            TensorType::F16 => {
+                return self.floats::<F16>().iter().map(|float| float.to_f32().into()).collect();
+            }
+            TensorType::BF16 => {
+                return self.floats::<BF16>().iter().map(|float| float.to_f32().into()).collect();
+            }
+            _ => {}
         }
         let places = if self.ty == TensorType::Q8_K { Q8_K::PLACES } else { Q8_0::PLACES };
         let groups = self
@@ -156,9 +158,10 @@ impl Activations {
         &self.tiles
     }
 
-    /// What kernels of floats read.
-    pub(crate) fn floats(&self) -> &[f32] {
-        &self.floats
+    /// What kernels of floats read, which are of the same type.
+    #[inline(always)]
+    pub(crate) fn floats<T: FromBytes + Immutable>(&self) -> &[T] {
+        self.floats.first(self.elements)
     }
 
     /// Two rows of tiles without a quant of -128 that add up to this one, where one is in it.
@@ -180,7 +183,7 @@ impl Activations {
                 ty,
                 elements: 0,
                 tiles: Vec::new(),
-                floats: Vec::new(),
+                floats: Lines::default(),
                 apart: [Vec::new(), Vec::new()],
             }),
             _ => Err(Error::NoActivations { ty }),
@@ -216,10 +219,9 @@ impl Activations {
         }
     }
 
-    fn set_floats(&mut self, floats: impl ExactSizeIterator<Item = f32>) {
+    fn set_floats<T: FromBytes + IntoBytes>(&mut self, floats: impl ExactSizeIterator<Item = T>) {
         self.elements = floats.len();
-        self.floats.clear();
-        self.floats.extend(floats);
+        self.floats.set(floats);
     }
 }
 

@@ -2,16 +2,44 @@
 
 use briq_format::TensorType;
 use briq_format::block::{BF16, Block, F16, F32};
+use zerocopy::transmute_ref;
 
 use super::{Dot, rows};
 use crate::simd::Simd;
 
+/// Numbers that are multiplied at once.
+pub(super) const RUN: usize = 16;
+
 /// A float that widens to single precision without rounding.
-pub(super) trait Float: Block {
+pub(crate) trait Float: Block {
     fn widen(self) -> f32;
 
-    /// Eight of them.
-    fn load<S: Simd>(simd: S, floats: &[Self; 8]) -> S::Floats;
+    /// Sums that a row with a single column carries on independently of each other: as many as latency asks for, and as
+    /// leave registers for what is converted.
+    const CHAINS: usize = 8;
+
+    /// Adds the products of a run.
+    fn add<S: Simd>(simd: S, sum: S::Floats, weights: &[Self; RUN], activations: &[Self; RUN]) -> S::Floats;
+
+    /// Whether [`add`](Self::add) is another one on some processors. The loop around it is there twice.
+    #[inline(always)]
+    fn is_special<S: Simd>(_: S) -> bool {
+        false
+    }
+}
+
+/// Adds the products of a run, eight at a time.
+#[inline(always)]
+fn add_eights<F: Float, S: Simd>(
+    simd: S,
+    sum: S::Floats,
+    weights: &[F; RUN],
+    activations: &[F; RUN],
+    load: impl Fn(&[F; 8]) -> S::Floats,
+) -> S::Floats {
+    let (weights, activations) = (weights.as_chunks::<8>().0, activations.as_chunks::<8>().0);
+    let sum = simd.multiply_add(load(&weights[0]), load(&activations[0]), sum);
+    simd.multiply_add(load(&weights[1]), load(&activations[1]), sum)
 }
 
 impl Float for F32 {
@@ -20,27 +48,33 @@ impl Float for F32 {
         self.get()
     }
     #[inline(always)]
-    fn load<S: Simd>(simd: S, floats: &[Self; 8]) -> S::Floats {
-        let mut widened = [0.0; 8];
-        for i in 0..8 {
-            widened[i] = floats[i].get();
-        }
-        simd.load_floats(&widened)
+    fn add<S: Simd>(simd: S, sum: S::Floats, weights: &[Self; RUN], activations: &[Self; RUN]) -> S::Floats {
+        add_eights(simd, sum, weights, activations, |floats| {
+            let mut widened = [0.0; 8];
+            for i in 0..8 {
+                widened[i] = floats[i].get();
+            }
+            simd.load_floats(&widened)
+        })
     }
 }
 
 impl Float for F16 {
+    const CHAINS: usize = 4;
+
     #[inline(always)]
     fn widen(self) -> f32 {
         self.to_f32()
     }
     #[inline(always)]
-    fn load<S: Simd>(simd: S, floats: &[Self; 8]) -> S::Floats {
-        let mut bits = [0; 8];
-        for i in 0..8 {
-            bits[i] = floats[i].to_bits();
-        }
-        simd.load_halves(&bits)
+    fn add<S: Simd>(simd: S, sum: S::Floats, weights: &[Self; RUN], activations: &[Self; RUN]) -> S::Floats {
+        add_eights(simd, sum, weights, activations, |floats| {
+            let mut bits = [0; 8];
+            for i in 0..8 {
+                bits[i] = floats[i].to_bits();
+            }
+            simd.load_halves(&bits)
+        })
     }
 }
 
@@ -50,12 +84,12 @@ impl Float for BF16 {
         self.to_f32()
     }
     #[inline(always)]
-    fn load<S: Simd>(simd: S, floats: &[Self; 8]) -> S::Floats {
-        let mut bits = [0; 8];
-        for i in 0..8 {
-            bits[i] = floats[i].to_bits();
-        }
-        simd.load_brains(&bits)
+    fn add<S: Simd>(simd: S, sum: S::Floats, weights: &[Self; RUN], activations: &[Self; RUN]) -> S::Floats {
+        simd.add_brains(sum, simd.load(transmute_ref!(weights)), simd.load(transmute_ref!(activations)))
+    }
+    #[inline(always)]
+    fn is_special<S: Simd>(simd: S) -> bool {
+        simd.multiplies_brains()
     }
 }
 
@@ -63,58 +97,89 @@ macro_rules! floats {
     ($($name:ident)*) => {
         $(impl Dot for $name {
             const PARTNER: TensorType = TensorType::$name;
-            type Element = f32;
+            type Element = Self;
 
-            fn scalar(row: &[Self], column: &[f32]) -> f32 {
-                let products = row.iter().zip(column).map(|(weight, activation)| weight.widen() * activation);
+            fn scalar(row: &[Self], column: &[Self]) -> f32 {
+                let products = row.iter().zip(column).map(|(weight, activation)| weight.widen() * activation.widen());
                 products.fold(0.0_f64, |sum, product| sum + f64::from(product)) as f32
             }
 
             #[inline(always)]
-            fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[f32]; C]) -> [f32; C] {
-                dot(simd, row, columns)
+            fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Self]; C]) -> [f32; C] {
+                match Self::is_special(simd) {
+                    true => dot_some(simd, row, columns),
+                    false => dot_some(simd, row, columns),
+                }
             }
 
             const HAS_ROWS: bool = true;
 
             #[inline(always)]
-            fn rows<S: Simd>(simd: S, rows: [&[Self]; rows::ROWS], column: &[f32]) -> [f32; rows::ROWS] {
-                rows::dot(simd, rows, column)
+            fn rows<S: Simd>(
+                simd: S,
+                rows: [&[Self]; rows::ROWS],
+                column: &[Self],
+            ) -> [f32; rows::ROWS] {
+                match Self::is_special(simd) {
+                    true => rows::dot(simd, rows, column),
+                    false => rows::dot(simd, rows, column),
+                }
             }
         })*
     };
 }
 floats!(F32 F16 BF16);
 
-/// Sums that are carried on independently of each other: four cycles of latency times two additions begun in each.
-const CHAINS: usize = 8;
+/// The products of a row with `C` columns.
+#[inline(always)]
+fn dot_some<F: Float, S: Simd, const C: usize>(simd: S, row: &[F], columns: [&[F]; C]) -> [f32; C] {
+    match (C, F::CHAINS) {
+        (1, 8) => dot::<F, S, C, 8>(simd, row, columns),
+        (1, _) => dot::<F, S, C, 4>(simd, row, columns),
+        _ => dot::<F, S, C, 2>(simd, row, columns),
+    }
+}
 
 #[inline(always)]
-fn dot<F: Float, S: Simd, const C: usize>(simd: S, row: &[F], columns: [&[f32]; C]) -> [f32; C] {
+fn dot<F: Float, S: Simd, const C: usize, const CHAINS: usize>(
+    simd: S,
+    row: &[F],
+    columns: [&[F]; C],
+) -> [f32; C] {
     let mut sums = [[simd.zeros(); CHAINS]; C];
-    let (runs, rest) = row.as_chunks::<{ 8 * CHAINS }>();
-    for (place, weights) in runs.iter().enumerate() {
-        let weights = weights.as_chunks::<8>().0;
-        for (chain, weights) in weights.iter().enumerate() {
-            let weights = F::load(simd, weights);
+    let (runs, rest) = row.as_chunks::<RUN>();
+    let (several, single) = runs.as_chunks::<CHAINS>();
+    let mut activations = [columns[0].as_chunks::<RUN>().0; C];
+    for c in 0..C {
+        // As many of each column, which the loop then need not check.
+        activations[c] = &columns[c].as_chunks().0[..runs.len()];
+    }
+    for (place, weights) in several.iter().enumerate() {
+        for chain in 0..CHAINS {
             for c in 0..C {
-                let activations =
-                    &columns[c].as_chunks::<{ 8 * CHAINS }>().0[place].as_chunks::<8>().0[chain];
-                sums[c][chain] = simd.multiply_add(weights, simd.load_floats(activations), sums[c][chain]);
+                let activations = &activations[c].as_chunks::<CHAINS>().0[place][chain];
+                sums[c][chain] = F::add(simd, sums[c][chain], &weights[chain], activations);
             }
+        }
+    }
+    for (place, weights) in single.iter().enumerate() {
+        for c in 0..C {
+            let activations = &activations[c].as_chunks::<CHAINS>().1[place];
+            sums[c][0] = F::add(simd, sums[c][0], weights, activations);
         }
     }
     let mut products = [0.0; C];
     for c in 0..C {
-        for width in [4, 2, 1] {
+        let mut width = CHAINS / 2;
+        while width > 0 {
             for chain in 0..width {
                 sums[c][chain] = simd.add_floats(sums[c][chain], sums[c][chain + width]);
             }
+            width /= 2;
         }
         products[c] = simd.sum(sums[c][0]);
-        let activations = columns[c].as_chunks::<{ 8 * CHAINS }>().1;
-        for (weight, activation) in rest.iter().zip(activations) {
-            products[c] += weight.widen() * activation;
+        for (weight, activation) in rest.iter().zip(columns[c].as_chunks::<RUN>().1) {
+            products[c] += weight.widen() * activation.widen();
         }
     }
     products

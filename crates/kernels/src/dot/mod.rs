@@ -45,7 +45,6 @@ mod q1_0;
 mod q2_0;
 pub(crate) mod rows;
 mod shifted;
-mod signs;
 mod small;
 mod ternary;
 mod typed;
@@ -119,17 +118,22 @@ impl Element for Tile {
     }
 }
 
-impl Element for f32 {
-    #[inline(always)]
-    fn of(activations: &Activations) -> &[Self] {
-        activations.floats()
-    }
+macro_rules! floats {
+    ($($name:ident)*) => {
+        $(impl Element for block::$name {
+            #[inline(always)]
+            fn of(activations: &Activations) -> &[Self] {
+                activations.floats()
+            }
 
-    #[inline(always)]
-    fn apart(_: &Activations) -> Option<[&[Self]; 2]> {
-        None
-    }
+            #[inline(always)]
+            fn apart(_: &Activations) -> Option<[&[Self]; 2]> {
+                None
+            }
+        })*
+    };
 }
+floats!(F32 F16 BF16);
 
 macro_rules! for_each_kernel {
     ($callback:ident) => {

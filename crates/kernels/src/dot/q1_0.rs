@@ -2,8 +2,9 @@
 
 use briq_format::TensorType;
 use briq_format::block::Q1_0;
+use zerocopy::transmute_ref;
 
-use super::{Dot, integer_dot};
+use super::{Dot, integer_dot, tiles_at};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -29,23 +30,35 @@ impl Dot for Q1_0 {
     #[inline(always)]
     fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
         let mut sums = [simd.zeros(); C];
-        for (place, block) in row.iter().enumerate() {
-            let (tile, part) = (place / 2, place % 2);
-            let scale = simd.splat_float(simd.half(block.scale.to_bits()));
-            let mut scaled = [simd.zeros(); C];
-            for (i, signs) in block.signs.as_chunks::<4>().0.iter().enumerate() {
-                // Two for a positive weight, none for a negative one; less one they are what is meant.
-                let codes = simd.bytes_where(u32::from_le_bytes(*signs), 2);
+        for (place, blocks) in row.chunks(2).enumerate() {
+            let tiles = tiles_at(columns, place);
+            let mut scales = [0.0; 2];
+            for (part, block) in blocks.iter().enumerate() {
+                scales[part] = simd.half(block.scale.to_bits());
+                let mut scaled = [simd.zeros(); C];
+                let signs: &[[u8; 4]; 4] = transmute_ref!(&block.signs);
+                unrolled!(i in 0 1 2 3 => {
+                    // One for a positive weight, none for a negative one. Twice that, less one, is what is meant.
+                    let codes = simd.ones_where(u32::from_le_bytes(signs[i]));
+                    for c in 0..C {
+                        let run = 4 * part + i;
+                        let quants = simd.load_signed(&tiles[c].quants_32()[run]);
+                        let products = simd.add_dot(simd.zero(), codes, quants);
+                        let scale = simd.splat_float(tiles[c].scales[run]);
+                        scaled[c] = simd.multiply_add(simd.to_floats(products), scale, scaled[c]);
+                    }
+                });
+                let twice = simd.splat_float(2.0 * scales[part]);
                 for c in 0..C {
-                    let (tile, run) = (&columns[c][tile], 4 * part + i);
-                    let quants = simd.load_signed(&tile.quants_32()[run]);
-                    let products = simd.add_dot(simd.first(tile.negative_sums[run]), codes, quants);
-                    let scale = simd.splat_float(tile.scales[run]);
-                    scaled[c] = simd.multiply_add(simd.to_floats(products), scale, scaled[c]);
+                    sums[c] = simd.multiply_add(scaled[c], twice, sums[c]);
                 }
             }
+            // The ones that are less, for all runs of the tile at once.
+            let scales = simd.two_floats(scales);
             for c in 0..C {
-                sums[c] = simd.multiply_add(scaled[c], scale, sums[c]);
+                let negative = simd.to_floats(simd.load_ints(&tiles[c].negative_sums));
+                let negative = simd.multiply(negative, simd.load_floats(&tiles[c].scales));
+                sums[c] = simd.multiply_add(negative, scales, sums[c]);
             }
         }
         super::sums(simd, sums)

@@ -3,40 +3,41 @@
 //! A single row is read by so few instructions that the processor asks for bytes before it has begun to fetch ahead, and
 //! then waits for each. Of eight rows side by side it fetches ahead in time, and activations are read once for all.
 
-use super::floats::Float;
+use super::floats::{Float, RUN};
 use crate::simd::Simd;
 
 /// Rows that are read side by side.
 pub(crate) const ROWS: usize = 8;
 
-/// Sums of a row that are carried on independently of each other.
-const CHAINS: usize = 2;
-
 /// The product of each row with a column.
 #[inline(always)]
-pub(super) fn dot<F: Float, S: Simd>(simd: S, rows: [&[F]; ROWS], column: &[f32]) -> [f32; ROWS] {
+pub(super) fn dot<F: Float, S: Simd>(simd: S, rows: [&[F]; ROWS], column: &[F]) -> [f32; ROWS] {
+    /// Sums of a row that are carried on independently of each other.
+    const CHAINS: usize = 2;
     let mut sums = [[simd.zeros(); CHAINS]; ROWS];
-    let (eights, rest) = column.as_chunks::<{ 8 * CHAINS }>();
-    let mut weights = [rows[0].as_chunks::<{ 8 * CHAINS }>().0; ROWS];
+    let (runs, rest) = column.as_chunks::<RUN>();
+    let mut weights = [rows[0].as_chunks::<RUN>().0; ROWS];
     for r in 0..ROWS {
         // As many of each row, which the loop then need not check.
-        weights[r] = &rows[r].as_chunks().0[..eights.len()];
+        weights[r] = &rows[r].as_chunks().0[..runs.len()];
     }
-    for (place, activations) in eights.iter().enumerate() {
-        let activations = activations.as_chunks::<8>().0;
+    let (several, single) = runs.as_chunks::<CHAINS>();
+    for (place, activations) in several.iter().enumerate() {
         for chain in 0..CHAINS {
-            let activations = simd.load_floats(&activations[chain]);
             for r in 0..ROWS {
-                let weights = F::load(simd, &weights[r][place].as_chunks::<8>().0[chain]);
-                sums[r][chain] = simd.multiply_add(weights, activations, sums[r][chain]);
+                let weights = &weights[r].as_chunks::<CHAINS>().0[place][chain];
+                sums[r][chain] = F::add(simd, sums[r][chain], weights, &activations[chain]);
             }
         }
     }
     let mut products = [0.0; ROWS];
     for r in 0..ROWS {
+        for (weights, activations) in weights[r].as_chunks::<CHAINS>().1.iter().zip(single) {
+            sums[r][0] = F::add(simd, sums[r][0], weights, activations);
+        }
         products[r] = simd.sum(simd.add_floats(sums[r][0], sums[r][1]));
-        for (weight, activation) in rows[r].as_chunks::<{ 8 * CHAINS }>().1.iter().zip(rest) {
-            products[r] += weight.widen() * activation;
+        for (weight, activation) in rows[r].as_chunks::<RUN>().1.iter().zip(rest) {
+            products[r] += weight.widen() * activation.widen();
         }
     }
     products

@@ -23,8 +23,19 @@ trait Shifted: Copy {
     /// The same as words, and times what stands for zero in the codes of each 16.
     fn scale_words<S: Simd>(&self, simd: S) -> [S::Ints; 2];
 
-    /// The codes of a run of 32 weights.
-    fn codes<S: Simd>(&self, simd: S, run: usize) -> S::Ints;
+    /// The lower byte of the index of each point.
+    fn low(&self) -> &[u8; 32];
+
+    /// The upper bits of the indices of half of the points, as words; above them may be what [`shifts`](Self::shifts)
+    /// looks at.
+    fn high<S: Simd>(&self, simd: S, half: usize) -> S::Ints;
+
+    /// Whether [`shifts`](Self::shifts) gives some. If not, 7 or 9 stands for zero in the codes of the super-block, which
+    /// then have no shift.
+    const HAS_SHIFTS: bool;
+
+    /// Two for each point that is shifted upwards, of half of them, as words.
+    fn shifts<S: Simd>(simd: S, high: S::Ints) -> S::Ints;
 
     /// Index of the point of each 8 weights, and whether it is shifted down.
     fn point(&self, k: usize) -> (usize, bool);
@@ -70,8 +81,15 @@ fn scalar<B: Shifted>(row: &[B], column: &[Tile]) -> f32 {
 fn vector<B: Shifted, S: Simd, const C: usize>(simd: S, row: &[B], columns: [&[Tile]; C]) -> [f32; C] {
     let mut totals = [simd.zeros(); C];
     let columns = trimmed(columns, row.len());
+    // Those of the next block are found before they are needed: they go through memory, which takes its time.
+    let mut points: [Points; 2] = [[[0; 32]; 4]; 2];
+    if let Some(block) = row.first() {
+        find_points(simd, block, &mut points[0]);
+    }
     for place in 0..row.len() {
         let block = &row[place];
+        find_points(simd, &row[(place + 1).min(row.len() - 1)], &mut points[(place + 1) % 2]);
+        let [indices, shifts]: [[u64; 8]; 2] = transmute!(points[place % 2]);
         let tiles = tiles_at(columns, place);
         let [words, of_zero] = block.scale_words(simd);
         let scale = simd.half(block.scale().to_bits()) * 0.125;
@@ -82,7 +100,13 @@ fn vector<B: Shifted, S: Simd, const C: usize>(simd: S, row: &[B], columns: [&[T
         let scales = simd.scales_by_16(words);
         unrolled!(pair in 0 1 2 3 => {
             let (a, b) = (2 * pair, 2 * pair + 1);
-            let codes = [block.codes(simd, a), block.codes(simd, b)];
+            let mut codes = [four_points(simd, &CODES, indices[a]), four_points(simd, &CODES, indices[b])];
+            if B::HAS_SHIFTS {
+                codes = [
+                    simd.or(codes[0], simd.eight_times(shifts[a])),
+                    simd.or(codes[1], simd.eight_times(shifts[b])),
+                ];
+            }
             for c in 0..C {
                 let quants = [quants(simd, tiles[c], a), quants(simd, tiles[c], b)];
                 products[c] = simd.add_pair(products[c], codes, quants, &scales, pair);
@@ -97,10 +121,20 @@ fn vector<B: Shifted, S: Simd, const C: usize>(simd: S, row: &[B], columns: [&[T
 
 over_tiles!(IQ1_S IQ1_M: scalar, vector);
 
-/// Four of the lower bits of indices.
+/// Of each 32 weights the indices of the points, as four words, and then their shifts.
+type Points = [[u8; 32]; 4];
+
 #[inline(always)]
-fn four(low: &[u8; 32], run: usize) -> u32 {
-    u32::from_le_bytes(low.as_chunks().0[run])
+fn find_points<B: Shifted, S: Simd>(simd: S, block: &B, points: &mut Points) {
+    unrolled!(half in 0 1 => {
+        let [a, b]: [[u8; 8]; 2] = transmute!(block.low().as_chunks::<16>().0[half]);
+        let low = simd.byte_words([u64::from_le_bytes(a), u64::from_le_bytes(b)]);
+        let high = block.high(simd, half);
+        simd.store(simd.or(low, simd.shift_left_ints::<8>(high)), &mut points[half]);
+        if B::HAS_SHIFTS {
+            simd.store(B::shifts(simd, high), &mut points[2 + half]);
+        }
+    });
 }
 
 impl Shifted for IQ1_S {
@@ -121,9 +155,18 @@ impl Shifted for IQ1_S {
         [words, simd.multiply_words(words, simd.add_words(down, simd.splat_word(7)))]
     }
     #[inline(always)]
-    fn codes<S: Simd>(&self, simd: S, run: usize) -> S::Ints {
-        let high = self.grid_indices_high_and_scales[run].get();
-        four_points(simd, &CODES, simd.indices::<3>(four(&self.grid_indices_low, run), high.into()))
+    fn low(&self) -> &[u8; 32] {
+        &self.grid_indices_low
+    }
+    #[inline(always)]
+    fn high<S: Simd>(&self, simd: S, half: usize) -> S::Ints {
+        let [a, b, c, d] = &self.grid_indices_high_and_scales.as_chunks().0[half];
+        simd.triple_words([a.get(), b.get(), c.get(), d.get()])
+    }
+    const HAS_SHIFTS: bool = false;
+    #[inline(always)]
+    fn shifts<S: Simd>(simd: S, _: S::Ints) -> S::Ints {
+        simd.zero()
     }
     #[inline(always)]
     fn point(&self, k: usize) -> (usize, bool) {
@@ -153,12 +196,19 @@ impl Shifted for IQ1_M {
         [words, simd.multiply_words(words, simd.splat_word(9))]
     }
     #[inline(always)]
-    fn codes<S: Simd>(&self, simd: S, run: usize) -> S::Ints {
-        let high = u16::from_le_bytes(self.grid_indices_high_and_shifts.as_chunks().0[run]);
-        let indices = simd.indices::<4>(four(&self.grid_indices_low, run), high.into());
-        // Two is added where the bit above an index does not say that the shift is downwards.
-        let up = !(indices >> 10) & 0x0002_0002_0002_0002;
-        simd.or(four_points(simd, &CODES, indices), simd.eight_times(up))
+    fn low(&self) -> &[u8; 32] {
+        &self.grid_indices_low
+    }
+    #[inline(always)]
+    fn high<S: Simd>(&self, simd: S, half: usize) -> S::Ints {
+        simd.nibble_words(self.grid_indices_high_and_shifts.as_chunks().0[half])
+    }
+    const HAS_SHIFTS: bool = true;
+    #[inline(always)]
+    fn shifts<S: Simd>(simd: S, high: S::Ints) -> S::Ints {
+        // The bit above an index says that the shift is downwards.
+        let down = simd.shift_right_ints::<2>(simd.and(high, simd.splat_word(8)));
+        simd.subtract(simd.splat_word(2), down)
     }
     #[inline(always)]
     fn point(&self, k: usize) -> (usize, bool) {

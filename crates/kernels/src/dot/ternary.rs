@@ -4,6 +4,7 @@ use briq_codec::Quants;
 use briq_format::TensorType;
 use briq_format::block::{TQ1_0, TQ2_0};
 use briq_format::scalar::F16;
+use zerocopy::{Immutable, IntoBytes};
 
 use super::k::{planes, runs};
 use super::{Dot, add_scaled, integer_dot, quants, sums, tiles_at};
@@ -21,17 +22,20 @@ fn scalar<B: Quants<256>>(row: &[B], column: &[Tile], scale: impl Fn(&B) -> F16)
 /// Adds the product of a super-block to each column's, from sums of products of digits and quants. A digit is the weight
 /// over its scale plus 1.
 #[inline(always)]
-fn add<S: Simd, const C: usize>(
+fn add<B: IntoBytes + Immutable, S: Simd, const C: usize>(
     simd: S,
-    scale: F16,
+    block: &B,
     products: [S::Ints; C],
     tiles: [&Tile; C],
     sums: &mut [S::Floats; C],
 ) {
-    let scale = simd.half(scale.to_bits());
+    // The scale is the last number of both blocks. What is before it is read as one too, and not used. The fallback is
+    // never taken.
+    let numbers = u32::from_le_bytes(*block.as_bytes().last_chunk().unwrap_or(&[0; 4]));
     for c in 0..C {
         let products = simd.add(products[c], simd.load_ints(&tiles[c].negative_sums));
-        sums[c] = add_scaled(simd, sums[c], products, scale * tiles[c].scales[0]);
+        let [_, scale] = simd.scaled_pair(numbers, tiles[c].scales[0]);
+        sums[c] = add_scaled(simd, sums[c], products, scale);
     }
 }
 
@@ -61,10 +65,9 @@ impl Dot for TQ2_0 {
                     fourfold = simd.add_small(fourfold, y, quants(simd, tiles[c], 4 * half + 2));
                     plain = simd.add_small(plain, z, quants(simd, tiles[c], 4 * half + 3));
                 });
-                let fourfold = simd.shift_right_ints::<2>(simd.small_sums(fourfold));
-                products[c] = simd.add(simd.small_sums(plain), fourfold);
+                products[c] = simd.small_sums_and_quarters(plain, fourfold);
             }
-            add(simd, block.scale, products, tiles, &mut totals);
+            add(simd, block, products, tiles, &mut totals);
         }
         sums(simd, totals)
     }
@@ -93,7 +96,7 @@ impl Dot for TQ1_0 {
                 });
                 products[c] = simd.digit_sums(sums);
             }
-            add(simd, block.scale, products, tiles, &mut totals);
+            add(simd, block, products, tiles, &mut totals);
         }
         sums(simd, totals)
     }

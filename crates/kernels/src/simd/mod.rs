@@ -48,24 +48,17 @@ pub(crate) trait Simd: Copy {
     fn load_nibbles_by_eight(self, bytes: &[u8; 16]) -> Self::Ints;
     /// A bit per byte, from the lowest on: `byte` where it is set, else zero.
     fn bytes_where(self, bits: u32, byte: u8) -> Self::Ints;
+    /// A bit per byte, from the lowest on: 1 where it is set, else zero.
+    #[inline(always)]
+    fn ones_where(self, bits: u32) -> Self::Ints {
+        self.bytes_where(bits, 1)
+    }
     /// Four times eight bytes.
     fn join_four(self, eights: [u64; 4]) -> Self::Ints;
     /// Four times eight bytes from memory.
     fn load_eights(self, eights: [&[u8; 8]; 4]) -> Self::Ints;
     /// The same number. The compiler does not know that, and makes no vectors of its parts.
     fn opaque(self, number: u64) -> u64;
-    /// Four bytes as words, and from bit 8 of each on four fields of `BITS` bits, which begin at the lowest.
-    #[inline(always)]
-    fn indices<const BITS: u32>(self, low: u32, high: u64) -> u64 {
-        // Some processors with an instruction for that have a slow one.
-        let low = u64::from(low);
-        let wide = (low | low << 16) & 0x0000_FFFF_0000_FFFF;
-        let low = (wide | wide << 8) & 0x00FF_00FF_00FF_00FF;
-        let field = ((1 << BITS) - 1) << 8;
-        let (first, second) = (high << 8 & field, high << (24 - BITS) & field << 16);
-        let (third, fourth) = (high << (40 - 2 * BITS) & field << 32, high << (56 - 3 * BITS) & field << 48);
-        (low | first | second) | (third | fourth)
-    }
     /// Eight times four bytes.
     fn join_eight(self, fours: [u32; 8]) -> Self::Ints;
     /// The lower byte of each of four words, eight times.
@@ -78,8 +71,6 @@ pub(crate) trait Simd: Copy {
     fn upper_sevens(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
     /// Bytes below 128, with the highest bit set where the number of the others is odd.
     fn made_even(self, bytes: Self::Ints) -> Self::Ints;
-    /// The bytes, in memory: what is needed one by one is read from there faster than it is taken out of a register.
-    fn stored(self, bytes: Self::Ints) -> [u8; 32];
     /// Eight ints from memory.
     fn gather(self, ints: [u32; 8]) -> Self::Ints;
     /// 16 signed bytes as words.
@@ -176,11 +167,14 @@ pub(crate) trait Simd: Copy {
     fn add_scaled(self, ints: Self::Ints, words: Self::Ints, scales: Self::Ints) -> Self::Ints;
     /// Adds sums of four neighbouring products to the ints: codes up to 127 with signed bytes.
     fn add_dot(self, ints: Self::Ints, codes: Self::Ints, signed: Self::Ints) -> Self::Ints;
-    /// Adds sums of products of codes up to 8 with signed bytes to sums that [`small_sums`](Self::small_sums) gives: at most
+    /// Adds sums of products of codes up to 12 with signed bytes to sums that [`small_sums`](Self::small_sums) gives: at most
     /// eight times.
     fn add_small(self, sums: Self::Ints, codes: Self::Ints, signed: Self::Ints) -> Self::Ints;
     /// Ints that sum to what was added.
     fn small_sums(self, sums: Self::Ints) -> Self::Ints;
+    /// Ints that sum to what was added to the first, and a quarter of what was added to the second, where codes were four
+    /// times theirs.
+    fn small_sums_and_quarters(self, sums: Self::Ints, fourfold: Self::Ints) -> Self::Ints;
     fn multiply_ints(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
 
     /// What weights and tables of weights go through before [`biased_dot`](Self::biased_dot).
@@ -206,8 +200,6 @@ pub(crate) trait Simd: Copy {
     fn store_floats(self, floats: Self::Floats, to: &mut [f32; 8]);
     /// Eight half-precision numbers, by their bits.
     fn load_halves(self, halves: &[u16; 8]) -> Self::Floats;
-    /// Eight bfloat16 numbers, by their bits.
-    fn load_brains(self, brains: &[u16; 8]) -> Self::Floats;
     /// The half-precision numbers whose bits are the lower ones of each int.
     fn low_halves(self, ints: Self::Ints) -> Self::Floats;
     /// The half-precision numbers whose bits are the upper ones of each int.
@@ -222,6 +214,17 @@ pub(crate) trait Simd: Copy {
     /// `a * b + c`, rounded once.
     fn multiply_add(self, a: Self::Floats, b: Self::Floats, c: Self::Floats) -> Self::Floats;
     fn add_floats(self, a: Self::Floats, b: Self::Floats) -> Self::Floats;
+    /// Whether [`add_brains`](Self::add_brains) is an instruction.
+    #[inline(always)]
+    fn multiplies_brains(self) -> bool {
+        false
+    }
+    /// Adds the products of two neighbouring bfloat16 numbers, rounded after each at most. Where that is an instruction,
+    /// numbers and sums below 2^-126 are taken for zero.
+    #[inline(always)]
+    fn add_brains(self, sum: Self::Floats, a: Self::Ints, b: Self::Ints) -> Self::Floats {
+        add_widened(self, sum, a, b)
+    }
 
     /// The sum of the eight, in one order on all instruction sets.
     #[inline(always)]
@@ -297,6 +300,14 @@ macro_rules! narrow {
 }
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use narrow;
+
+/// Adds the products of bfloat16 numbers in single precision: first those of the lower words, then those of the upper.
+#[inline(always)]
+fn add_widened<S: Simd>(simd: S, sum: S::Floats, a: S::Ints, b: S::Ints) -> S::Floats {
+    let lower = |words| simd.reinterpret(simd.shift_left_ints::<16>(words));
+    let upper = |words| simd.reinterpret(simd.and(words, simd.splat_int(!0xFFFF)));
+    simd.multiply_add(upper(a), upper(b), simd.multiply_add(lower(a), lower(b), sum))
+}
 
 /// The byte, in each half of a register with the same four bytes all over, that holds bit `i`.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

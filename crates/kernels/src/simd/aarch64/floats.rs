@@ -53,12 +53,6 @@ macro_rules! floats {
             both(halves, |halves| unsafe { widened(vcreate_u16(halves)) })
         }
         #[inline(always)]
-        fn load_brains(self, brains: &[u16; 8]) -> [float32x4_t; 2] {
-            let brains: [u64; 2] = transmute!(*brains);
-            // SAFETY: see the module.
-            both(brains, |brains| unsafe { vreinterpretq_f32_u32(vshll_n_u16::<16>(vcreate_u16(brains))) })
-        }
-        #[inline(always)]
         fn low_halves(self, ints: Pair) -> [float32x4_t; 2] {
             // SAFETY: see the module.
             both(ints, |ints| unsafe { widened(vmovn_u32(View::of(ints))) })

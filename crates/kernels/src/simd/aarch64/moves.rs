@@ -121,13 +121,6 @@ macro_rules! moves {
             both([a, b], |[first, last]| unsafe { vshrq_n_u8::<1>(vuzp2q_u8(first, last)) })
         }
         #[inline(always)]
-        fn stored(self, bytes: Pair) -> [u8; 32] {
-            let mut stored = [0; 32];
-            self.store(bytes, &mut stored);
-            // The compiler would remember where the bytes came from.
-            std::hint::black_box(stored)
-        }
-        #[inline(always)]
         fn gather(self, ints: [u32; 8]) -> Pair {
             self.join_eight(ints)
         }

@@ -90,6 +90,11 @@ macro_rules! products {
             map(sums, |sums| unsafe { vpaddlq_s16(sums) })
         }
         #[inline(always)]
+        fn small_sums_and_quarters(self, sums: Pair, fourfold: Pair) -> Pair {
+            // SAFETY: see the module.
+            self.small_sums(zip(sums, fourfold, |sums, fourfold| unsafe { vsraq_n_s16::<2>(sums, fourfold) }))
+        }
+        #[inline(always)]
         fn bias(self, signed: Pair) -> Pair {
             signed
         }
@@ -121,7 +126,7 @@ macro_rules! products {
 }
 pub(super) use products;
 
-/// Adds the products of the first eight bytes and of the last eight to words. Sixteen products of 8 and 128 fit.
+/// Adds the products of the first eight bytes and of the last eight to words. Sixteen products of 12 and 128 fit.
 #[inline(always)]
 pub(super) fn add_eights(words: uint8x16_t, a: uint8x16_t, b: uint8x16_t) -> uint8x16_t {
     let (a, b) = (int8x16_t::of(a), int8x16_t::of(b));

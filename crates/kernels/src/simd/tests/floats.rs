@@ -1,6 +1,7 @@
 //! Arithmetic on floats, and what becomes one.
 
 use std::any::type_name;
+use std::array::from_fn;
 
 use briq_format::scalar::{BF16, F16};
 use zerocopy::transmute;
@@ -19,23 +20,42 @@ pub(super) fn check<S: Simd>(simd: S, input: &Input) {
     same(simd, "load_floats", x, a);
     same(simd, "multiply", simd.multiply(x, y), each(a, b, |a, b| a * b));
     same(simd, "add_floats", simd.add_floats(x, y), each(a, b, |a, b| a + b));
-    let rounded_once = std::array::from_fn(|i| a[i].mul_add(b[i], c[i]));
+    let rounded_once = from_fn(|i| a[i].mul_add(b[i], c[i]));
     same(simd, "multiply_add", simd.multiply_add(x, y, z), rounded_once);
 
     same(simd, "zeros", simd.zeros(), [0.0; 8]);
     same(simd, "splat_float", simd.splat_float(a[0]), [a[0]; 8]);
-    same(simd, "two_floats", simd.two_floats([a[0], b[0]]), std::array::from_fn(|i| [a[0], b[0]][i / 4]));
+    same(simd, "two_floats", simd.two_floats([a[0], b[0]]), from_fn(|i| [a[0], b[0]][i / 4]));
     same(simd, "reinterpret", simd.reinterpret(int), a);
     super::same(simd, "float_bits", simd.float_bits(x), bits[0]);
     same(simd, "to_floats", simd.to_floats(int), input.ints()[0].map(|int| int as f32));
     same(simd, "load_halves", simd.load_halves(&halves), halves.map(half));
-    same(simd, "load_brains", simd.load_brains(&halves), halves.map(|bits| BF16::from_bits(bits).to_f32()));
     same(simd, "low_halves", simd.low_halves(int), bits[0].map(|bits| half(bits as u16)));
     same(simd, "high_halves", simd.high_halves(int), bits[0].map(|bits| half((bits >> 16) as u16)));
     assert_eq!(plain(simd.half(halves[0])), plain(half(halves[0])), "half with {}", type_name::<S>());
 
     let two = [input.bits as u16, (input.bits >> 16) as u16].map(|bits| plain(half(bits) * a[0]));
     assert_eq!(simd.scaled_pair(input.bits, a[0]).map(plain), two, "scaled_pair with {}", type_name::<S>());
+
+    let brain = |number: u32| BF16::from_bits(number as u16).to_f32();
+    let added = |sum: [f32; 8], a: [u32; 8], b: [u32; 8]| {
+        from_fn(|i| brain(a[i] >> 16).mul_add(brain(b[i] >> 16), brain(a[i]).mul_add(brain(b[i]), sum[i])))
+    };
+    if !simd.multiplies_brains() {
+        let found = simd.add_brains(z, simd.float_bits(x), simd.float_bits(y));
+        same(simd, "add_brains", found, added(c, bits[0], bits[1]));
+    }
+    // Whole numbers of 8 bits are exact in any order.
+    let whole = |bytes: [u8; 32]| {
+        from_fn(|i| [4 * i, 4 * i + 1].map(|i| f32::from(bytes[i]).to_bits() >> 16)).map(|[a, b]| a | b << 16)
+    };
+    let (whole_a, whole_b) = (whole(input.a), whole(input.b));
+    let found = simd.add_brains(
+        simd.splat_float(0.5),
+        simd.load_ints(&whole_a.map(u32::cast_signed)),
+        simd.load_ints(&whole_b.map(u32::cast_signed)),
+    );
+    same(simd, "add_brains", found, added([0.5; 8], whole_a, whole_b));
 
     // Sums of small whole numbers are exact in any order.
     let whole = input.eight().map(f32::from);

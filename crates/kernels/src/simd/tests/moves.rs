@@ -70,14 +70,6 @@ pub(super) fn check<S: Simd>(simd: S, input: &Input) {
     let set = |i: usize| bits >> i & 1 == 1;
     same(simd, "load_eights", simd.load_eights(eights(&a)), a);
     assert_eq!(simd.opaque(bits.into()), bits.into());
-    assert_eq!(simd.stored(register), a);
-    let [low, high] = [0, 4].map(|i| u32::from_le_bytes(std::array::from_fn(|j| eight[i + j])));
-    let field = |i: u32, bits: u32| u64::from(high) >> (i * bits) & ((1 << bits) - 1);
-    let index = |i: u32, bits: u32| u64::from(low >> (8 * i) & 0xFF) | field(i, bits) << 8;
-    let indices = |bits| (0..4).map(|i| index(i, bits) << (16 * i)).sum::<u64>();
-    assert_eq!(simd.indices::<1>(low, high.into()), indices(1));
-    assert_eq!(simd.indices::<2>(low, high.into()), indices(2));
-    assert_eq!(simd.indices::<3>(low, high.into()), indices(3));
 
     let lower = from_fn::<_, 32, _>(|i| eight[i / 8 * 2]);
     same(simd, "eight_times", simd.eight_times(u64::from_le_bytes(eight)), lower);
@@ -95,6 +87,7 @@ pub(super) fn check<S: Simd>(simd: S, input: &Input) {
 
     let bytes_where = from_fn::<_, 32, _>(|i| if set(i) { a[0] } else { 0 });
     same(simd, "bytes_where", simd.bytes_where(bits, a[0]), bytes_where);
+    same(simd, "ones_where", simd.ones_where(bits), from_fn::<_, 32, _>(|i| u8::from(set(i))));
     let indices = b.map(|byte| byte % 16);
     let found = simd.look_up(simd.table(&sixteen.map(u8::cast_signed)), simd.load(&indices));
     same(simd, "look_up", found, indices.map(|index| sixteen[usize::from(index)]));

@@ -48,9 +48,13 @@ pub(super) fn check<S: Simd>(simd: S, input: &Input) {
 
 /// What is added eight times before it is summed up.
 fn small_products<S: Simd>(simd: S, input: &Input, signed: [i8; 32]) {
-    let codes = input.a.map(|byte| (byte % 9).cast_signed());
+    let codes = input.a.map(|byte| (byte % 13).cast_signed());
     let register = simd.load_signed(&signed);
     let mut sums = simd.zero();
+    let (mut fours, few) = (simd.zero(), codes.map(|code| code % 4));
+    for _ in 0..8 {
+        fours = simd.add_small(fours, simd.load_signed(&few.map(|code| 4 * code)), register);
+    }
     let mut digit_sums = [simd.zero(); 2];
     for _ in 0..8 {
         sums = simd.add_small(sums, simd.load_signed(&codes), register);
@@ -63,6 +67,9 @@ fn small_products<S: Simd>(simd: S, input: &Input, signed: [i8; 32]) {
         "add_small with {}",
         type_name::<S>()
     );
+    let found = total(simd, simd.small_sums_and_quarters(sums, fours));
+    let expected = 8 * dot(codes, signed) + 8 * dot(few, signed);
+    assert_eq!(found, expected, "small_sums_and_quarters with {}", type_name::<S>());
     let digits = input.c.map(|fraction| (u16::from(fraction) * 3 / 256) as i8);
     let found = total(simd, simd.digit_sums(digit_sums));
     assert_eq!(found, 8 * dot(digits, signed), "add_digits with {}", type_name::<S>());

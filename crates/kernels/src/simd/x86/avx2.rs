@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 
 use super::common::{common, load_16, sum_in_halves};
 use super::indices::{FOUR_TIMES, LOWER_EIGHT_TIMES, MINIMUMS, NIBBLES, NONE, WORDS_TWICE};
-use super::instructions::{everywhere, opaque, shuffled, three_times};
+use super::instructions::{everywhere, least, opaque, shuffled, three_times};
 use crate::simd::{BYTE_OF_BIT, Simd, narrow};
 
 /// Proof that the processor has AVX2, FMA, F16C, BMI1, BMI2 and POPCNT.
@@ -90,11 +90,16 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn bytes_where(self, bits: u32, byte: u8) -> __m256i {
-        let spread = self.look_up(self.splat_int(bits.cast_signed()), self.load(&BYTE_OF_BIT));
-        let single = self.join_four([0x8040_2010_0804_0201; 4]);
+        let [bit, single] = self.one_bit_each(bits);
         // SAFETY: see the module.
-        let set = unsafe { _mm256_cmpeq_epi8(self.and(spread, single), single) };
+        let set = unsafe { _mm256_cmpeq_epi8(bit, single) };
         self.and(set, self.splat(byte))
+    }
+    #[inline(always)]
+    fn ones_where(self, bits: u32) -> __m256i {
+        let [bit, _] = self.one_bit_each(bits);
+        // SAFETY: see the module.
+        unsafe { least(bit, self.splat(1)) }
     }
     #[inline(always)]
     fn load_eights(self, eights: [&[u8; 8]; 4]) -> __m256i {
@@ -135,12 +140,17 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn add_small(self, sums: __m256i, codes: __m256i, signed: __m256i) -> __m256i {
-        // Eight times two products of 8 and 127 fit a word.
+        // Eight times two products of 12 and 128 fit a word.
         self.add_words(sums, self.products(codes, signed))
     }
     #[inline(always)]
     fn small_sums(self, sums: __m256i) -> __m256i {
         self.add_scaled(self.zero(), sums, self.splat_word(1))
+    }
+    #[inline(always)]
+    fn small_sums_and_quarters(self, sums: __m256i, fourfold: __m256i) -> __m256i {
+        // SAFETY: see the module.
+        self.small_sums(self.add_words(sums, unsafe { _mm256_srai_epi16::<2>(fourfold) }))
     }
     #[inline(always)]
     fn add_digits(
@@ -203,6 +213,14 @@ impl Simd for Avx2 {
 }
 
 impl Avx2 {
+    /// Of each bit the byte that it is in, less the others, and which one it is.
+    #[inline(always)]
+    fn one_bit_each(self, bits: u32) -> [__m256i; 2] {
+        let spread = self.look_up(self.splat_int(bits.cast_signed()), self.load(&BYTE_OF_BIT));
+        let single = self.join_four([0x8040_2010_0804_0201; 4]);
+        [self.and(spread, single), single]
+    }
+
     /// The half-precision numbers with these bits, all below 2^16.
     #[inline(always)]
     fn halves_of(self, ints: __m256i) -> __m256 {

@@ -7,20 +7,24 @@ use std::arch::x86_64::*;
 use super::common::{common, load_16, sum_in_halves};
 use super::indices::{FOUR_TIMES, LOWER_EIGHT_TIMES, MINIMUMS, NIBBLES, NONE, WORDS_TWICE};
 use super::instructions::{
-    everywhere, multiply_and_sum, opaque, permuted_words, shuffled, three_times, widened,
+    everywhere, multiply_and_sum, multiply_and_sum_brains, opaque, permuted_words, shuffled, three_times,
+    widened,
 };
 use super::wide;
-use crate::simd::Simd;
+use crate::simd::{Simd, add_widened};
 
 /// Proof that the processor has AVX2, FMA, F16C, BMI1, BMI2, POPCNT, and AVX-512 with F, BW, VL and VNNI, and GFNI.
 #[derive(Clone, Copy)]
-pub(super) struct Avx512(());
+pub(super) struct Avx512 {
+    /// Whether it also has AVX512_BF16.
+    brains: bool,
+}
 
 impl Avx512 {
     /// Called only where these features are enabled.
     #[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,popcnt,avx512f,avx512bw,avx512vl,avx512vnni,gfni")]
     pub(super) fn new() -> Self {
-        Self(())
+        Self { brains: is_x86_feature_detected!("avx512bf16") }
     }
 }
 
@@ -145,6 +149,10 @@ impl Simd for Avx512 {
         sums
     }
     #[inline(always)]
+    fn small_sums_and_quarters(self, sums: __m256i, fourfold: __m256i) -> __m256i {
+        self.add(sums, self.shift_right_ints::<2>(fourfold))
+    }
+    #[inline(always)]
     fn add_digits(
         self,
         [first, last]: [__m256i; 2],
@@ -159,12 +167,6 @@ impl Simd for Avx512 {
         // Three times the fraction is 256 times the digit and the next fraction. So are the sums of products.
         let thrice = self.add(first, self.add(first, first));
         self.shift_right_ints::<8>(self.subtract(thrice, last))
-    }
-    #[inline(always)]
-    fn indices<const BITS: u32>(self, low: u32, high: u64) -> u64 {
-        let fields = 0x0001_0001_0001_0001 * (((1 << BITS) - 1) << 8);
-        // SAFETY: see the module.
-        unsafe { _pdep_u64(low.into(), 0x00FF_00FF_00FF_00FF) | _pdep_u64(high, fields) }
     }
     #[inline(always)]
     fn bias(self, signed: __m256i) -> __m256i {
@@ -203,6 +205,18 @@ impl Simd for Avx512 {
             lane += 1;
         }
         gathered
+    }
+    #[inline(always)]
+    fn multiplies_brains(self) -> bool {
+        self.brains
+    }
+    #[inline(always)]
+    fn add_brains(self, sum: __m256, a: __m256i, b: __m256i) -> __m256 {
+        match self.brains {
+            // SAFETY: the processor has the instruction.
+            true => unsafe { multiply_and_sum_brains(sum, a, b) },
+            false => add_widened(self, sum, a, b),
+        }
     }
     #[inline(always)]
     fn low_halves(self, ints: __m256i) -> __m256 {

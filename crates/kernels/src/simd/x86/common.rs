@@ -137,14 +137,6 @@ macro_rules! common {
             }
         }
         #[inline(always)]
-        fn stored(self, bytes: __m256i) -> [u8; 32] {
-            let mut stored = [0; 32];
-            // SAFETY: 32 writable bytes; see the module.
-            unsafe { _mm256_storeu_si256(stored.as_mut_ptr().cast(), bytes) }
-            // The compiler would remember where the bytes came from.
-            std::hint::black_box(stored)
-        }
-        #[inline(always)]
         fn words(self, bytes: &[i8; 16]) -> __m256i {
             let bytes = load_16(&bytes.map(i8::cast_unsigned));
             // SAFETY: see the module.
@@ -375,17 +367,11 @@ macro_rules! common {
             unsafe { _mm256_cvtph_ps(halves) }
         }
         #[inline(always)]
-        fn load_brains(self, brains: &[u16; 8]) -> __m256 {
-            // SAFETY: 16 readable bytes; see the module.
-            let brains = unsafe { _mm_loadu_si128(brains.as_ptr().cast()) };
-            // SAFETY: see the module.
-            let ints = unsafe { _mm256_cvtepu16_epi32(brains) };
-            self.reinterpret(self.shift_left_ints::<16>(ints))
-        }
-        #[inline(always)]
         fn half(self, bits: u16) -> f32 {
+            // Left to itself, the compiler inserts the word into a register that a sum is in, and waits for that.
+            let bits = opaque(bits.into()) as i32;
             // SAFETY: see the module.
-            let bits = unsafe { _mm_cvtsi32_si128(i32::from(bits)) };
+            let bits = unsafe { _mm_cvtsi32_si128(bits) };
             // SAFETY: see the module.
             unsafe { _mm_cvtss_f32(_mm_cvtph_ps(bits)) }
         }

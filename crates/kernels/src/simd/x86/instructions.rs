@@ -22,6 +22,24 @@ pub(super) fn shuffled(bytes: __m256i, indices: __m256i) -> __m256i {
     shuffled
 }
 
+/// The lesser of each two unsigned bytes. Where one of them is 1, the compiler would compare and mask.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn least(a: __m256i, b: __m256i) -> __m256i {
+    let least: __m256i;
+    // SAFETY: an instruction on registers alone, whose feature is enabled.
+    unsafe {
+        asm!(
+            "vpminub {least}, {a}, {b}",
+            least = lateout(ymm_reg) least,
+            a = in(ymm_reg) a,
+            b = in(ymm_reg) b,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    least
+}
+
 /// Three times each byte, as sums: of several in a row the compiler would make products of words, which cost more.
 #[inline]
 #[target_feature(enable = "avx2")]
@@ -97,6 +115,28 @@ pub(super) fn multiply_and_sum(ints: __m256i, a: __m256i, b: __m256i) -> __m256i
     unsafe {
         asm!(
             "vpdpwssd {sum}, {a}, {b}",
+            sum = inout(ymm_reg) sum,
+            a = in(ymm_reg) a,
+            b = in(ymm_reg) b,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    sum
+}
+
+/// Adds the products of two neighbouring bfloat16 numbers to the sums. The intrinsic could only be inlined into functions
+/// that enable its feature, which would be one more copy of all kernels.
+///
+/// # Safety
+/// The processor has AVX512_BF16 with VL.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vl")]
+pub(super) unsafe fn multiply_and_sum_brains(sums: __m256, a: __m256i, b: __m256i) -> __m256 {
+    let mut sum = sums;
+    // SAFETY: an instruction on registers alone, which the caller says is there.
+    unsafe {
+        asm!(
+            "vdpbf16ps {sum}, {a}, {b}",
             sum = inout(ymm_reg) sum,
             a = in(ymm_reg) a,
             b = in(ymm_reg) b,

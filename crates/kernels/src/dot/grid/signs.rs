@@ -1,7 +1,5 @@
 //! The signs of the IQ2 and IQ3 types: a bit per weight, or seven for eight of which an even number is negative.
 
-use zerocopy::transmute;
-
 use crate::simd::Simd;
 
 /// The sign bytes of four indices of 7 bits, from the low end on.
@@ -23,24 +21,18 @@ pub(super) fn even(bytes: u32) -> u32 {
 
 /// The sign bits of each 32 weights, from eight numbers with four indices of 7 bits.
 #[inline(always)]
-pub(super) fn all_with_parity<S: Simd>(simd: S, indices: S::Ints) -> [u32; 8] {
+pub(super) fn all_with_parity<S: Simd>(simd: S, indices: S::Ints) -> S::Ints {
     let first = simd.and(indices, simd.splat_int(0x7F));
     let second = simd.shift_left_ints::<1>(simd.and(indices, simd.splat_int(0x7F << 7)));
     let third = simd.shift_left_ints::<2>(simd.and(indices, simd.splat_int(0x7F << 14)));
     let fourth = simd.shift_left_ints::<3>(simd.and(indices, simd.splat_int(0x7F << 21)));
     let bytes = simd.or(simd.or(first, second), simd.or(third, fourth));
-    transmute!(simd.stored(simd.made_even(bytes)))
-}
-
-/// The signs of all runs, which are there as they are needed.
-#[inline(always)]
-pub(super) fn plain_signs(signs: &[u8; 32]) -> [u32; 8] {
-    transmute!(*signs)
+    simd.made_even(bytes)
 }
 
 /// The signs of all runs, from 32 words whose upper seven bits are indices.
 #[inline(always)]
-pub(super) fn of_upper_sevens<S: Simd>(simd: S, words: &[[u8; 32]; 2]) -> [u32; 8] {
+pub(super) fn of_upper_sevens<S: Simd>(simd: S, words: &[[u8; 32]; 2]) -> S::Ints {
     let indices = simd.upper_sevens(simd.load(&words[0]), simd.load(&words[1]));
-    transmute!(simd.stored(simd.made_even(indices)))
+    simd.made_even(indices)
 }

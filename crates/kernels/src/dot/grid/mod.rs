@@ -1,0 +1,115 @@
+//! The IQ2 and IQ3 types: points of a grid with signs, and a scale per 16 or 32.
+//!
+//! All of a super-block is summed as integers: magnitudes times quants whose signs were turned, times odd numbers that
+//! are the sub-blocks' scales.
+
+mod eights;
+mod fours;
+mod scales;
+mod signs;
+
+use briq_format::TensorType;
+use briq_format::block::{IQ2_S, IQ2_XS, IQ2_XXS, IQ3_S, IQ3_XXS};
+use briq_format::scalar::F16;
+use zerocopy::transmute;
+
+pub(super) use eights::four_points;
+
+use super::{Dot, add_scaled, quants, sums, tiles_at, trimmed};
+use crate::activations::Tile;
+use crate::simd::Simd;
+
+/// A super-block of magnitudes and signs, each 32 weights in turn.
+trait Signed: Copy {
+    /// What a unit of the integer sums is worth, beside the block's scale.
+    const UNIT: f32;
+
+    fn scale(&self) -> F16;
+
+    /// The scale of each 16 weights, twice of what is stored and one more.
+    fn scales(&self) -> [i8; 16];
+
+    /// The same, as words.
+    fn scale_words<S: Simd>(&self, simd: S) -> S::Ints;
+
+    /// The magnitudes of a run of 32 weights.
+    fn magnitudes<S: Simd>(&self, simd: S, run: usize) -> S::Ints;
+
+    /// A bit per weight of the run, set where it is negative.
+    fn signs(&self, run: usize) -> u32;
+
+    /// The same of all runs, one after the other.
+    fn all_signs<S: Simd>(&self, simd: S) -> S::Ints;
+
+    /// The same, where the block stores them so.
+    #[inline(always)]
+    fn stored_signs(&self) -> Option<&[u8; 32]> {
+        None
+    }
+
+    /// The magnitudes, as bytes.
+    fn magnitude_bytes(&self, run: usize) -> [u8; 32];
+}
+
+/// The sum over a super-block of scale times magnitude times sign times quant.
+fn integers<B: Signed>(block: &B, tile: &Tile) -> i32 {
+    let scales = block.scales();
+    let mut sum = 0;
+    for (run, quants) in tile.in_order().as_chunks::<32>().0.iter().enumerate() {
+        let (magnitudes, signs) = (block.magnitude_bytes(run), block.signs(run));
+        for (i, (magnitude, quant)) in magnitudes.iter().zip(quants).enumerate() {
+            let product = i32::from(scales[2 * run + i / 16]) * i32::from(*magnitude) * i32::from(*quant);
+            sum += if signs >> i & 1 == 1 { -product } else { product };
+        }
+    }
+    sum
+}
+
+fn scalar<B: Signed>(row: &[B], column: &[Tile]) -> f32 {
+    let terms = row
+        .iter()
+        .zip(column)
+        .map(|(block, tile)| block.scale().to_f32() * tile.scales[0] * integers(block, tile) as f32);
+    B::UNIT * terms.fold(0.0, |sum, term| sum + term)
+}
+
+#[inline(always)]
+fn vector<B: Signed, S: Simd, const C: usize>(simd: S, row: &[B], columns: [&[Tile]; C]) -> [f32; C] {
+    let mut totals = [simd.zeros(); C];
+    let columns = trimmed(columns, row.len());
+    // Signs that are computed of all runs, and needed of one by one, go through memory. That takes its time, and is done a
+    // block ahead.
+    let mut ahead = [[0; 32]; 2];
+    if let Some(block) = row.first() {
+        simd.store(block.all_signs(simd), &mut ahead[0]);
+    }
+    for place in 0..row.len() {
+        let block = &row[place];
+        let next = &row[(place + 1).min(row.len() - 1)];
+        if next.stored_signs().is_none() {
+            simd.store(next.all_signs(simd), &mut ahead[(place + 1) % 2]);
+        }
+        let signs: [u32; 8] = transmute!(*block.stored_signs().unwrap_or(&ahead[place % 2]));
+        let tiles = tiles_at(columns, place);
+        let scales = simd.scales_by_16(block.scale_words(simd));
+        let scale = simd.half(block.scale().to_bits()) * B::UNIT;
+        let mut products = [simd.zero(); C];
+        unrolled!(pair in 0 1 2 3 => {
+            let (a, b) = (2 * pair, 2 * pair + 1);
+            let magnitudes = [block.magnitudes(simd, a), block.magnitudes(simd, b)];
+            for c in 0..C {
+                let quants = [
+                    simd.negate_where(quants(simd, tiles[c], a), signs[a]),
+                    simd.negate_where(quants(simd, tiles[c], b), signs[b]),
+                ];
+                products[c] = simd.add_pair(products[c], magnitudes, quants, &scales, pair);
+            }
+        });
+        for c in 0..C {
+            totals[c] = add_scaled(simd, totals[c], products[c], scale * tiles[c].scales[0]);
+        }
+    }
+    sums(simd, totals)
+}
+
+over_tiles!(IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S: scalar, vector);
