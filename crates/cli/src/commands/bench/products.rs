@@ -2,11 +2,13 @@
 
 use std::hint::black_box;
 use std::io::Write;
+use std::ops::Deref;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use briq_codec::{Isa, can_encode};
 use briq_format::TensorType;
+use briq_format::wire::DEFAULT_ALIGNMENT;
 use briq_kernels::{Activations, Matrix, dot, matmul, matvec, partner};
 use rayon::prelude::*;
 use serde_json::json;
@@ -99,8 +101,32 @@ fn sizes(work: Work, ty: TensorType, weights: Option<u32>) -> Vec<Size> {
     }
 }
 
+/// Blocks that begin where those of a tensor in a mapped file may begin.
+struct Blocks {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl Blocks {
+    fn with_room_for(bytes: usize) -> Self {
+        const ALIGNMENT: usize = DEFAULT_ALIGNMENT as usize;
+        let mut room = Vec::<u8>::with_capacity(bytes + ALIGNMENT);
+        let start = room.as_ptr().addr().next_multiple_of(ALIGNMENT) - room.as_ptr().addr();
+        room.resize(start, 0);
+        Self { bytes: room, start }
+    }
+}
+
+impl Deref for Blocks {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+}
+
 /// Rows of ordinary weights, the same few over and over.
-fn weights(ty: TensorType, rows: usize) -> Result<Vec<u8>> {
+fn weights(ty: TensorType, rows: usize) -> Result<Blocks> {
     const PERIOD: usize = 7;
     let row_bytes = data::row_bytes(ty);
     let mut encoded = vec![0; PERIOD * row_bytes];
@@ -109,8 +135,8 @@ fn weights(ty: TensorType, rows: usize) -> Result<Vec<u8>> {
         let importance = briq_codec::needs_importance(ty).then_some(&importance[..]);
         briq_codec::encode(ty, &data::weights(PERIOD), data::ROW, importance, &mut encoded)?;
     }
-    let mut weights = Vec::with_capacity(rows * row_bytes);
-    encoded.chunks_exact(row_bytes).cycle().take(rows).for_each(|row| weights.extend_from_slice(row));
+    let mut weights = Blocks::with_room_for(rows * row_bytes);
+    encoded.chunks_exact(row_bytes).cycle().take(rows).for_each(|row| weights.bytes.extend_from_slice(row));
     Ok(weights)
 }
 
