@@ -4,7 +4,7 @@ use briq_codec::Quants;
 use briq_format::TensorType;
 use briq_format::block::{TQ1_0, TQ2_0};
 use briq_format::scalar::F16;
-use zerocopy::{Immutable, IntoBytes};
+use zerocopy::IntoBytes;
 
 use super::k::{planes, runs};
 use super::{Dot, add_scaled, integer_dot, quants, sums, tiles_at};
@@ -20,22 +20,18 @@ fn scalar<B: Quants<256>>(row: &[B], column: &[Tile], scale: impl Fn(&B) -> F16)
 }
 
 /// Adds the product of a super-block to each column's, from sums of products of digits and quants. A digit is the weight
-/// over its scale plus 1.
+/// over its scale plus 1; `scale` gives the scale times that of a tile.
 #[inline(always)]
-fn add<B: IntoBytes + Immutable, S: Simd, const C: usize>(
+fn add<S: Simd, const C: usize>(
     simd: S,
-    block: &B,
+    scale: impl Fn(&Tile) -> f32,
     products: [S::Ints; C],
     tiles: [&Tile; C],
     sums: &mut [S::Floats; C],
 ) {
-    // The scale is the last number of both blocks. What is before it is read as one too, and not used. The fallback is
-    // never taken.
-    let numbers = u32::from_le_bytes(*block.as_bytes().last_chunk().unwrap_or(&[0; 4]));
     for c in 0..C {
         let products = simd.add(products[c], simd.load_ints(&tiles[c].negative_sums));
-        let [_, scale] = simd.scaled_pair(numbers, tiles[c].scales[0]);
-        sums[c] = add_scaled(simd, sums[c], products, scale);
+        sums[c] = add_scaled(simd, sums[c], products, scale(tiles[c]));
     }
 }
 
@@ -67,7 +63,8 @@ impl Dot for TQ2_0 {
                 });
                 products[c] = simd.small_sums_and_quarters(plain, fourfold);
             }
-            add(simd, block, products, tiles, &mut totals);
+            let scale = simd.half(block.scale.to_bits());
+            add(simd, |tile| scale * tile.scales[0], products, tiles, &mut totals);
         }
         sums(simd, totals)
     }
@@ -96,7 +93,11 @@ impl Dot for TQ1_0 {
                 });
                 products[c] = simd.digit_sums(sums);
             }
-            add(simd, block, products, tiles, &mut totals);
+            // What is before the scale is read with it, and not used: here that takes less than to read it alone, as TQ2_0
+            // does, whose digits need the shuffles. The fallback is never taken.
+            let numbers = u32::from_le_bytes(*block.as_bytes().last_chunk().unwrap_or(&[0; 4]));
+            let scale = |tile: &Tile| simd.scaled_pair(numbers, tile.scales[0])[1];
+            add(simd, scale, products, tiles, &mut totals);
         }
         sums(simd, totals)
     }
