@@ -16,7 +16,6 @@
 //! and digits come from, and the errors by 2 u * 18 each; together less than 9e-6 scales, where levels are two scales
 //! apart and the errors differ by 8e-5. Where they are one scale apart, weights are below 3 scales, or beyond all
 //! levels. Other groups are compared with all neighbours.
-
 //!
 //! Where the side of its digit that each weight lies on is known too, fewer are left. At each weight then all levels have
 //! an order: the digit, the next one on that side, the next one on the other, the second one on that side, and so on.
