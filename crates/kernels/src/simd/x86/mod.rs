@@ -1,13 +1,17 @@
 //! Registers of 32 bytes on x86-64.
 //!
-//! Most operations are the same with AVX2 and AVX-512; a macro writes those down once for both.
+//! Most operations are the same with AVX2 and AVX-512; macros write those down once for both, by what they are
+//! about.
 #![allow(unsafe_code)]
 
 mod avx2;
 mod avx512;
 mod common;
+mod floats;
 mod indices;
 mod instructions;
+mod moves;
+mod products;
 mod wide;
 
 use super::cpu::Work;

@@ -6,6 +6,7 @@ use std::arch::x86_64::*;
 
 use super::avx512::HIGH;
 use super::indices::NONE;
+use super::instructions::{from_memory, of_two, onto};
 
 /// As [`Simd::add_nibbles`](crate::simd::Simd::add_nibbles), with the scales as one number.
 #[inline]
@@ -68,55 +69,17 @@ fn load_signed(bytes: &[i8; 64]) -> __m512i {
     unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
 }
 
-/// The number in each of eight places, by way of memory: see [`everywhere`](super::instructions::everywhere).
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn everywhere(number: u64) -> __m512i {
-    let eight: __m512i;
-    // SAFETY: reads the eight bytes of a number; the feature is enabled.
-    unsafe {
-        asm!(
-            "vpbroadcastq {eight}, qword ptr [{number}]",
-            eight = lateout(zmm_reg) eight,
-            number = in(reg) &raw const number,
-            options(pure, readonly, nostack, preserves_flags)
-        );
-    }
-    eight
+from_memory! {
+    /// The number in each of eight places, by way of memory: see [`everywhere`](super::instructions::everywhere).
+    "avx512f" fn everywhere(number: u64) -> __m512i as zmm_reg "vpbroadcastq {result}, qword ptr [{number}]"
 }
 
-/// As [`shuffled`](super::instructions::shuffled).
-#[inline]
-#[target_feature(enable = "avx512bw")]
-fn shuffled(bytes: __m512i, indices: __m512i) -> __m512i {
-    let shuffled: __m512i;
-    // SAFETY: an instruction on registers alone, whose feature is enabled.
-    unsafe {
-        asm!(
-            "vpshufb {shuffled}, {bytes}, {indices}",
-            shuffled = lateout(zmm_reg) shuffled,
-            bytes = in(zmm_reg) bytes,
-            indices = in(zmm_reg) indices,
-            options(pure, nomem, nostack, preserves_flags)
-        );
-    }
-    shuffled
+of_two! {
+    /// As [`shuffled`](super::instructions::shuffled).
+    "avx512bw" fn shuffled(bytes, indices: __m512i as zmm_reg) "vpshufb {result}, {bytes}, {indices}"
 }
 
-/// As [`multiply_and_sum`](super::instructions::multiply_and_sum).
-#[inline]
-#[target_feature(enable = "avx512f,avx512vnni")]
-fn multiply_and_sum(ints: __m512i, a: __m512i, b: __m512i) -> __m512i {
-    let mut sum = ints;
-    // SAFETY: an instruction on registers alone, whose features are enabled.
-    unsafe {
-        asm!(
-            "vpdpwssd {sum}, {a}, {b}",
-            sum = inout(zmm_reg) sum,
-            a = in(zmm_reg) a,
-            b = in(zmm_reg) b,
-            options(pure, nomem, nostack, preserves_flags)
-        );
-    }
-    sum
+onto! {
+    /// As [`multiply_and_sum`](super::instructions::multiply_and_sum).
+    "avx512f,avx512vnni" fn multiply_and_sum(ints, a, b: __m512i as zmm_reg) "vpdpwssd {ints}, {a}, {b}"
 }
