@@ -18,7 +18,7 @@ use crate::pieces::Pieces;
 use crate::pipeline::{BUFFERS_PER_THREAD, in_order};
 use crate::plan::{Plan, Planned};
 use crate::recipe::Importance;
-use crate::weights::{UNIT, Weights};
+use crate::weights::{Origin, UNIT, Weights};
 use crate::{Error, Result};
 
 /// How a plan is carried out. None of these changes a byte of the result.
@@ -175,6 +175,9 @@ const PIECE_BYTES: u64 = 288 << 10;
 /// Elements that are read, decoded and encoded at a time, so that each is still in the cache for the next.
 const STEP_ELEMENTS: u64 = 1 << 14;
 
+/// The same of tensors whose elements are gathered: what is read of a row at a time must not be too little.
+const GATHERED_STEP_ELEMENTS: u64 = 1 << 16;
+
 /// Buffers of a piece.
 #[derive(Default)]
 struct Buffers {
@@ -262,7 +265,11 @@ impl<'a> Work<'a> {
         let bytes = |elements: u64| (elements / target.block_elements() * target.block_bytes()) as usize;
         blocks.resize(bytes(range.end - range.start), 0);
         *read = 0;
-        let step = self.weights.step(STEP_ELEMENTS, self.has_importance());
+        let wanted = match self.weights.origin {
+            Origin::Source(_) | Origin::Values(_) => STEP_ELEMENTS,
+            Origin::Parts(_) | Origin::Mxfp4 { .. } => GATHERED_STEP_ELEMENTS,
+        };
+        let step = self.weights.step(wanted, self.has_importance());
         let (mut at, mut blocks) = (range.start, &mut blocks[..]);
         while at < range.end {
             let end = (at + step).min(range.end);
