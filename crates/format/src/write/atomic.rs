@@ -41,6 +41,9 @@ struct Temporary {
     /// None once the file has its final name.
     path: Option<Unfinished>,
     system: Box<dyn FileSystem>,
+    /// Bytes that were written, and how many of them are on their way to the disk.
+    end: u64,
+    on_its_way: u64,
 }
 
 impl AtomicFile {
@@ -82,7 +85,7 @@ impl AtomicFile {
         }
         let made = temporary::create(&mut *system, folder, name);
         let (file, temporary) = made.map_err(Error::io("create a temporary file beside it"))?;
-        let temporary = Temporary { file, path: Some(temporary), system };
+        let temporary = Temporary { file, path: Some(temporary), system, end: 0, on_its_way: 0 };
         let mode = old.map(|old| old.permissions());
         if let Some(mode) = &mode {
             temporary.file.set_permissions(while_written(mode)).map_err(Error::io("set the mode of"))?;
@@ -133,7 +136,8 @@ impl AtomicFile {
         let temporary = self.out.get_mut();
         temporary.file.seek(SeekFrom::Start(at)).map_err(Error::io("seek"))?;
         temporary.write_all(bytes).map_err(Error::io("write"))?;
-        temporary.file.seek(SeekFrom::End(0)).map(drop).map_err(Error::io("seek"))
+        temporary.end = temporary.file.seek(SeekFrom::End(0)).map_err(Error::io("seek"))?;
+        Ok(())
     }
 
     /// Puts the file under its name: flush, sync, rename, sync of the folder.
@@ -181,7 +185,13 @@ impl Drop for Temporary {
 
 impl Write for Temporary {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.system.write(&mut self.file, bytes)
+        let written = self.system.write(&mut self.file, bytes)?;
+        self.end += written as u64;
+        if self.end - self.on_its_way >= SYNC_STEP_BYTES {
+            self.system.begin_sync(&self.file, self.on_its_way..self.end);
+            self.on_its_way = self.end;
+        }
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -202,6 +212,9 @@ impl Write for AtomicFile {
 /// What small writes are gathered to. Larger ones go to the system as they are: copying them took 7 % of the processor
 /// time of a Q8_0 conversion, and a long write keeps those waiting that make what is written next.
 const BUFFER_BYTES: usize = 1 << 16;
+
+/// Bytes that are written before the disk is told to begin with them: many enough that it moves them in long runs.
+const SYNC_STEP_BYTES: u64 = 8 << 20;
 
 const EXISTS: &str = "the output exists; pass --force to replace it";
 
@@ -242,144 +255,4 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(folder: &Path) -> Vec<String> {
-        let mut names: Vec<_> =
-            fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
-    #[test]
-    #[cfg_attr(miri, ignore = "Miri lacks a rename that keeps what is there")]
-    fn nothing_is_there_until_the_commit_and_nothing_else_after_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("out.bin");
-        let mut file = AtomicFile::create(&path, Existing::Keep).unwrap();
-        file.write_all(b"new").unwrap();
-        assert!(!path.exists());
-        file.commit().unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"new");
-        assert_eq!(names(folder.path()), ["out.bin"]);
-    }
-
-    /// A file system with room for so many bytes; none where it does not tell.
-    #[derive(Debug)]
-    struct Room(Option<u64>);
-
-    impl FileSystem for Room {
-        fn room(&mut self, _: &Path) -> Option<u64> {
-            self.0
-        }
-    }
-
-    #[test]
-    fn a_file_larger_than_its_disk_is_refused_before_it_is_begun() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("out.bin");
-        fs::write(&path, b"old").unwrap();
-        for (room, is_enough) in [(Some(99), false), (Some(0), false), (Some(100), true), (None, true)] {
-            let mut file = AtomicFile::create_with(&path, Existing::Replace, Box::new(Room(room))).unwrap();
-            let expected = room.filter(|_| !is_enough).map(|room| {
-                let problem = format!("the file takes 100 bytes, and the disk has room for {room}");
-                format!("{}: cannot write: {problem}", path.display())
-            });
-            assert_eq!(file.expect(100).err().map(|error| error.to_string()), expected);
-            drop(file);
-            assert_eq!(names(folder.path()), ["out.bin"]);
-        }
-    }
-
-    #[test]
-    #[cfg_attr(miri, ignore = "Miri has no system call for the room on a disk")]
-    fn a_file_system_that_tells_its_room_has_some() {
-        let folder = tempfile::tempdir().unwrap();
-        assert_ne!(System.room(folder.path()), Some(0));
-        assert_eq!(System.room(&folder.path().join("nowhere")), None);
-    }
-
-    #[test]
-    fn a_dropped_file_leaves_the_old_one_and_no_trace() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("out.bin");
-        fs::write(&path, b"old").unwrap();
-        let mut file = AtomicFile::create(&path, Existing::Replace).unwrap();
-        file.write_all(b"new").unwrap();
-        drop(file);
-        assert_eq!(fs::read(&path).unwrap(), b"old");
-        assert_eq!(names(folder.path()), ["out.bin"]);
-    }
-
-    #[test]
-    #[cfg_attr(miri, ignore = "Miri lacks a rename that keeps what is there")]
-    fn what_is_written_over_the_front_changes_it_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("out.bin");
-        let mut file = AtomicFile::create(&path, Existing::Keep).unwrap();
-        file.write_all(b"0000 data").unwrap();
-        file.rewrite(1, b"123").unwrap();
-        file.write_all(b" and more").unwrap();
-        file.commit().unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"0123 data and more");
-    }
-
-    #[test]
-    #[cfg_attr(miri, ignore = "Miri lacks a rename that keeps what is there")]
-    fn an_existing_file_is_kept_even_when_it_appears_late() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("out.bin");
-        let file = AtomicFile::create(&path, Existing::Keep).unwrap();
-        fs::write(&path, b"old").unwrap();
-        let message = format!("{}: the output exists; pass --force to replace it", path.display());
-        assert_eq!(file.commit().unwrap_err().to_string(), message);
-        assert_eq!(fs::read(&path).unwrap(), b"old");
-        assert!(AtomicFile::create(&path, Existing::Keep).is_err());
-        assert_eq!(names(folder.path()), ["out.bin"]);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_link_stays_a_link_and_a_mode_stays_a_mode() {
-        use std::os::unix::fs::{PermissionsExt, symlink};
-        let folder = tempfile::tempdir().unwrap();
-        let (path, link) = (folder.path().join("real"), folder.path().join("link"));
-        fs::write(&path, b"old").unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        symlink("real", &link).unwrap();
-        let mut file = AtomicFile::create(&link, Existing::Replace).unwrap();
-        file.write_all(b"new").unwrap();
-        file.commit().unwrap();
-        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        let astray = folder.path().join("astray");
-        symlink("nowhere", &astray).unwrap();
-        assert!(AtomicFile::create(&astray, Existing::Replace).is_err());
-        assert_eq!(fs::read(&path).unwrap(), b"new");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_mode_that_forbids_its_owner_holds_only_once_the_file_is_complete() {
-        use std::os::unix::fs::PermissionsExt;
-        for mode in [0o444, 0o200, 0o000] {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("out.bin");
-            fs::write(&path, b"old").unwrap();
-            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-            let mut file = AtomicFile::create(&path, Existing::Replace).unwrap();
-            let during = file.out.get_ref().file.metadata().unwrap().permissions().mode() & 0o777;
-            assert_eq!(
-                during,
-                mode | 0o600,
-                "readable by its owner, and by nobody else whom it was hidden from"
-            );
-            file.write_all(b"new").unwrap();
-            file.reopen().unwrap();
-            file.commit().unwrap();
-            let after = fs::metadata(&path).unwrap();
-            assert_eq!((after.permissions().mode() & 0o777, after.len()), (mode, 3), "{mode:o}");
-        }
-    }
-}
+mod tests;

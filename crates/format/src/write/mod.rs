@@ -5,6 +5,7 @@ mod plan;
 mod stream;
 mod system;
 mod temporary;
+mod write_back;
 
 pub use atomic::{AtomicFile, Existing};
 pub use plan::{FilePlan, MIN_WRITTEN_ALIGNMENT, TensorSpec};

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::ops::Range;
 use std::path::Path;
 
 use tempfile::TempPath;
 
-use super::Existing;
+use super::{Existing, write_back};
 
 /// The operations of an [`AtomicFile`](super::AtomicFile) that can fail.
 ///
@@ -33,6 +34,12 @@ pub trait FileSystem: fmt::Debug + Send {
     /// When nothing was written.
     fn write(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<usize> {
         System.write(file, bytes)
+    }
+
+    /// Has the disk begin with these bytes of `file`, so that [`sync`](Self::sync) finds most of its work done. A hint:
+    /// nothing waits for it, and what goes wrong is for `sync` to tell.
+    fn begin_sync(&mut self, file: &File, bytes: Range<u64>) {
+        System.begin_sync(file, bytes);
     }
 
     /// Waits until the bytes of `file` are on the disk.
@@ -84,6 +91,10 @@ impl FileSystem for System {
 
     fn write(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<usize> {
         file.write(bytes)
+    }
+
+    fn begin_sync(&mut self, file: &File, bytes: Range<u64>) {
+        write_back::begin(file, bytes);
     }
 
     fn sync(&mut self, file: &File) -> io::Result<()> {

@@ -1,0 +1,118 @@
+//! `cargo bench --bench record`: what the record of digests adds to a conversion to Q8_0.
+//!
+//! The binary converts 285 million weights of bf16 as a user would, with two threads, with the record and with
+//! `--no-record` in turn; from a source that the page cache holds, and from one that has to come from the disk.
+//! Nothing is computed for a weight of Q8_0 but a scale and a rounding, so that no conversion has a larger share of
+//! hashing. Both files end on the disk.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use serde_json::{Map, json};
+
+/// Turns of each side.
+const ROUNDS: usize = 9;
+
+/// Whether the source is in memory when the conversion begins.
+#[derive(Clone, Copy)]
+enum Source {
+    Cached,
+    OnDisk,
+}
+
+fn main() -> Result<()> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("record");
+    fs::create_dir_all(&folder)?;
+    let source = folder.join("model.safetensors");
+    generate(&source)?;
+    let mut out = std::io::stdout();
+    writeln!(out, "source         with a record  without    more  (seconds, medians of {ROUNDS})")?;
+    for (name, state) in [("in page cache", Source::Cached), ("on disk", Source::OnDisk)] {
+        let mut times = [Vec::new(), Vec::new()];
+        for round in 0..ROUNDS {
+            // A B B A, so that neither side always comes after the other.
+            for side in if round % 2 == 0 { [0, 1] } else { [1, 0] } {
+                prepare(&source, state)?;
+                times[side].push(convert(&folder, side == 0)?);
+            }
+        }
+        let [with, without] = times.map(median);
+        writeln!(out, "{name:14} {with:13.3} {without:8.3} {:+6.1} %", 100.0 * (with / without - 1.0))?;
+    }
+    Ok(fs::remove_dir_all(&folder)?)
+}
+
+/// Reads the file, or has the system forget what it holds of it.
+fn prepare(source: &Path, state: Source) -> Result<()> {
+    let mut file = File::open(source)?;
+    match state {
+        Source::Cached => drop(std::io::copy(&mut file, &mut std::io::sink())?),
+        Source::OnDisk => forget(&file)?,
+    }
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn forget(file: &File) -> Result<()> {
+    Ok(rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn forget(_: &File) -> Result<()> {
+    anyhow::bail!("only on Linux can the page cache be asked to forget a file")
+}
+
+/// Seconds from the start of the process to its end, by when the file is on the disk.
+fn convert(folder: &Path, record: bool) -> Result<f64> {
+    let out = folder.join("out.gguf");
+    let mut briq = Command::new(env!("CARGO_BIN_EXE_briq"));
+    briq.current_dir(folder).args(["convert", "model.safetensors", "--arch", "llama", "--type", "Q8_0"]);
+    briq.args(["--threads", "2", "--out", "out.gguf"]).args((!record).then_some("--no-record"));
+    let begin = Instant::now();
+    let status = briq.stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+    let time = begin.elapsed();
+    ensure!(status.success(), "briq convert: {status}");
+    fs::remove_file(out)?;
+    Ok(Duration::as_secs_f64(&time))
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+/// Writes a safetensors file with the tensors of seventeen blocks of a Llama, and has it on the disk.
+fn generate(path: &Path) -> Result<()> {
+    const WIDTH: u64 = 2048;
+    let mut table = Map::new();
+    let mut end = 0;
+    for block in 0..17 {
+        for name in ["attn_q", "attn_output", "ffn_gate", "ffn_up"] {
+            let begin = end;
+            end += WIDTH * WIDTH * 2;
+            let entry = json!({"dtype": "BF16", "shape": [WIDTH, WIDTH], "data_offsets": [begin, end]});
+            table.insert(format!("blk.{block}.{name}.weight"), entry);
+        }
+    }
+    let header = serde_json::to_vec(&table)?;
+    let mut out = BufWriter::new(File::create(path)?);
+    out.write_all(&(header.len() as u64).to_le_bytes())?;
+    out.write_all(&header)?;
+    let matrix = matrix_bytes(WIDTH * WIDTH);
+    for _ in 0..table.len() {
+        out.write_all(&matrix)?;
+    }
+    Ok(out.into_inner()?.sync_all()?)
+}
+
+/// Numbers between -0.03 and 0.03 in bf16; what they are does not matter to the time.
+fn matrix_bytes(weights: u64) -> Vec<u8> {
+    let spread = |index: u64| (index.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f32 / (1 << 24) as f32;
+    (0..weights)
+        .flat_map(|index| ((0.06 * spread(index) - 0.03).to_bits() >> 16).to_le_bytes()[..2].to_vec())
+        .collect()
+}
