@@ -15,6 +15,8 @@ mod padding;
 mod record;
 mod stream;
 mod tree;
+#[cfg(target_arch = "x86_64")]
+mod wide;
 
 pub use against::check_against;
 pub use check::{ByteRange, Change, Damage, Findings, State, check};
