@@ -1,15 +1,21 @@
 //! `briq snapshot` prints a stable text, and tells where another file differs from it.
 
 use briq_format::Gguf;
+use briq_tests::fixtures::{self, Manifest};
 use briq_tests::{Folder, Run};
 
 const FILE: &str = "container/one-tensor.gguf";
 
 #[test]
 fn the_command_and_the_library_give_the_same_text() {
-    let folder = Folder::with("golden/tiny-llama-f32.gguf", "model.gguf");
-    let printed = folder.succeeds(&["snapshot", "model.gguf"]);
-    assert_eq!(printed, Gguf::open(folder.path("model.gguf")).unwrap().snapshot().to_string());
+    let manifest = Manifest::read();
+    let containers = manifest.folder("container").map(|(name, _)| format!("container/{name}"));
+    let files = containers.filter(|name| name.ends_with(".gguf")).chain(["golden/tiny-llama-f32.gguf".to_owned()]);
+    for file in files {
+        let path = fixtures::path(&file);
+        let printed = Folder::new().succeeds(&["snapshot", path.to_str().unwrap()]);
+        assert_eq!(printed, Gguf::open(path).unwrap().snapshot().to_string(), "{file}");
+    }
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::fmt;
 
 use crate::metadata::{Array, Text, Value, keys};
 use crate::wire::ValueType;
-use crate::{Escaped, Gguf, View};
+use crate::shard::Part;
+use crate::{Error, Escaped, Gguf, Result, View};
 
 /// Strings up to this many bytes are printed; longer ones are hashed.
 const PRINTED_BYTES: usize = 80;
@@ -23,30 +24,73 @@ const PRINTED_ELEMENTS: u64 = 8;
 /// # Ok::<(), briq_format::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Snapshot<'a>(&'a Gguf);
+pub struct Snapshot<'a>(Source<'a>);
+
+#[derive(Clone, Copy, Debug)]
+enum Source<'a> {
+    Mapped(&'a Gguf),
+    /// The heads of the files, and BLAKE3 of each tensor.
+    Hashed(&'a [Part], &'a [[u8; 32]]),
+}
 
 impl Gguf {
     /// A stable text of the model for golden-file tests. Printing it reads every weight once, to hash it.
     pub fn snapshot(&self) -> Snapshot<'_> {
-        Snapshot(self)
+        Snapshot(Source::Mapped(self))
+    }
+}
+
+impl<'a> Snapshot<'a> {
+    /// The text of a model whose tensors somebody else has hashed: in the order of the tables, BLAKE3 of the bytes of
+    /// each. Who reads them by position need not trust that nobody shortens the files meanwhile.
+    ///
+    /// # Errors
+    /// When there are not as many hashes as tensors.
+    pub fn of(parts: &'a [Part], hashes: &'a [[u8; 32]]) -> Result<Self> {
+        let tensors: usize = parts.iter().map(|part| part.head.view().tensor_infos().len()).sum();
+        match hashes.len() == tensors {
+            true => Ok(Self(Source::Hashed(parts, hashes))),
+            false => Err(Error::invalid(format!("{} hashes of {tensors} tensors", hashes.len()))),
+        }
     }
 }
 
 impl fmt::Display for Snapshot<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let files = self.0.files();
-        let count = files.len();
-        for (number, (_, view)) in files.enumerate() {
-            if count > 1 {
-                writeln!(f, "shard {} of {count}", number + 1)?;
+        match self.0 {
+            Source::Mapped(model) => {
+                let files = model.files().map(|(_, view)| view);
+                write_files(f, files, model.tensors().map(|tensor| blake3::hash(tensor.bytes())))
             }
-            write_file(f, view)?;
+            Source::Hashed(parts, hashes) => {
+                let files = parts.iter().map(|part| part.head.view());
+                write_files(f, files, hashes.iter().map(|&hash| hash.into()))
+            }
         }
-        Ok(())
     }
 }
 
-fn write_file(f: &mut fmt::Formatter<'_>, view: View<'_>) -> fmt::Result {
+/// `hashes` are those of all tensors, file by file.
+fn write_files<'a>(
+    f: &mut fmt::Formatter<'_>,
+    files: impl ExactSizeIterator<Item = View<'a>>,
+    mut hashes: impl Iterator<Item = blake3::Hash>,
+) -> fmt::Result {
+    let count = files.len();
+    for (number, view) in files.enumerate() {
+        if count > 1 {
+            writeln!(f, "shard {} of {count}", number + 1)?;
+        }
+        write_file(f, view, &mut hashes)?;
+    }
+    Ok(())
+}
+
+fn write_file(
+    f: &mut fmt::Formatter<'_>,
+    view: View<'_>,
+    hashes: &mut impl Iterator<Item = blake3::Hash>,
+) -> fmt::Result {
     let header = view.header();
     let (version, endian) = (header.version, header.endian.name());
     writeln!(f, "gguf version {version}, {endian}, alignment {}", view.alignment())?;
@@ -69,8 +113,7 @@ fn write_file(f: &mut fmt::Formatter<'_>, view: View<'_>) -> fmt::Result {
         writeln!(f)?;
     }
     writeln!(f)?;
-    for tensor in view.tensors() {
-        let (info, hash) = (tensor.info, blake3::hash(tensor.bytes()));
+    for (info, hash) in view.tensor_infos().zip(hashes) {
         let name = Escaped(info.name.as_bytes());
         writeln!(f, "{name} {} {} @{} #{}", info.type_id, info.shape, info.offset_in_data, short(hash))?;
     }

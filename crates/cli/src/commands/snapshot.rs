@@ -4,18 +4,22 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::path::Path;
 
-use briq_convert::{Error, json};
-use briq_format::{Gguf, Printable};
+use briq_convert::{Error, integrity, json};
+use briq_format::shard::open_parts;
+use briq_format::{Limits, Printable};
 use similar::{ChangeTag, TextDiff};
 
-use super::{print_json, printed, stdout};
+use super::{print_json, printed, stdout, tensor_bytes};
 use crate::args::Snapshot;
 use crate::exit::Outcome;
+use crate::interrupt;
+use crate::progress::Bar;
+use crate::threads;
 
 pub(crate) fn run(args: &Snapshot) -> anyhow::Result<Outcome> {
     // The small file first: hashing a model takes a while.
     let expected = args.check.as_deref().map(read_expected).transpose()?;
-    let found = Gguf::open(&args.file)?.snapshot().to_string();
+    let found = text(&args.file)?;
     let Some(expected) = expected else {
         match args.json {
             true => print_json(&serde_json::json!({ "snapshot": found }))?,
@@ -30,6 +34,15 @@ pub(crate) fn run(args: &Snapshot) -> anyhow::Result<Outcome> {
         false => print(&difference),
     })?;
     Ok(if matches { Outcome::Done } else { Outcome::CheckFailed })
+}
+
+/// The text of the model at `path`.
+fn text(path: &Path) -> anyhow::Result<String> {
+    let stop = interrupt::flag()?;
+    let bar = Bar::new(tensor_bytes(&open_parts(path, &Limits::default())?));
+    let text = threads::share(|| integrity::snapshot(path, &bar, &stop));
+    bar.finish();
+    Ok(text?)
 }
 
 fn read_expected(path: &Path) -> anyhow::Result<String> {

@@ -5,19 +5,19 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use blake3::hazmat::{ChainingValue, HasherExt};
-use blake3::{Hash, Hasher};
+use blake3::Hash;
+use blake3::hazmat::ChainingValue;
 use briq_format::shard::Part;
 use briq_format::{Endian, TensorInfo};
 use rayon::prelude::*;
 
-use super::tree::{PIECE_BYTES, TensorHash};
+use super::tree::{PIECE_BYTES, TensorHash, chaining_value, root, subtree};
 use crate::pieces::Pieces;
 use crate::run::Progress;
 use crate::source::read_exact_at;
 use crate::{Error, Result};
 
-/// Bytes that are read at a time: what fits the cache next to a core.
+/// Bytes that are read at a time: what fits the cache next to a core, and a power of two, so that it is a subtree.
 const BUFFER_BYTES: usize = 256 << 10;
 
 /// Bytes of a file that belong together.
@@ -56,12 +56,12 @@ impl<'a> Tensors<'a> {
     }
 }
 
-/// What is known of a piece of a tensor.
+/// What is known of a piece of a tensor; of one that has bytes, always something.
 enum Piece {
     /// The hash of a tensor of one piece.
-    Whole(Hash),
+    Whole(Option<Hash>),
     /// The chaining value of one of several.
-    One(ChainingValue),
+    One(Option<ChainingValue>),
 }
 
 /// Hashes the bytes at each place.
@@ -80,18 +80,20 @@ pub(crate) fn hash_places(
         .map_init(Vec::new, |buffer, number| {
             let (index, range) = pieces.get(number);
             let place = &places[index];
-            let mut hasher = Hasher::new();
-            let is_whole = range.start == 0 && range.end == place.bytes;
-            if !is_whole {
-                hasher.set_input_offset(range.start);
-            }
+            // What is read at a time is a subtree, or the end of the tree, unless it is all there is.
+            let (mut all, mut subtrees) = (None, Vec::new());
+            let mut at = range.start;
             place.read(range.start, range.end, buffer, stop, |bytes| {
-                hasher.update(bytes);
+                match bytes.len() as u64 == place.bytes {
+                    true => all = Some(blake3::hash(bytes)),
+                    false => subtrees.push(chaining_value(at, bytes)),
+                }
+                at += bytes.len() as u64;
                 progress.advance(bytes.len() as u64);
             })?;
-            Ok(match is_whole {
-                true => Piece::Whole(hasher.finalize()),
-                false => Piece::One(hasher.finalize_non_root()),
+            Ok(match range.start == 0 && range.end == place.bytes {
+                true => Piece::Whole(all.or_else(|| root(&subtrees))),
+                false => Piece::One(subtree(&subtrees)),
             })
         })
         .collect::<Result<_>>()?;
@@ -105,15 +107,15 @@ fn piece_count(bytes: u64) -> usize {
 }
 
 fn joined(pieces: impl Iterator<Item = Piece>) -> TensorHash {
-    // Of nothing, unless it turns out to be of something.
-    let mut data = blake3::hash(&[]);
-    let mut values = Vec::new();
+    let (mut whole, mut values) = (None, Vec::new());
     for piece in pieces {
         match piece {
-            Piece::Whole(hash) => data = hash,
-            Piece::One(value) => values.push(value),
+            Piece::Whole(hash) => whole = hash,
+            Piece::One(value) => values.extend(value),
         }
     }
+    // An empty tensor has no pieces.
+    let data = whole.unwrap_or_else(|| blake3::hash(&[]));
     TensorHash::join(values).unwrap_or(TensorHash { data, pieces: Vec::new() })
 }
 
@@ -149,5 +151,32 @@ impl Place<'_> {
             }
             _ => Error::io(self.path, "read", error),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::integrity::tree::{Run, Tree};
+
+    #[test]
+    fn tensors_of_any_size_have_the_hashes_that_they_have_while_they_are_written() {
+        const PIECE: usize = PIECE_BYTES as usize;
+        let lens = [0, 1, 1024, BUFFER_BYTES - 1, BUFFER_BYTES, BUFFER_BYTES + 1, 3 * BUFFER_BYTES];
+        let lens = lens.into_iter().chain([PIECE - 1, PIECE, PIECE + 1, 2 * PIECE + 3000]);
+        let mut file = tempfile::tempfile().unwrap();
+        let bytes: Vec<u8> = (0..3_u64 << 22).map(|at| (at.wrapping_mul(at) >> 9) as u8).collect();
+        file.write_all(&bytes).unwrap();
+        let place = |len| Place { path: Path::new("model"), file: &file, offset: 7, bytes: len as u64 };
+        let places: Vec<_> = lens.map(place).collect();
+        let hashes = hash_places(&places, &(), &AtomicBool::new(false)).unwrap();
+        for (place, hash) in places.iter().zip(hashes) {
+            let bytes = &bytes[7..][..place.bytes as usize];
+            let mut tree = Tree::default();
+            tree.add(&Run::of(0, bytes, place.bytes), bytes);
+            assert_eq!((hash.data, hash), (blake3::hash(bytes), tree.finish()), "{} bytes", place.bytes);
+        }
     }
 }

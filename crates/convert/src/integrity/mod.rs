@@ -13,6 +13,7 @@ mod listing;
 mod manifest;
 mod padding;
 mod record;
+mod snapshot;
 mod stream;
 mod tree;
 #[cfg(target_arch = "x86_64")]
@@ -23,6 +24,7 @@ pub use check::{ByteRange, Change, Damage, Findings, State, check};
 pub use listing::{KeyLine, Listing, TensorLine};
 pub use manifest::Manifest;
 pub use record::{ALGORITHM, Record, VERSION};
+pub use snapshot::snapshot;
 
 pub(crate) use check::hold_tensors;
 pub(crate) use data::{Place, Tensors};

@@ -23,10 +23,15 @@ pub(crate) struct TensorHash {
 impl TensorHash {
     /// Joins pieces into what they are pieces of; none where they are too few to be joined.
     pub(crate) fn join(pieces: Vec<ChainingValue>) -> Option<Self> {
-        let (left, right) = halves(&pieces)?;
-        let data = merge_subtrees_root(&subtree(left)?, &subtree(right)?, Mode::Hash);
-        Some(Self { data, pieces })
+        Some(Self { data: root(&pieces)?, pieces })
     }
+}
+
+/// The hash of what these subtrees of one size, of which the last may be smaller, are all of; none where they are too
+/// few to be joined.
+pub(super) fn root(pieces: &[ChainingValue]) -> Option<Hash> {
+    let (left, right) = halves(pieces)?;
+    Some(merge_subtrees_root(&subtree(left)?, &subtree(right)?, Mode::Hash))
 }
 
 /// The two subtrees that a tree over `pieces` is made of: the left one is as large as a power of two can be.
@@ -35,7 +40,8 @@ fn halves(pieces: &[ChainingValue]) -> Option<(&[ChainingValue], &[ChainingValue
     pieces.split_at_checked(1 << last.ilog2())
 }
 
-fn subtree(pieces: &[ChainingValue]) -> Option<ChainingValue> {
+/// The chaining value of subtrees of one size, of which the last may be smaller, as one; none of none.
+pub(super) fn subtree(pieces: &[ChainingValue]) -> Option<ChainingValue> {
     match halves(pieces) {
         Some((left, right)) => Some(merge_subtrees_non_root(&subtree(left)?, &subtree(right)?, Mode::Hash)),
         None => pieces.first().copied(),
@@ -43,7 +49,7 @@ fn subtree(pieces: &[ChainingValue]) -> Option<ChainingValue> {
 }
 
 /// The chaining value of a subtree that begins at `start`, or of the end of an input of several.
-fn chaining_value(start: u64, bytes: &[u8]) -> ChainingValue {
+pub(super) fn chaining_value(start: u64, bytes: &[u8]) -> ChainingValue {
     #[cfg(target_arch = "x86_64")]
     if let Some(value) = super::wide::chaining_value(start, bytes) {
         return value;
