@@ -55,58 +55,72 @@ impl EncodeSuperBlocks for Q6_K {
         (L::splat(1.0) / units_per_scale).store_halves(&mut scales);
         let scale = L::load_halves(&scales);
 
-        let (mut steps, mut group_codes) = (group_scales, CodeTile::<16>::new());
-        for (group, step) in steps.iter_mut().enumerate() {
-            let byte = (units_per_scale * *step).round_even_within(NO_LIMIT, 127.0).round_even_to_byte();
+        let (mut steps, mut group_codes) = ([[0.0; MAX_WIDTH]; 16], CodeTile::<16>::new());
+        for (group, (steps, group_scale)) in steps.iter_mut().zip(group_scales).enumerate() {
+            let byte =
+                (units_per_scale * group_scale).round_even_within(NO_LIMIT, 127.0).round_even_to_byte();
             group_codes.store(group, &[byte]);
             let units = L::select(byte.gt(L::splat(127.0)), byte - L::splat(256.0), byte);
-            *step = scale * units;
+            (scale * units).store(steps);
         }
-        let (mut rounded, mut codes) = ([Pair::zero(); 16], CodeTile::<256>::new());
-        for (pair, fit) in fits.iter().enumerate() {
-            let step = Pair(steps[2 * pair], steps[2 * pair + 1]);
-            let unusable = step.eq(Pair::zero());
-            let any_unusable = Pair::<L>::any(unusable);
-            x.load_pair(pair * 32, &mut rounded);
-            for x in &mut rounded {
-                let again = (*x / step).round_even_within(-32.0, 31.0) + Pair::splat(32.0);
-                *x = if any_unusable { Pair::select(unusable, fit.code(*x), again) } else { again };
-            }
-            codes.store_pair(pair * 32, &rounded);
-        }
-
         let group_codes = group_codes.blocks();
-        let low_bits = CodeTile::<128>(pack_low_bits(&codes.0)).blocks();
-        let high_bits = CodeTile::<64>(pack_planes(&codes.0, 4)).blocks();
         for (lane, block) in blocks.iter_mut().enumerate() {
             if negligible[lane] < NEGLIGIBLE {
                 *block = Q6_K::new_zeroed();
                 continue;
             }
+            let codes = round_again(x.block(lane), &steps, &fits, lane);
             block.scale = F16::from_bits(scales[lane]);
             block.scales = group_codes[lane].map(|code| code as i8);
-            block.low_bits = low_bits[lane];
-            block.high_bits = high_bits[lane];
+            block.low_bits = pack_low_bits(&codes);
+            block.high_bits = pack_planes(&codes, 4);
         }
     }
 }
 
-/// The fits of the sub-blocks, two and two, and their scales.
+/// The codes of the block in `lane`, rounded in `steps`.
 #[inline(always)]
-fn fit<L: Lanes>(
-    x: &Blocks<'_, 256>,
-    importance: Option<&Blocks<'_, 256>>,
-) -> ([Symmetric<Pair<L>>; 8], [L; 16]) {
-    let (mut fits, mut scales) = ([Symmetric::none(); 8], [L::zero(); 16]);
+fn round_again<L: Lanes>(
+    weights: &[f32; 256],
+    steps: &[[f32; MAX_WIDTH]; 16],
+    fits: &[Symmetric<L>; 16],
+    lane: usize,
+) -> [u8; 256] {
+    let mut codes = [0; 256];
+    for (group, (codes, weights)) in codes.chunks_exact_mut(16).zip(weights.chunks_exact(16)).enumerate() {
+        let (step, runs) =
+            (steps[group][lane], codes.chunks_exact_mut(L::WIDTH).zip(weights.chunks_exact(L::WIDTH)));
+        if step == 0.0 {
+            let fit = fits[group].of_block(lane);
+            for (codes, weights) in runs {
+                fit.code(L::load(weights)).store_codes(codes);
+            }
+        } else {
+            let step = L::splat(step);
+            for (codes, weights) in runs {
+                let steps = (L::load(weights) / step).round_even_within(-32.0, 31.0);
+                (steps + L::splat(32.0)).store_codes(codes);
+            }
+        }
+    }
+    codes
+}
+
+/// The fits of the sub-blocks, and their scales.
+#[inline(always)]
+fn fit<L: Lanes>(x: &Blocks<'_, 256>, importance: Option<&Blocks<'_, 256>>) -> ([Symmetric<L>; 16], [L; 16]) {
+    let (mut fits, mut scales) = ([Symmetric::none(); 16], [L::zero(); 16]);
     let (mut run, mut w) = ([Pair::zero(); 16], [Pair::zero(); 16]);
-    for (pair, (fit, scales)) in fits.iter_mut().zip(scales.as_chunks_mut().0).enumerate() {
+    let each = fits.as_chunks_mut().0.iter_mut().zip(scales.as_chunks_mut().0);
+    for (pair, (fits, scales)) in each.enumerate() {
         x.prefetch_next::<L>(pair * 32);
         x.load_pair(pair * 32, &mut run);
         match importance {
             None => square(&run, &mut w),
             Some(importance) => importance.load_pair(pair * 32, &mut w),
         }
-        *fit = symmetric(&run, &w, 32.0);
+        let fit = symmetric(&run, &w, 32.0);
+        *fits = fit.split();
         *scales = [fit.scale.0, fit.scale.1];
     }
     (fits, scales)

@@ -2,7 +2,7 @@
 
 use super::NEGLIGIBLE;
 use super::rounding::{Anything, Capped, Ordinary, Rounding, Unlimited};
-use crate::lanes::{Lanes, Pair};
+use crate::lanes::{Lanes, Pair, numbers};
 
 /// What the search finds: codes that count steps of `scale`, from `-half` up.
 #[derive(Clone, Copy)]
@@ -45,7 +45,41 @@ impl<L: Lanes> Symmetric<L> {
     }
 }
 
+impl<L: Lanes> Symmetric<Pair<L>> {
+    /// The fits of the first lanes, and of the second.
+    #[inline(always)]
+    pub(crate) fn split(self) -> [Symmetric<L>; 2] {
+        let Self { scale, steps_per_weight, half, negligible } = self;
+        [
+            Symmetric {
+                scale: scale.0,
+                steps_per_weight: steps_per_weight.0,
+                half,
+                negligible: negligible.0,
+            },
+            Symmetric {
+                scale: scale.1,
+                steps_per_weight: steps_per_weight.1,
+                half,
+                negligible: negligible.1,
+            },
+        ]
+    }
+}
+
 impl<L: Lanes> Symmetric<L> {
+    /// The fit of the block in one lane, in all lanes.
+    #[inline(always)]
+    pub(crate) fn of_block(&self, lane: usize) -> Self {
+        let negligible = L::bits(self.negligible) >> lane & 1 == 1;
+        Self {
+            scale: L::splat(numbers(self.scale)[lane]),
+            steps_per_weight: L::splat(numbers(self.steps_per_weight)[lane]),
+            half: self.half,
+            negligible: L::mask(if negligible { u32::MAX } else { 0 }),
+        }
+    }
+
     /// What the extreme is to be in a trial, in steps.
     #[inline(always)]
     fn steps(&self, tenths: i8) -> L {
