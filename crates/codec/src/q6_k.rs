@@ -5,7 +5,7 @@ use briq_format::scalar::F16;
 use zerocopy::FromZeros;
 
 use crate::decoder::{DecodeLanes, scaled, steps};
-use crate::fit::{NEGLIGIBLE, NO_LIMIT, Symmetric, extreme, symmetric};
+use crate::fit::{NEGLIGIBLE, NO_DROPS, NO_LIMIT, Reach, Rules, Stored, extreme, symmetric};
 use crate::lanes::{Blocks, CodeTile, Lanes, MAX_WIDTH, Pair, numbers};
 use crate::placement::{Code, centred, joined, pack_planes, unpack_planes};
 use crate::row::{Encode, Quants, Rows};
@@ -63,13 +63,13 @@ impl EncodeSuperBlocks for Q6_K {
             let units = L::select(byte.gt(L::splat(127.0)), byte - L::splat(256.0), byte);
             (scale * units).store(steps);
         }
-        let group_codes = group_codes.blocks();
+        let (stored, group_codes) = (Stored { steps: &steps, drops: &NO_DROPS }, group_codes.blocks());
         for (lane, block) in blocks.iter_mut().enumerate() {
             if negligible[lane] < NEGLIGIBLE {
                 *block = Q6_K::new_zeroed();
                 continue;
             }
-            let codes = round_again(x.block(lane), &steps, &fits, lane);
+            let codes = stored.codes::<L>(lane, Reach::around_zero(32.0), &fits, x.block(lane));
             block.scale = F16::from_bits(scales[lane]);
             block.scales = group_codes[lane].map(|code| code as i8);
             block.low_bits = pack_low_bits(&codes);
@@ -78,41 +78,12 @@ impl EncodeSuperBlocks for Q6_K {
     }
 }
 
-/// The codes of the block in `lane`, rounded in `steps`.
+/// What gives the codes of the sub-blocks, two and two, and their scales.
 #[inline(always)]
-fn round_again<L: Lanes>(
-    weights: &[f32; 256],
-    steps: &[[f32; MAX_WIDTH]; 16],
-    fits: &[Symmetric<L>; 16],
-    lane: usize,
-) -> [u8; 256] {
-    let mut codes = [0; 256];
-    for (group, (codes, weights)) in codes.chunks_exact_mut(16).zip(weights.chunks_exact(16)).enumerate() {
-        let (step, runs) =
-            (steps[group][lane], codes.chunks_exact_mut(L::WIDTH).zip(weights.chunks_exact(L::WIDTH)));
-        if step == 0.0 {
-            let fit = fits[group].of_block(lane);
-            for (codes, weights) in runs {
-                fit.code(L::load(weights)).store_codes(codes);
-            }
-        } else {
-            let step = L::splat(step);
-            for (codes, weights) in runs {
-                let steps = (L::load(weights) / step).round_even_within(-32.0, 31.0);
-                (steps + L::splat(32.0)).store_codes(codes);
-            }
-        }
-    }
-    codes
-}
-
-/// The fits of the sub-blocks, and their scales.
-#[inline(always)]
-fn fit<L: Lanes>(x: &Blocks<'_, 256>, importance: Option<&Blocks<'_, 256>>) -> ([Symmetric<L>; 16], [L; 16]) {
-    let (mut fits, mut scales) = ([Symmetric::none(); 16], [L::zero(); 16]);
+fn fit<L: Lanes>(x: &Blocks<'_, 256>, importance: Option<&Blocks<'_, 256>>) -> ([Rules; 8], [L; 16]) {
+    let (mut fits, mut scales) = ([Rules::NONE; 8], [L::zero(); 16]);
     let (mut run, mut w) = ([Pair::zero(); 16], [Pair::zero(); 16]);
-    let each = fits.as_chunks_mut().0.iter_mut().zip(scales.as_chunks_mut().0);
-    for (pair, (fits, scales)) in each.enumerate() {
+    for (pair, (rules, scales)) in fits.iter_mut().zip(scales.as_chunks_mut().0).enumerate() {
         x.prefetch_next::<L>(pair * 32);
         x.load_pair(pair * 32, &mut run);
         match importance {
@@ -120,7 +91,7 @@ fn fit<L: Lanes>(x: &Blocks<'_, 256>, importance: Option<&Blocks<'_, 256>>) -> (
             Some(importance) => importance.load_pair(pair * 32, &mut w),
         }
         let fit = symmetric(&run, &w, 32.0);
-        *fits = fit.split();
+        *rules = fit.rules();
         *scales = [fit.scale.0, fit.scale.1];
     }
     (fits, scales)

@@ -1,8 +1,9 @@
 //! The scale of codes with a fixed zero point. Source: ggml's search for the symmetric K types.
 
 use super::NEGLIGIBLE;
+use super::Rules;
 use super::rounding::{Anything, Capped, Limited, Limits, Rounding, Unlimited};
-use crate::lanes::{Lanes, Pair, numbers};
+use crate::lanes::{Lanes, Pair};
 
 /// What the search finds: codes that count steps of `scale`, from `-half` up.
 #[derive(Clone, Copy)]
@@ -25,61 +26,21 @@ impl<L: Lanes> Symmetric<L> {
     #[inline(always)]
     pub(crate) fn codes<const N: usize>(&self, x: &[L; N]) -> [L; N] {
         let mut codes = *x;
-        self.replace_by_codes(&mut codes);
+        for code in &mut codes {
+            let rounded = (self.steps_per_weight * *code).round_even_within(-self.half, self.half - 1.0);
+            *code = L::select(self.negligible, L::zero(), rounded + L::splat(self.half));
+        }
         codes
     }
 
-    /// The same in place.
+    /// What gives these codes.
     #[inline(always)]
-    pub(crate) fn replace_by_codes(&self, x: &mut [L]) {
-        for x in x {
-            *x = self.code(*x);
-        }
-    }
-
-    /// The code of one of them.
-    #[inline(always)]
-    pub(crate) fn code(&self, x: L) -> L {
-        let rounded = (self.steps_per_weight * x).round_even_within(-self.half, self.half - 1.0);
-        L::select(self.negligible, L::zero(), rounded + L::splat(self.half))
-    }
-}
-
-impl<L: Lanes> Symmetric<Pair<L>> {
-    /// The fits of the first lanes, and of the second.
-    #[inline(always)]
-    pub(crate) fn split(self) -> [Symmetric<L>; 2] {
-        let Self { scale, steps_per_weight, half, negligible } = self;
-        [
-            Symmetric {
-                scale: scale.0,
-                steps_per_weight: steps_per_weight.0,
-                half,
-                negligible: negligible.0,
-            },
-            Symmetric {
-                scale: scale.1,
-                steps_per_weight: steps_per_weight.1,
-                half,
-                negligible: negligible.1,
-            },
-        ]
+    pub(crate) fn rules(&self) -> Rules {
+        Rules::new(L::zero(), self.steps_per_weight, self.negligible)
     }
 }
 
 impl<L: Lanes> Symmetric<L> {
-    /// The fit of the block in one lane, in all lanes.
-    #[inline(always)]
-    pub(crate) fn of_block(&self, lane: usize) -> Self {
-        let negligible = L::bits(self.negligible) >> lane & 1 == 1;
-        Self {
-            scale: L::splat(numbers(self.scale)[lane]),
-            steps_per_weight: L::splat(numbers(self.steps_per_weight)[lane]),
-            half: self.half,
-            negligible: L::mask(if negligible { u32::MAX } else { 0 }),
-        }
-    }
-
     /// What the extreme is to be in a trial, in steps.
     #[inline(always)]
     fn steps(&self, tenths: i8) -> L {
