@@ -7,7 +7,7 @@ use briq_format::block::Block;
 use briq_format::scalar::F16;
 
 use crate::decoder::lowered;
-use crate::fit::{Affine, Scaled, Trials, affine, importance_weights, nonnegative};
+use crate::fit::{Affine, Reach, Rules, Scaled, Stored, Trials, affine, importance_weights, nonnegative};
 use crate::k_scales::{self, ScalesAndMinimums};
 use crate::lanes::{CodeTile, Isa, Kernel, Lanes, Pair, Tile, dispatch, numbers, sum, sum_of_squares};
 use crate::row::Rows;
@@ -45,7 +45,8 @@ impl<B> Kernel for EncodeRows<'_, B> {
     fn run<L: Lanes>(self) {
         let Self { model, rows, blocks, place } = self;
         let (mut x, mut importance) = (Tile::new(), Tile::new());
-        for (batch, blocks) in blocks.chunks_mut(L::WIDTH).enumerate() {
+        let weights = rows.weights.as_chunks().0.chunks(L::WIDTH);
+        for (batch, (blocks, weights)) in blocks.chunks_mut(L::WIDTH).zip(weights).enumerate() {
             let starts = (batch * L::WIDTH..batch * L::WIDTH + blocks.len()).map(|block| block * 256);
             x.fill::<L>(rows.weights, starts.clone());
             let fits = match rows.importance {
@@ -55,7 +56,7 @@ impl<B> Kernel for EncodeRows<'_, B> {
                     fit_with_importance::<L>(model, &x, &importance)
                 }
             };
-            place_all(model, &x, &fits, blocks, place);
+            place_all(model, weights, &fits, blocks, place);
         }
     }
 }
@@ -141,43 +142,30 @@ fn cap<L: Lanes>(codes: &mut [L; 8], largest: f32) {
 #[inline(always)]
 fn place_all<L: Lanes, B>(
     model: &Model,
-    x: &Tile<256>,
+    weights: &[[f32; 256]],
     fits: &Fits<L>,
     blocks: &mut [B],
     place: fn(&SuperBlock) -> B,
 ) {
     let (scales, minimums) = (numbers(fits.scale), numbers(fits.minimum));
     let (scale_codes, minimum_codes) = (code_tile(&fits.scales), code_tile(&fits.minimums));
-    let mut packed = [[0; 12]; 16];
+    let mut found = [Rules::NONE; 4];
+    for (rules, fit) in found.iter_mut().zip(&fits.sub_blocks) {
+        *rules = fit.rules();
+    }
     let (mut steps, mut drops) = ([[0.0; 16]; 8], [[0.0; 16]; 8]);
-    for lane in 0..blocks.len() {
+    for (lane, (block, weights)) in blocks.iter_mut().zip(weights).enumerate() {
         let (scale, minimum) = (F16::from_f32(scales[lane]), F16::from_f32(minimums[lane]));
         let unpacked =
             ScalesAndMinimums { scales: scale_codes.block(lane), minimums: minimum_codes.block(lane) };
-        packed[lane] = k_scales::pack(&unpacked);
-        let stored = Steps::new::<L>(scale, minimum, &packed[lane]);
+        let scales_and_minimums = k_scales::pack(&unpacked);
+        let seen = Steps::new::<L>(scale, minimum, &scales_and_minimums);
         for group in 0..8 {
-            (steps[group][lane], drops[group][lane]) = (stored.steps[group], stored.drops[group]);
+            (steps[group][lane], drops[group][lane]) = (seen.steps[group], seen.drops[group]);
         }
-    }
-    let mut codes = CodeTile::<256>::new();
-    for (pair, fit) in fits.sub_blocks.iter().enumerate() {
-        let group = 2 * pair;
-        let step = Pair(L::load(&steps[group]), L::load(&steps[group + 1]));
-        let drop = Pair(L::load(&drops[group]), L::load(&drops[group + 1]));
-        let mut rounded = x.load_pair::<L, 32>(group * 32);
-        let unusable = step.eq(Pair::zero());
-        let any_unusable = Pair::<L>::any(unusable);
-        for x in &mut rounded {
-            let again = ((*x + drop) / step).round_even_within(0.0, model.largest_code);
-            *x = if any_unusable { Pair::select(unusable, fit.code(*x), again) } else { again };
-        }
-        codes.store_pair(group * 32, &rounded);
-    }
-    let codes = codes.blocks();
-    for (lane, block) in blocks.iter_mut().enumerate() {
-        let (scale, minimum) = (F16::from_f32(scales[lane]), F16::from_f32(minimums[lane]));
-        *block = place(&SuperBlock { scale, minimum, scales_and_minimums: packed[lane], codes: codes[lane] });
+        let stored = Stored { steps: &steps, drops: &drops };
+        let codes = stored.codes::<L>(lane, Reach::from_zero(model.largest_code), &found, weights);
+        *block = place(&SuperBlock { scale, minimum, scales_and_minimums, codes });
     }
 }
 

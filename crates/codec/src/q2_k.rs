@@ -4,7 +4,9 @@ use briq_format::block::Q2_K;
 use briq_format::scalar::F16;
 
 use crate::decoder::{self, DecodeLanes, lowered};
-use crate::fit::{Affine, Scaled, Trials, affine, affine_by_magnitude, nonnegative, weigh};
+use crate::fit::{
+    Affine, Reach, Rules, Scaled, Stored, Trials, affine, affine_by_magnitude, nonnegative, weigh,
+};
 use crate::lanes::{Blocks, CodeTile, Lanes, MAX_WIDTH, Pair, sum};
 use crate::placement::{Code, centred, pack_planes, unpack_planes};
 use crate::row::{Encode, Quants, Rows};
@@ -70,27 +72,22 @@ impl EncodeSuperBlocks for Q2_K {
             *packed = packed.or(minimum.up(4));
         }
 
-        let (mut run, mut codes) = ([Pair::zero(); 16], CodeTile::<256>::new());
-        for (pair, (fit, packed)) in sub_blocks.iter().zip(packed.0.as_chunks().0).enumerate() {
-            let [first, second] = packed;
-            let step = Pair(scale * bits::<L>(first, 0), scale * bits(second, 0));
-            let drop = Pair(minimum * bits::<L>(first, 4), minimum * bits(second, 4));
-            let unusable = step.eq(Pair::zero());
-            let any_unusable = Pair::<L>::any(unusable);
-            x.load_pair(pair * 32, &mut run);
-            for x in &mut run {
-                let again = ((*x + drop) / step).round_even_within(0.0, 3.0);
-                *x = if any_unusable { Pair::select(unusable, fit.code(*x), again) } else { again };
-            }
-            codes.store_pair(pair * 32, &run);
+        let (mut steps, mut drops) = ([[0.0; MAX_WIDTH]; 16], [[0.0; MAX_WIDTH]; 16]);
+        let mut found = [Rules::NONE; 8];
+        for (rules, fit) in found.iter_mut().zip(&sub_blocks) {
+            *rules = fit.rules();
         }
-
-        let (packed, quants) = (packed.blocks(), CodeTile::<64>(pack_planes(&codes.0, 0)).blocks());
+        for (packed, (steps, drops)) in packed.0.iter().zip(steps.iter_mut().zip(&mut drops)) {
+            (scale * bits::<L>(packed, 0)).store(steps);
+            (minimum * bits::<L>(packed, 4)).store(drops);
+        }
+        let (stored, packed) = (Stored { steps: &steps, drops: &drops }, packed.blocks());
         for (lane, block) in blocks.iter_mut().enumerate() {
+            let codes = stored.codes::<L>(lane, Reach::from_zero(3.0), &found, x.block(lane));
             block.scale = F16::from_bits(scale_units[lane]);
             block.minimum = F16::from_bits(minimum_units[lane]);
             block.scales_and_minimums = packed[lane];
-            block.quants = quants[lane];
+            block.quants = pack_planes(&codes, 0);
         }
     }
 }

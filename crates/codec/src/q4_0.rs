@@ -61,7 +61,7 @@ impl Kernel for EncodeRows<'_> {
 fn encode_ordinary<L: Lanes>(weights: &[f32], blocks: &mut [Q4_0]) -> bool {
     let weights = weights.as_chunks::<32>().0;
     let (above, below) = Blocks::<32>::of(weights.iter()).peaks::<L>();
-    let (highest, lowest) = (above.at_least(0.0), (-below).at_least(0.0));
+    let (highest, lowest) = (above.at_least(L::zero()), (-below).at_least(L::zero()));
     let extreme = L::select(lowest.gt(highest), below, highest.abs());
     let scale = extreme / L::splat(-8.0);
     let per_scale = L::select(scale.eq(L::zero()), L::zero(), L::splat(1.0) / scale);
@@ -80,8 +80,8 @@ fn encode_ordinary<L: Lanes>(weights: &[f32], blocks: &mut [Q4_0]) -> bool {
         let halves = low.chunks_exact(L::WIDTH).zip(high.chunks_exact(L::WIDTH));
         for (bytes, (low, high)) in block.quants.chunks_exact_mut(L::WIDTH).zip(halves) {
             // What is cut to 16 is the far end of the range, one step too far.
-            let low = (L::load(low) * per_scale + L::splat(8.5)).at_most(15.5);
-            let high = (L::load(high) * per_scale + L::splat(8.5)).at_most(15.5);
+            let low = (L::load(low) * per_scale + L::splat(8.5)).at_most(L::splat(15.5));
+            let high = (L::load(high) * per_scale + L::splat(8.5)).at_most(L::splat(15.5));
             L::store_nibbles(low, high, bytes);
         }
     }

@@ -5,7 +5,7 @@ use briq_format::scalar::F16;
 use zerocopy::FromZeros;
 
 use crate::decoder::{DecodeLanes, scaled, steps};
-use crate::fit::{NEGLIGIBLE, NO_LIMIT, Symmetric, extreme, symmetric};
+use crate::fit::{NEGLIGIBLE, NO_DROPS, NO_LIMIT, Reach, Rules, Stored, extreme, symmetric};
 use crate::lanes::{Blocks, CodeTile, Lanes, MAX_WIDTH, Pair, numbers};
 use crate::placement::{Code, centred, joined, pack_planes, unpack_planes};
 use crate::row::{Encode, Quants, Rows};
@@ -55,58 +55,43 @@ impl EncodeSuperBlocks for Q6_K {
         (L::splat(1.0) / units_per_scale).store_halves(&mut scales);
         let scale = L::load_halves(&scales);
 
-        let (mut steps, mut group_codes) = (group_scales, CodeTile::<16>::new());
-        for (group, step) in steps.iter_mut().enumerate() {
-            let byte = (units_per_scale * *step).round_even_within(NO_LIMIT, 127.0).round_even_to_byte();
+        let (mut steps, mut group_codes) = ([[0.0; MAX_WIDTH]; 16], CodeTile::<16>::new());
+        for (group, (steps, group_scale)) in steps.iter_mut().zip(group_scales).enumerate() {
+            let byte =
+                (units_per_scale * group_scale).round_even_within(NO_LIMIT, 127.0).round_even_to_byte();
             group_codes.store(group, &[byte]);
             let units = L::select(byte.gt(L::splat(127.0)), byte - L::splat(256.0), byte);
-            *step = scale * units;
+            (scale * units).store(steps);
         }
-        let (mut rounded, mut codes) = ([Pair::zero(); 16], CodeTile::<256>::new());
-        for (pair, fit) in fits.iter().enumerate() {
-            let step = Pair(steps[2 * pair], steps[2 * pair + 1]);
-            let unusable = step.eq(Pair::zero());
-            let any_unusable = Pair::<L>::any(unusable);
-            x.load_pair(pair * 32, &mut rounded);
-            for x in &mut rounded {
-                let again = (*x / step).round_even_within(-32.0, 31.0) + Pair::splat(32.0);
-                *x = if any_unusable { Pair::select(unusable, fit.code(*x), again) } else { again };
-            }
-            codes.store_pair(pair * 32, &rounded);
-        }
-
-        let group_codes = group_codes.blocks();
-        let low_bits = CodeTile::<128>(pack_low_bits(&codes.0)).blocks();
-        let high_bits = CodeTile::<64>(pack_planes(&codes.0, 4)).blocks();
+        let (stored, group_codes) = (Stored { steps: &steps, drops: &NO_DROPS }, group_codes.blocks());
         for (lane, block) in blocks.iter_mut().enumerate() {
             if negligible[lane] < NEGLIGIBLE {
                 *block = Q6_K::new_zeroed();
                 continue;
             }
+            let codes = stored.codes::<L>(lane, Reach::around_zero(32.0), &fits, x.block(lane));
             block.scale = F16::from_bits(scales[lane]);
             block.scales = group_codes[lane].map(|code| code as i8);
-            block.low_bits = low_bits[lane];
-            block.high_bits = high_bits[lane];
+            block.low_bits = pack_low_bits(&codes);
+            block.high_bits = pack_planes(&codes, 4);
         }
     }
 }
 
-/// The fits of the sub-blocks, two and two, and their scales.
+/// What gives the codes of the sub-blocks, two and two, and their scales.
 #[inline(always)]
-fn fit<L: Lanes>(
-    x: &Blocks<'_, 256>,
-    importance: Option<&Blocks<'_, 256>>,
-) -> ([Symmetric<Pair<L>>; 8], [L; 16]) {
-    let (mut fits, mut scales) = ([Symmetric::none(); 8], [L::zero(); 16]);
+fn fit<L: Lanes>(x: &Blocks<'_, 256>, importance: Option<&Blocks<'_, 256>>) -> ([Rules; 8], [L; 16]) {
+    let (mut fits, mut scales) = ([Rules::NONE; 8], [L::zero(); 16]);
     let (mut run, mut w) = ([Pair::zero(); 16], [Pair::zero(); 16]);
-    for (pair, (fit, scales)) in fits.iter_mut().zip(scales.as_chunks_mut().0).enumerate() {
+    for (pair, (rules, scales)) in fits.iter_mut().zip(scales.as_chunks_mut().0).enumerate() {
         x.prefetch_next::<L>(pair * 32);
         x.load_pair(pair * 32, &mut run);
         match importance {
             None => square(&run, &mut w),
             Some(importance) => importance.load_pair(pair * 32, &mut w),
         }
-        *fit = symmetric(&run, &w, 32.0);
+        let fit = symmetric(&run, &w, 32.0);
+        *rules = fit.rules();
         *scales = [fit.scale.0, fit.scale.1];
     }
     (fits, scales)

@@ -103,7 +103,7 @@ fn magnitudes<L: Lanes>(blocks: &Blocks<'_, 32>) -> L {
         }
         return magnitude;
     }
-    above.at_least(0.0).if_greater((-below).at_least(0.0)).abs()
+    above.at_least(L::zero()).if_greater((-below).at_least(L::zero())).abs()
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 
 use briq_format::scalar::F16;
 
-use crate::fit::{FromFit, Trials, affine, symmetric, weigh};
-use crate::lanes::{Blocks, CodeTile, Isa, Kernel, Lanes, MAX_WIDTH, Pair, dispatch, numbers};
+use crate::fit::{FromFit, Reach, Trials, affine, symmetric, weigh};
+use crate::lanes::{Blocks, Isa, Kernel, Lanes, MAX_WIDTH, Pair, dispatch, numbers};
 use crate::row::Rows;
 
 /// The search of a type.
@@ -71,28 +71,23 @@ fn encode_together<L: Lanes, B: FromFit>(
             (*x, *w) = (weights.four(4 * i), importance.four(4 * i));
             weigh::<_, 4>(w, variance, x);
         }
-        let (scale, minimum) = match search {
+        let (scale, minimum, rules, reach) = match search {
             Search::Symmetric { half } => {
                 let fit = symmetric(&x, &w, half);
-                fit.replace_by_codes(&mut x);
-                (fit.scale, Pair::zero())
+                (fit.scale, Pair::zero(), fit.rules(), Reach::around_zero(half))
             }
             Search::Affine { largest_code } => {
                 let fit = affine(&x, &w, largest_code, &Trials::WITH_IMPORTANCE);
-                fit.replace_by_codes(&mut x);
-                (fit.scale, fit.minimum)
+                (fit.scale, fit.minimum, fit.rules(), Reach::from_zero(largest_code))
             }
         };
         let (mut scales, mut minimums) = ([0; 2 * MAX_WIDTH], [0; 2 * MAX_WIDTH]);
         scale.store_halves(&mut scales);
         minimum.store_halves(&mut minimums);
-        let mut tile = CodeTile::<64>::new();
-        tile.store_pair(0, &x);
-        let codes = tile.blocks();
         for (i, block) in blocks.iter_mut().enumerate() {
-            let halves = codes[i % L::WIDTH].as_chunks().0;
-            let (scale, minimum) = (F16::from_bits(scales[i]), F16::from_bits(minimums[i]));
-            *block = B::from_fit(scale, minimum, &halves[i / L::WIDTH]);
+            let mut codes = [0; 32];
+            rules.codes::<L>(i, reach, weights.block(i), &mut codes);
+            *block = B::from_fit(F16::from_bits(scales[i]), F16::from_bits(minimums[i]), &codes);
         }
     }
 }

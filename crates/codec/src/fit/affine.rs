@@ -2,6 +2,7 @@
 //!
 //! Where the codes of a trial count from, and in what, gives the codes again; so these are not kept.
 
+use super::Rules;
 use super::rounding::{Anything, Floored, Ordinary, Rounding, are_ordinary};
 use crate::lanes::Lanes;
 
@@ -36,18 +37,10 @@ impl<L: Lanes> Affine<L> {
         Self { scale: zero, minimum: zero, rule, flat: zero.eq(zero) }
     }
 
-    /// Replaces the weights that were searched by their codes.
+    /// What gives the codes of the weights that were searched.
     #[inline(always)]
-    pub(crate) fn replace_by_codes(&self, x: &mut [L]) {
-        for x in x {
-            *x = self.code(*x);
-        }
-    }
-
-    /// The code of one of them.
-    #[inline(always)]
-    pub(crate) fn code(&self, x: L) -> L {
-        L::select(self.flat, L::zero(), self.rule.code::<Anything>(x))
+    pub(crate) fn rules(&self) -> Rules {
+        Rules::new(self.rule.origin, self.rule.steps_per_weight, self.flat)
     }
 }
 

@@ -78,7 +78,7 @@ pub(crate) fn first_step<L: Lanes, const N: usize>(x: &[L; N], half: f32) -> (L,
     for ((code, share), &x) in codes.iter_mut().zip(&mut shares).zip(x) {
         let w = x * x;
         // No step is above that of the extreme, unless something is not finite, and then neither is P.
-        *code = (steps_per_weight * x).round_ordinary().at_most(half - 1.0);
+        *code = (steps_per_weight * x).round_ordinary().at_most(L::splat(half - 1.0));
         *share = w * x * *code;
         sums.product = sums.product + *share;
         sums.square = sums.square + w * *code * *code;

@@ -17,6 +17,7 @@ mod descent;
 mod levels;
 mod nonnegative;
 mod rounding;
+mod rules;
 mod sweep;
 mod symmetric;
 
@@ -29,6 +30,7 @@ pub(crate) use affine::{Affine, Trials, affine, affine_by_magnitude};
 pub(crate) use descent::{descent, first_step};
 pub(crate) use levels::{levels, nearest_codes};
 pub(crate) use nonnegative::{largest_since_nan, nonnegative};
+pub(crate) use rules::{NO_DROPS, Reach, Rules, Stored};
 pub(crate) use symmetric::{Symmetric, extreme, symmetric};
 
 /// Codes and the scale they count in. What code stands for zero is part of the fit that made them. Codes are whole

@@ -5,8 +5,20 @@ use crate::lanes::Lanes;
 
 /// Rounds to nearest, ties to even, and limits.
 pub(crate) trait Rounding {
+    /// The weight to take steps with.
+    #[inline(always)]
+    fn limit<L: Lanes>(x: L, _: &Limits<L>) -> L {
+        x
+    }
+
     /// The whole number nearest to `steps`, limited to `low..=high`.
     fn round<L: Lanes>(steps: L, low: f32, high: f32) -> L;
+}
+
+/// The weights whose steps are rounded to the last codes; above zero and below.
+pub(crate) struct Limits<L> {
+    pub(crate) lowest: L,
+    pub(crate) highest: L,
 }
 
 /// For steps that [`are_ordinary`].
@@ -15,7 +27,7 @@ pub(crate) struct Ordinary;
 impl Rounding for Ordinary {
     #[inline(always)]
     fn round<L: Lanes>(steps: L, low: f32, high: f32) -> L {
-        steps.round_ordinary().at_most(high).at_least(low)
+        steps.round_ordinary().at_most(L::splat(high)).at_least(L::splat(low))
     }
 }
 
@@ -25,7 +37,7 @@ pub(crate) struct Capped;
 impl Rounding for Capped {
     #[inline(always)]
     fn round<L: Lanes>(steps: L, _: f32, high: f32) -> L {
-        steps.round_ordinary().at_most(high)
+        steps.round_ordinary().at_most(L::splat(high))
     }
 }
 
@@ -35,7 +47,7 @@ pub(crate) struct Floored;
 impl Rounding for Floored {
     #[inline(always)]
     fn round<L: Lanes>(steps: L, low: f32, _: f32) -> L {
-        steps.round_ordinary().at_least(low)
+        steps.round_ordinary().at_least(L::splat(low))
     }
 }
 
@@ -43,6 +55,21 @@ impl Rounding for Floored {
 pub(crate) struct Unlimited;
 
 impl Rounding for Unlimited {
+    #[inline(always)]
+    fn round<L: Lanes>(steps: L, _: f32, _: f32) -> L {
+        steps.round_ordinary()
+    }
+}
+
+/// For those of them that are rounded inside the limits once the weights are limited.
+pub(crate) struct Limited;
+
+impl Rounding for Limited {
+    #[inline(always)]
+    fn limit<L: Lanes>(x: L, limits: &Limits<L>) -> L {
+        x.at_most(limits.highest).at_least(limits.lowest)
+    }
+
     #[inline(always)]
     fn round<L: Lanes>(steps: L, _: f32, _: f32) -> L {
         steps.round_ordinary()

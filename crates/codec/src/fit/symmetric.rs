@@ -1,7 +1,8 @@
 //! The scale of codes with a fixed zero point. Source: ggml's search for the symmetric K types.
 
 use super::NEGLIGIBLE;
-use super::rounding::{Anything, Capped, Ordinary, Rounding, Unlimited};
+use super::Rules;
+use super::rounding::{Anything, Capped, Limited, Limits, Rounding, Unlimited};
 use crate::lanes::{Lanes, Pair};
 
 /// What the search finds: codes that count steps of `scale`, from `-half` up.
@@ -25,23 +26,17 @@ impl<L: Lanes> Symmetric<L> {
     #[inline(always)]
     pub(crate) fn codes<const N: usize>(&self, x: &[L; N]) -> [L; N] {
         let mut codes = *x;
-        self.replace_by_codes(&mut codes);
+        for code in &mut codes {
+            let rounded = (self.steps_per_weight * *code).round_even_within(-self.half, self.half - 1.0);
+            *code = L::select(self.negligible, L::zero(), rounded + L::splat(self.half));
+        }
         codes
     }
 
-    /// The same in place.
+    /// What gives these codes.
     #[inline(always)]
-    pub(crate) fn replace_by_codes(&self, x: &mut [L]) {
-        for x in x {
-            *x = self.code(*x);
-        }
-    }
-
-    /// The code of one of them.
-    #[inline(always)]
-    pub(crate) fn code(&self, x: L) -> L {
-        let rounded = (self.steps_per_weight * x).round_even_within(-self.half, self.half - 1.0);
-        L::select(self.negligible, L::zero(), rounded + L::splat(self.half))
+    pub(crate) fn rules(&self) -> Rules {
+        Rules::new(L::zero(), self.steps_per_weight, self.negligible)
     }
 }
 
@@ -50,6 +45,15 @@ impl<L: Lanes> Symmetric<L> {
     #[inline(always)]
     fn steps(&self, tenths: i8) -> L {
         L::splat(-(self.half + 0.1 * f32::from(tenths)))
+    }
+
+    /// The codes that put `extreme` at `-half`, and the product of their scale.
+    #[inline(always)]
+    fn first<R: Rounding, const N: usize>(self, block: &Block<'_, L, N>, extreme: L) -> (Self, L) {
+        let steps_per_weight = self.steps(0) / extreme;
+        let (product, square) = block.project::<L, R>(steps_per_weight, self.half);
+        let scale = L::select(square.eq(L::zero()), L::zero(), product / square);
+        (Self { scale, steps_per_weight, ..self }, scale * product)
     }
 
     /// Takes each trial that is better than all before: those that put `extreme` at `-half` and so many tenths of a
@@ -84,44 +88,74 @@ impl<L: Lanes> Symmetric<L> {
 /// code 0 everywhere, which is not the code of zero.
 #[inline(always)]
 pub(crate) fn symmetric<L: Lanes, const N: usize>(x: &[L; N], w: &[L; N], half: f32) -> Symmetric<L> {
-    let extreme = extreme(x);
-    let negligible = extreme.abs().lt(L::splat(NEGLIGIBLE));
-    let mut wx = [L::zero(); N];
+    let (mut extreme, mut wx) = (Extreme::none(), [L::zero(); N]);
     for ((wx, &w), &x) in wx.iter_mut().zip(w).zip(x) {
+        extreme.see(x);
         *wx = w * x;
     }
-    let block = Block { x, w, wx: &wx };
+    let Extreme { value: extreme, magnitude } = extreme;
+    let negligible = magnitude.lt(L::splat(NEGLIGIBLE));
+    let block = Block { x, w, wx: &wx, limits: limits(extreme, half) };
 
-    let mut found = Symmetric { half, negligible, ..Symmetric::none() };
-    found.steps_per_weight = L::splat(-half) / extreme;
-    let (product, square) = block.project::<L, Anything>(found.steps_per_weight, half);
-    found.scale = L::select(square.eq(L::zero()), L::zero(), product / square);
-    let mut best = found.scale * product;
+    let none = Symmetric { half, negligible, ..Symmetric::none() };
+    let (mut found, mut best) = none.first::<Limited, N>(&block, extreme);
     // Unless a weight is infinite or not a number, no step is above that of the extreme, and some limits are beyond
     // all steps: those of `half - 0.6` and below, or of `half + 0.4` and below, are rounded inside them.
-    let ordinary = extreme.abs().lt(L::splat(f32::INFINITY)) & product.eq(product);
+    let ordinary = magnitude.lt(L::splat(f32::INFINITY)) & best.eq(best);
     if L::any(!(ordinary | negligible)) {
+        (found, best) = none.first::<Anything, N>(&block, extreme);
         let all = [[-9, -8], [-7, -6], [-5, -4], [-3, -2], [-1, 1], [2, 3], [4, 5], [6, 7], [8, 9]];
         found.improve::<Anything, N>(&block, extreme, &all, &mut best);
     } else {
         found.improve::<Unlimited, N>(&block, extreme, &[[-9, -8], [-7, -6]], &mut best);
-        found.improve::<Capped, N>(&block, extreme, &[[-5, -4], [-3, -2], [-1, 1], [2, 3]], &mut best);
-        found.improve::<Ordinary, N>(&block, extreme, &[[4, 5], [6, 7], [8, 9]], &mut best);
+        found.improve::<Capped, N>(&block, extreme, &[[-5, -4], [-3, -2]], &mut best);
+        found.improve::<Limited, N>(&block, extreme, &[[-1, 1], [2, 3], [4, 5], [6, 7], [8, 9]], &mut best);
     }
     found.scale = L::select(negligible, L::zero(), found.scale);
     found
 }
 
+/// What the weights are limited to in trials from a tenth of a step above `-half` to nine below: what takes as many
+/// steps as the codes reach where the extreme is put four tenths below.
+///
+/// In those trials this takes less than half a step more or less, so that it is rounded to the last code, as all that
+/// is further out should be, and what is further in to no other than the reference does.
+#[inline(always)]
+fn limits<L: Lanes>(extreme: L, half: f32) -> Limits<L> {
+    let steps = half + 0.4;
+    let (near, far) = (extreme * L::splat(half / steps), extreme * L::splat((1.0 - half) / steps));
+    let positive = extreme.gt(L::zero());
+    Limits { lowest: L::select(positive, far, near), highest: L::select(positive, near, far) }
+}
+
 /// The first value of largest magnitude, or zero when there is none above zero. NaN are passed over.
 #[inline(always)]
 pub(crate) fn extreme<L: Lanes>(values: &[L]) -> L {
-    let (mut extreme, mut magnitude) = (L::zero(), L::zero());
+    let mut extreme = Extreme::none();
     for &value in values {
-        let larger = value.abs().gt(magnitude);
-        extreme = L::select(larger, value, extreme);
-        magnitude = value.abs().if_greater(magnitude);
+        extreme.see(value);
     }
-    extreme
+    extreme.value
+}
+
+/// The same, of the values seen so far.
+struct Extreme<L> {
+    value: L,
+    magnitude: L,
+}
+
+impl<L: Lanes> Extreme<L> {
+    #[inline(always)]
+    fn none() -> Self {
+        Self { value: L::zero(), magnitude: L::zero() }
+    }
+
+    #[inline(always)]
+    fn see(&mut self, value: L) {
+        let larger = value.abs().gt(self.magnitude);
+        self.value = L::select(larger, value, self.value);
+        self.magnitude = value.abs().if_greater(self.magnitude);
+    }
 }
 
 /// What the trials have in common.
@@ -130,6 +164,8 @@ struct Block<'a, L, const N: usize> {
     w: &'a [L; N],
     /// Their products.
     wx: &'a [L; N],
+    /// What the weights are limited to where that is what limits the codes.
+    limits: Limits<L>,
 }
 
 impl<L: Lanes, const N: usize> Block<'_, L, N> {
@@ -138,10 +174,42 @@ impl<L: Lanes, const N: usize> Block<'_, L, N> {
     fn project<T: Lanes + From<L>, R: Rounding>(&self, steps_per_weight: T, half: f32) -> (T, T) {
         let (mut product, mut square) = (T::zero(), T::zero());
         for ((&x, &w), &wx) in self.x.iter().zip(self.w).zip(self.wx) {
+            let x = R::limit(x, &self.limits);
             let steps = R::round(steps_per_weight * T::from(x), -half, half - 1.0);
             product = product + T::from(wx) * steps;
             square = square + T::from(w) * steps * steps;
         }
         (product, square)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Weights anywhere, and a few steps of a float from where the code changes.
+        #[test]
+        fn limited_weights_have_the_codes_that_limits_of_codes_give(
+            half in prop::sample::select(vec![4.0_f32, 8.0, 16.0, 32.0]),
+            tenths in -1_i8..=9,
+            extreme in prop_oneof![0.5_f32..1.0, Just(1e-15), Just(f32::MAX), 1e-15_f32..f32::MAX],
+            (negative, part) in (any::<bool>(), -1.0_f32..=1.0),
+            (middle, further) in (-33_i8..=33, -3_i32..=3),
+        ) {
+            let extreme = if negative { -extreme } else { extreme };
+            let steps_per_weight = Symmetric::<f32> { half, ..Symmetric::none() }.steps(tenths) / extreme;
+            let near = (f32::from(middle) + 0.5) / steps_per_weight;
+            let near = f32::from_bits(near.to_bits().wrapping_add_signed(further));
+            for x in [part * extreme, near, extreme, -extreme] {
+                if x.abs() <= extreme.abs() {
+                    let limited = Limited::limit(x, &limits(extreme, half));
+                    let code = Limited::round(steps_per_weight * limited, -half, half - 1.0);
+                    prop_assert_eq!(code, (steps_per_weight * x).round_even_within(-half, half - 1.0), "{}", x);
+                }
+            }
+        }
     }
 }

@@ -213,15 +213,15 @@ impl Lanes for Neon {
     }
 
     #[inline(always)]
-    fn at_most(self, limit: f32) -> Self {
+    fn at_most(self, limits: Self) -> Self {
         // SAFETY: as for the operators.
-        unsafe { Self(vminq_f32(self.0, vdupq_n_f32(limit))) }
+        unsafe { Self(vminq_f32(self.0, limits.0)) }
     }
 
     #[inline(always)]
-    fn at_least(self, limit: f32) -> Self {
+    fn at_least(self, limits: Self) -> Self {
         // SAFETY: as for the operators.
-        unsafe { Self(vmaxq_f32(self.0, vdupq_n_f32(limit))) }
+        unsafe { Self(vmaxq_f32(self.0, limits.0)) }
     }
 
     #[inline(always)]

@@ -113,10 +113,10 @@ pub(crate) trait Lanes:
     fn round_even_within(self, low: f32, high: f32) -> Self;
     /// The nearest whole number, ties to even, for magnitudes below 2^22. Zero may come with either sign.
     fn round_ordinary(self) -> Self;
-    /// The smaller one; `limit` is above zero, and no lane NaN.
-    fn at_most(self, limit: f32) -> Self;
-    /// The larger one; `limit` is at most zero, and no lane NaN. Zero may come with either sign.
-    fn at_least(self, limit: f32) -> Self;
+    /// The smaller one; the limits are above zero, and no lane NaN.
+    fn at_most(self, limits: Self) -> Self;
+    /// The larger one; the limits are at most zero, and no lane NaN. Zero may come with either sign.
+    fn at_least(self, limits: Self) -> Self;
     /// The low eight bits of [`round_even`](crate::primitives::round_even), as a number from 0 to 255.
     fn round_even_to_byte(self) -> Self;
 

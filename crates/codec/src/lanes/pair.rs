@@ -176,13 +176,13 @@ impl<L: Lanes> Lanes for Pair<L> {
     }
 
     #[inline(always)]
-    fn at_most(self, limit: f32) -> Self {
-        Self(self.0.at_most(limit), self.1.at_most(limit))
+    fn at_most(self, limits: Self) -> Self {
+        Self(self.0.at_most(limits.0), self.1.at_most(limits.1))
     }
 
     #[inline(always)]
-    fn at_least(self, limit: f32) -> Self {
-        Self(self.0.at_least(limit), self.1.at_least(limit))
+    fn at_least(self, limits: Self) -> Self {
+        Self(self.0.at_least(limits.0), self.1.at_least(limits.1))
     }
 
     #[inline(always)]

@@ -116,13 +116,13 @@ impl Lanes for f32 {
     }
 
     #[inline(always)]
-    fn at_most(self, limit: f32) -> Self {
-        self.min(limit)
+    fn at_most(self, limits: Self) -> Self {
+        self.min(limits)
     }
 
     #[inline(always)]
-    fn at_least(self, limit: f32) -> Self {
-        self.max(limit)
+    fn at_least(self, limits: Self) -> Self {
+        self.max(limits)
     }
 
     #[inline(always)]

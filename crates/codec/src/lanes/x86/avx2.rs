@@ -194,23 +194,23 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn at_most(self, limit: f32) -> Self {
+    fn at_most(self, limits: Self) -> Self {
         // As integers, floats above zero lie in their order, and those below zero under all of them.
         // SAFETY: as for the operators.
         unsafe {
-            let (bits, limit) = (_mm256_castps_si256(self.0), _mm256_castps_si256(_mm256_set1_ps(limit)));
-            Self(_mm256_castsi256_ps(_mm256_min_epi32(bits, limit)))
+            let (bits, limits) = (_mm256_castps_si256(self.0), _mm256_castps_si256(limits.0));
+            Self(_mm256_castsi256_ps(_mm256_min_epi32(bits, limits)))
         }
     }
 
     #[inline(always)]
-    fn at_least(self, limit: f32) -> Self {
+    fn at_least(self, limits: Self) -> Self {
         // As integers without a sign, floats below zero lie above all others and in reverse; so does a limit of zero
         // when it has their sign.
         // SAFETY: as for the operators.
         unsafe {
-            let limit = _mm256_castps_si256(_mm256_set1_ps(-limit.abs()));
-            Self(_mm256_castsi256_ps(_mm256_min_epu32(_mm256_castps_si256(self.0), limit)))
+            let limits = _mm256_castps_si256(_mm256_or_ps(limits.0, _mm256_set1_ps(-0.0)));
+            Self(_mm256_castsi256_ps(_mm256_min_epu32(_mm256_castps_si256(self.0), limits)))
         }
     }
 

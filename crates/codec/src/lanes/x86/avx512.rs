@@ -197,23 +197,23 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn at_most(self, limit: f32) -> Self {
+    fn at_most(self, limits: Self) -> Self {
         // As integers, floats above zero lie in their order, and those below zero under all of them.
         // SAFETY: as for the operators.
         unsafe {
-            let (bits, limit) = (_mm512_castps_si512(self.0), _mm512_castps_si512(_mm512_set1_ps(limit)));
-            Self(_mm512_castsi512_ps(_mm512_min_epi32(bits, limit)))
+            let (bits, limits) = (_mm512_castps_si512(self.0), _mm512_castps_si512(limits.0));
+            Self(_mm512_castsi512_ps(_mm512_min_epi32(bits, limits)))
         }
     }
 
     #[inline(always)]
-    fn at_least(self, limit: f32) -> Self {
+    fn at_least(self, limits: Self) -> Self {
         // As integers without a sign, floats below zero lie above all others and in reverse; so does a limit of zero
         // when it has their sign.
         // SAFETY: as for the operators.
         unsafe {
-            let limit = _mm512_castps_si512(_mm512_set1_ps(-limit.abs()));
-            Self(_mm512_castsi512_ps(_mm512_min_epu32(_mm512_castps_si512(self.0), limit)))
+            let limits = _mm512_castps_si512(_mm512_or_ps(limits.0, _mm512_set1_ps(-0.0)));
+            Self(_mm512_castsi512_ps(_mm512_min_epu32(_mm512_castps_si512(self.0), limits)))
         }
     }
 

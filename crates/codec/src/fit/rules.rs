@@ -1,0 +1,178 @@
+//! Codes block by block, where weights lie, once searches side by side have found what gives them. Neither weights nor
+//! codes change places between blocks and lanes for it.
+
+use crate::lanes::{Lanes, MAX_WIDTH};
+
+/// What gives the codes of the blocks that a pair of registers has room for.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules {
+    /// What takes no step, and the steps of a weight of one from there.
+    origins: [f32; 2 * MAX_WIDTH],
+    steps_per_weight: [f32; 2 * MAX_WIDTH],
+    /// A bit for each block that has the code zero everywhere.
+    idle: u32,
+}
+
+/// The steps that have codes, of which the lowest has the code zero.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reach {
+    pub(crate) lowest: f32,
+    pub(crate) highest: f32,
+}
+
+impl Reach {
+    /// From `-half` up; as many below zero as not.
+    pub(crate) const fn around_zero(half: f32) -> Self {
+        Self { lowest: -half, highest: half - 1.0 }
+    }
+
+    /// From zero up.
+    pub(crate) const fn from_zero(highest: f32) -> Self {
+        Self { lowest: 0.0, highest }
+    }
+
+    /// Rounds steps to codes.
+    #[inline(always)]
+    fn store_codes<L: Lanes>(self, steps: L, codes: &mut [u8]) {
+        (steps.round_even_within(self.lowest, self.highest) - L::splat(self.lowest)).store_codes(codes);
+    }
+}
+
+impl Rules {
+    /// Of no block.
+    pub(crate) const NONE: Self =
+        Self { origins: [0.0; 2 * MAX_WIDTH], steps_per_weight: [0.0; 2 * MAX_WIDTH], idle: u32::MAX };
+
+    #[inline(always)]
+    pub(super) fn new<L: Lanes>(origins: L, steps_per_weight: L, idle: L::Mask) -> Self {
+        let mut rules = Self { idle: L::bits(idle), ..Self::NONE };
+        origins.store(&mut rules.origins);
+        steps_per_weight.store(&mut rules.steps_per_weight);
+        rules
+    }
+
+    /// The codes of the weights of a block: as many as are whole registers.
+    #[inline(always)]
+    pub(crate) fn codes<L: Lanes>(&self, block: usize, reach: Reach, weights: &[f32], codes: &mut [u8]) {
+        if self.idle >> block & 1 == 1 {
+            codes.fill(0);
+            return;
+        }
+        let (origin, factor) = (L::splat(self.origins[block]), L::splat(self.steps_per_weight[block]));
+        for (codes, weights) in codes.chunks_exact_mut(L::WIDTH).zip(weights.chunks_exact(L::WIDTH)) {
+            reach.store_codes(factor * (L::load(weights) - origin), codes);
+        }
+    }
+}
+
+/// What is stored of sub-blocks, a row of lanes each: what a step is worth, and what is subtracted.
+pub(crate) struct Stored<'a, const GROUPS: usize> {
+    pub(crate) steps: &'a [[f32; MAX_WIDTH]; GROUPS],
+    pub(crate) drops: &'a [[f32; MAX_WIDTH]; GROUPS],
+}
+
+/// What types without minimums subtract.
+pub(crate) const NO_DROPS: [[f32; MAX_WIDTH]; 16] = [[0.0; MAX_WIDTH]; 16];
+
+impl<const GROUPS: usize> Stored<'_, GROUPS> {
+    /// The codes of the super-block in `lane`, rounded once more in the steps that a decoder will see. Where a step is
+    /// zero, the codes that were found remain: those of `found`, which has the rules of two sub-blocks after each other.
+    #[inline(always)]
+    pub(crate) fn codes<L: Lanes>(
+        &self,
+        lane: usize,
+        reach: Reach,
+        found: &[Rules],
+        weights: &[f32; 256],
+    ) -> [u8; 256] {
+        let mut codes = [0; 256];
+        let size = 256 / GROUPS;
+        let groups = codes.chunks_exact_mut(size).zip(weights.chunks_exact(size));
+        for (group, (codes, weights)) in groups.enumerate() {
+            let (step, drop) = (self.steps[group][lane], self.drops[group][lane]);
+            if step == 0.0 {
+                found[group / 2].codes::<L>(group % 2 * L::WIDTH + lane, reach, weights, codes);
+                continue;
+            }
+            let (step, drop) = (L::splat(step), L::splat(drop));
+            for (codes, weights) in codes.chunks_exact_mut(L::WIDTH).zip(weights.chunks_exact(L::WIDTH)) {
+                reach.store_codes((L::load(weights) + drop) / step, codes);
+            }
+        }
+        codes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::lanes::{Isa, Kernel, Pair, dispatch};
+    use crate::primitives::round_even;
+
+    struct Check<'a> {
+        weights: &'a [f32; 256],
+        stored: Stored<'a, 16>,
+        /// Origin, steps per weight and whether all codes are zero, of each sub-block, for all lanes.
+        found: &'a [(f32, f32, bool); 16],
+        reach: Reach,
+    }
+
+    impl Check<'_> {
+        fn code(&self, steps: f32) -> u8 {
+            ((round_even(steps) as f32).min(self.reach.highest).max(self.reach.lowest) - self.reach.lowest)
+                as u8
+        }
+
+        fn slowly(&self, element: usize, lane: usize) -> u8 {
+            let (x, group) = (self.weights[element], element / 16);
+            let (step, drop) = (self.stored.steps[group][lane], self.stored.drops[group][lane]);
+            match self.found[group] {
+                _ if step != 0.0 => self.code((x + drop) / step),
+                (_, _, true) => 0,
+                (origin, steps_per_weight, false) => self.code(steps_per_weight * (x - origin)),
+            }
+        }
+    }
+
+    impl Kernel for Check<'_> {
+        fn run<L: Lanes>(self) {
+            let mut rules = [Rules::NONE; 8];
+            for (rules, [first, second]) in rules.iter_mut().zip(self.found.as_chunks().0) {
+                let both = |a: f32, b: f32| Pair(L::splat(a), L::splat(b));
+                let idle = both(first.2.into(), second.2.into()).gt(Pair::zero());
+                *rules = Rules::new(both(first.0, second.0), both(first.1, second.1), idle);
+            }
+            for lane in 0..L::WIDTH {
+                let codes = self.stored.codes::<L>(lane, self.reach, &rules, self.weights);
+                for (element, code) in codes.into_iter().enumerate() {
+                    assert_eq!(code, self.slowly(element, lane), "element {element} of lane {lane}");
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn codes_are_those_of_the_steps_or_of_the_rules_where_a_step_is_zero(
+            weights in proptest::collection::vec(-40.0_f32..40.0, 256),
+            rows in proptest::collection::vec((any::<[i8; MAX_WIDTH]>(), any::<[u8; MAX_WIDTH]>()), 16),
+            found in any::<[(i8, i8, bool); 16]>(),
+            reach in prop_oneof![Just(Reach::around_zero(32.0)), Just(Reach::from_zero(3.0))],
+        ) {
+            let (mut steps, mut drops) = (NO_DROPS, NO_DROPS);
+            for ((steps, drops), row) in steps.iter_mut().zip(&mut drops).zip(&rows) {
+                // One in four is zero.
+                *steps = row.0.map(|step| if step % 4 == 0 { 0.0 } else { f32::from(step) / 32.0 });
+                *drops = row.1.map(f32::from);
+            }
+            let found = found.map(|(origin, factor, idle)| (f32::from(origin), f32::from(factor) / 32.0, idle));
+            let weights = weights.first_chunk().unwrap();
+            for isa in Isa::available() {
+                let stored = Stored { steps: &steps, drops: &drops };
+                dispatch(isa, Check { weights, stored, found: &found, reach });
+            }
+        }
+    }
+}
