@@ -1,6 +1,7 @@
 //! A grid as the searches need it: for any digits the point, or the points near by.
 
 use super::candidates::candidates;
+use super::places::Apart;
 use super::points::{base, digit, number};
 use super::records::Records;
 use super::steps::Cells;
@@ -84,8 +85,14 @@ impl<const N: usize> Grid<N> {
             grid.candidates.push(candidates);
         }
         grid.cells = Cells::new::<N>(|number| grid.at(number));
-        grid.records = Records::new::<N>(|number| grid.at(number));
+        grid.records = Records::new(&grid, Apart::Digits);
         grid
+    }
+
+    /// The same with candidates by the sides of digits that weights are on.
+    pub(crate) fn by_side(mut self) -> Self {
+        self.records = Records::new(&self, Apart::Sides);
+        self
     }
 
     /// Appends a list.
