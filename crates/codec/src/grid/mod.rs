@@ -25,7 +25,7 @@ mod lines;
 mod nearest;
 mod neighbours;
 mod places;
-mod points;
+pub(crate) mod points;
 mod records;
 mod search;
 mod signs;

@@ -17,23 +17,6 @@ use crate::primitives::largest_since_nan;
 use crate::row::Rows;
 use crate::tables::{self, Packed};
 
-/// The points, as a table to look up.
-pub(crate) static POINTS: [Packed; 2048] = tables::IQ1;
-
-/// The 16 weights of two points, whose levels may be shifted down.
-#[inline(always)]
-pub(crate) fn ternary<L: Lanes>(points: [Packed; 2], down: [bool; 2], step: L, weights: &mut [f32; 16]) {
-    let digits = u64::from(points[0]) | u64::from(points[1]) << 16;
-    let down = if down[0] { 0xFF } else { 0 } | if down[1] { 0xFF00 } else { 0 };
-    // What stands for digit 0; the others are one and two above it. The sums are exact.
-    let ([low, ..], [lower, ..]) = (levels(false), levels(true));
-    for (run, weights) in weights.chunks_exact_mut(L::WIDTH).enumerate() {
-        let first = run * L::WIDTH;
-        let lowest = L::select(L::mask(down >> first), L::splat(lower), L::splat(low));
-        (step * (L::from_bit_pairs(digits >> (2 * first)) + lowest)).store(weights);
-    }
-}
-
 /// -1, 0 and 1 in steps, all of them shifted up or down by an eighth.
 pub(crate) const fn levels(down: bool) -> [f32; 3] {
     if down { [-1.125, -0.125, 0.875] } else { [-0.875, 0.125, 1.125] }
