@@ -7,9 +7,10 @@ use zerocopy::little_endian::U16;
 use crate::decoder::DecodeLanes;
 use crate::error::Error;
 use crate::grid::cut::{Best, Cuts};
+use crate::grid::points::{TERNARY, ternary};
 use crate::grid::split::Sorted;
 use crate::grid::sums::Halves;
-use crate::grid::ternary::{Fitted, POINTS, TernaryBlock, digit, encode_rows, index, levels, ternary};
+use crate::grid::ternary::{Fitted, TernaryBlock, digit, encode_rows, index, levels};
 use crate::lanes::Lanes;
 use crate::placement::pack_nibbles;
 use crate::primitives::{largest_since_nan, round_even};
@@ -26,8 +27,8 @@ impl DecodeLanes for IQ1_M {
                 let group_scale = block.scales[i / 4].get() >> (3 * (i % 4)) & 7;
                 let step = scale * L::splat(f32::from(2 * group_scale + 1));
                 let points = [
-                    POINTS[usize::from(low[0]) | usize::from(high & 7) << 8],
-                    POINTS[usize::from(low[1]) | usize::from(high >> 4 & 7) << 8],
+                    TERNARY[usize::from(low[0]) | usize::from(high & 7) << 8],
+                    TERNARY[usize::from(low[1]) | usize::from(high >> 4 & 7) << 8],
                 ];
                 ternary(points, [high & 8 != 0, high & 128 != 0], step, weights);
             }

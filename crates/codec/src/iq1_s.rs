@@ -7,9 +7,10 @@ use zerocopy::little_endian::U16;
 use crate::decoder::DecodeLanes;
 use crate::error::Error;
 use crate::grid::cut::{Best, Cuts};
+use crate::grid::points::{TERNARY, ternary};
 use crate::grid::split::Sorted;
 use crate::grid::sums::Together;
-use crate::grid::ternary::{Fitted, POINTS, TernaryBlock, encode_rows, index, ternary};
+use crate::grid::ternary::{Fitted, TernaryBlock, encode_rows, index};
 use crate::lanes::Lanes;
 use crate::primitives::{largest_since_nan, round_even};
 use crate::row::{Rows, TryEncode};
@@ -27,7 +28,7 @@ impl DecodeLanes for IQ1_S {
                 let mut points = [0; 2];
                 for (group, point) in points.iter_mut().enumerate() {
                     let high = usize::from(high >> (3 * (2 * (i % 2) + group)) & 7);
-                    *point = POINTS[usize::from(low[group]) | high << 8];
+                    *point = TERNARY[usize::from(low[group]) | high << 8];
                 }
                 ternary(points, [high >> 15 == 1; 2], step, weights);
             }

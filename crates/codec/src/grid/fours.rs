@@ -4,7 +4,8 @@
 use super::lines::Row;
 use super::nearest::{Distances, Errors, nearest};
 use super::neighbours::{Grid, NONE};
-use super::records::{Places, Weights, number, spell};
+use super::places::{Apart, number, spell};
+use super::records::Weights;
 use super::search::{Found, MAX_GROUPS, SubBlocks, add_sums, odd_levels};
 use super::snap::{Lane, MAX_TRIALS, Room};
 use super::trials::{Scales, Sums, Trials};
@@ -29,7 +30,7 @@ struct Group<'a, L, const N: usize> {
 /// Where groups are for a trial.
 #[derive(Clone, Copy)]
 struct Place {
-    /// See [`Places`].
+    /// See [`Places`](super::places::Places).
     spelled: Row,
     /// A bit per lane: whether the nearest candidate there is the nearest neighbour.
     sound: u32,
@@ -38,8 +39,8 @@ struct Place {
 impl<L: Lanes, const N: usize> Group<'_, L, N> {
     /// Finds the place of the weights. `ordinary` has a bit for each lane where these are.
     #[inline(always)]
-    fn place(&self, levels_per_weight: L, ordinary: u32) -> Place {
-        let places = Places::new(levels_per_weight, &self.weights.x);
+    fn place(&self, apart: Apart, levels_per_weight: L, ordinary: u32) -> Place {
+        let places = apart.places(levels_per_weight, &self.weights.x);
         Place { spelled: numbers(places.spelled), sound: L::bits(places.are_clear) & ordinary }
     }
 }
@@ -72,12 +73,11 @@ impl<'a, L: Lanes, const SUB: usize, const N: usize> Fours<'a, L, SUB, N> {
             let ordinary = L::bits(group.weights.are_ordinary([scales.smallest, scales.largest]));
             // First all places: what is looked up by them need not wait for them then.
             for (place, &levels_per_weight) in places.iter_mut().zip(scales.levels_per_weight()) {
-                *place = group.place(levels_per_weight, ordinary);
+                *place = group.place(self.grid.records.apart, levels_per_weight, ordinary);
             }
             let sums = sums.products.iter_mut().zip(&mut sums.squares);
-            let each = scales.levels_per_weight().iter().zip(&places);
-            for ((&levels_per_weight, place), (product, square)) in each.zip(sums) {
-                let scale = L::splat(1.0) / levels_per_weight;
+            let each = scales.levels_per_weight().iter().zip(scales.scales()).zip(&places);
+            for (((&levels_per_weight, &scale), place), (product, square)) in each.zip(sums) {
                 let near = self.nearest(&group, place, [levels_per_weight, scale], lanes, distances);
                 failed |= near.failed;
                 add_sums(near.points.to_codes(), group.x, group.w, product, square);
@@ -90,7 +90,7 @@ impl<'a, L: Lanes, const SUB: usize, const N: usize> Fours<'a, L, SUB, N> {
         for number in 0..SUB / N {
             let group = self.group(number);
             let ordinary = L::bits(group.weights.are_ordinary([scales.smallest, scales.largest]));
-            let place = group.place(best.levels_per_weight, ordinary);
+            let place = group.place(self.grid.records.apart, best.levels_per_weight, ordinary);
             let near = self.nearest(&group, &place, [best.levels_per_weight, tried], better, distances);
             points[number] = L::select(L::mask(better), near.points, L::zero());
             off_grid[number] = near.off_grid & better;
@@ -103,7 +103,7 @@ impl<'a, L: Lanes, const SUB: usize, const N: usize> Fours<'a, L, SUB, N> {
             let group = self.group(number);
             let ordinary = L::bits(group.weights.are_ordinary([best.scale, largest]));
             let refined = refined[number];
-            let place = group.place(levels_per_weight, ordinary);
+            let place = group.place(self.grid.records.apart, levels_per_weight, ordinary);
             let near = self.nearest(&group, &place, [levels_per_weight, best.scale], refined, distances);
             failed |= near.failed;
             points[number] = L::select(L::mask(refined), near.points, points[number]);

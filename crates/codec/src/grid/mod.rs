@@ -7,7 +7,7 @@
 //! | `lines`, `snap` | the nearest of 8 digits for many scales |
 //! | `steps` | the same where neighbours are a step of one digit away |
 //! | `candidates` | those of them that can be the nearest, also by the sides of digits that weights are on |
-//! | `records`, `fours` | the nearest of 4 digits for many scales |
+//! | `places`, `records`, `fours` | the nearest of 4 digits for many scales |
 //! | `trials`, `search` | the scales that the IQ2 and IQ3 types try for a sub-block, and what comes of them |
 //! | `blocks` | what these types do around it |
 //! | `cut`, `sums` | the best cut of sorted weights in three, for the IQ1 types |
@@ -24,7 +24,8 @@ mod fours;
 mod lines;
 mod nearest;
 mod neighbours;
-mod points;
+mod places;
+pub(crate) mod points;
 mod records;
 mod search;
 mod signs;

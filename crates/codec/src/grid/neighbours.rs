@@ -1,26 +1,33 @@
 //! A grid as the searches need it: for any digits the point, or the points near by.
 
 use super::candidates::candidates;
+use super::places::Apart;
 use super::points::{base, digit, number};
 use super::records::Records;
 use super::steps::Cells;
+use crate::lanes::prefetch;
 use crate::tables::Packed;
 
 /// The points of a grid of `N` digits, and the neighbours of all that are no points.
 pub(crate) struct Grid<const N: usize> {
     points: &'static [Packed],
-    /// By the number that the digits spell in `base`, the first digit lowest.
-    places: Vec<Place>,
-    /// The lists, each filled up to a multiple of [`ALIGNMENT`] with its first entry again.
-    neighbours: Vec<Packed>,
-    /// The same for those of them that can be the nearest.
-    candidates: Vec<Place>,
+    neighbours: Lists,
+    /// Those of them that can be the nearest, apart from the others: so more of them are in the caches.
+    candidates: Lists,
     /// These once more, for points of four digits.
     pub(super) records: Records,
     pub(super) cells: Cells,
 }
 
-/// Where in `neighbours` the list of digits is.
+/// What is near digits.
+struct Lists {
+    /// By the number that the digits spell in `base`, the first digit lowest.
+    places: Vec<Place>,
+    /// The lists, each filled up to a multiple of [`ALIGNMENT`] with its first entry again.
+    entries: Vec<Packed>,
+}
+
+/// Where in `entries` the list of digits is.
 struct Place {
     first: u32,
     length: u16,
@@ -31,6 +38,7 @@ struct Place {
 const NO_POINT: u16 = u16::MAX;
 
 /// What is at digits: a point, or no point but some near it, by distance and then by index.
+#[derive(Clone, Copy)]
 pub(crate) struct Near<'a> {
     pub(crate) is_point: bool,
     /// The point itself, or the neighbours.
@@ -57,9 +65,8 @@ impl<const N: usize> Grid<N> {
             std::array::from_fn(|i| points.iter().map(|&point| digit::<N>(point, i) as u8).collect());
         let mut grid = Self {
             points,
-            places: Vec::new(),
-            neighbours: Vec::new(),
-            candidates: Vec::new(),
+            neighbours: Lists::NONE,
+            candidates: Lists::NONE,
             records: Records::NONE,
             cells: Cells::NONE,
         };
@@ -79,22 +86,18 @@ impl<const N: usize> Grid<N> {
             let list = point.map_or_else(|| grid.list(&distances, nearest), |index| vec![points[index]]);
             let index = point.map_or(NO_POINT, |index| index as u16);
             let kept = candidates::<N>(&digits, &list);
-            let (place, candidates) = (grid.keep(&list, index), grid.keep(&kept, index));
-            grid.places.push(place);
-            grid.candidates.push(candidates);
+            grid.neighbours.keep(&list, index);
+            grid.candidates.keep(&kept, index);
         }
         grid.cells = Cells::new::<N>(|number| grid.at(number));
-        grid.records = Records::new::<N>(|number| grid.at(number));
+        grid.records = Records::new(&grid, Apart::Digits);
         grid
     }
 
-    /// Appends a list.
-    fn keep(&mut self, list: &[Packed], index: u16) -> Place {
-        let (first, length) = (self.neighbours.len() as u32, list.len());
-        self.neighbours.extend(list);
-        let filling = length.next_multiple_of(ALIGNMENT) - length;
-        self.neighbours.extend(std::iter::repeat_n(list[0], filling));
-        Place { first, length: length as u16, index }
+    /// The same with candidates by the sides of digits that weights are on.
+    pub(crate) fn by_side(mut self) -> Self {
+        self.records = Records::new(&self, Apart::Sides);
+        self
     }
 
     /// The points at the `nearest` smallest of the distances.
@@ -111,25 +114,53 @@ impl<const N: usize> Grid<N> {
     /// What is at the number that digits spell.
     #[inline(always)]
     pub(crate) fn at(&self, number: usize) -> Near<'_> {
-        self.list_at(&self.places[number])
+        self.neighbours.at(number)
     }
 
     /// The same without neighbours that [cannot be the nearest](super::candidates).
     #[inline(always)]
     pub(crate) fn candidates_at(&self, number: usize) -> Near<'_> {
-        self.list_at(&self.candidates[number])
-    }
-
-    #[inline(always)]
-    fn list_at(&self, &Place { first, length, index }: &Place) -> Near<'_> {
-        let (list, length) = (&self.neighbours[first as usize..], usize::from(length));
-        let (entries, padded) = (&list[..length], &list[..length.next_multiple_of(ALIGNMENT)]);
-        Near { is_point: index != NO_POINT, entries, padded }
+        self.candidates.at(number)
     }
 
     /// The index of a point.
     pub(crate) fn index(&self, point: Packed) -> Option<u16> {
-        self.places.get(number::<N>(point)).map(|place| place.index).filter(|index| *index != NO_POINT)
+        self.neighbours
+            .places
+            .get(number::<N>(point))
+            .map(|place| place.index)
+            .filter(|index| *index != NO_POINT)
+    }
+}
+
+impl Lists {
+    const NONE: Self = Self { places: Vec::new(), entries: Vec::new() };
+
+    /// Appends a list, of the point with this index if there is one.
+    fn keep(&mut self, list: &[Packed], index: u16) {
+        let (first, length) = (self.entries.len() as u32, list.len());
+        self.entries.extend(list);
+        let filling = length.next_multiple_of(ALIGNMENT) - length;
+        self.entries.extend(std::iter::repeat_n(list[0], filling));
+        self.places.push(Place { first, length: length as u16, index });
+    }
+
+    #[inline(always)]
+    fn at(&self, number: usize) -> Near<'_> {
+        let Place { first, length, index } = self.places[number];
+        let (list, length) = (&self.entries[first as usize..], usize::from(length));
+        let (entries, padded) = (&list[..length], &list[..length.next_multiple_of(ALIGNMENT)]);
+        Near { is_point: index != NO_POINT, entries, padded }
+    }
+}
+
+impl Near<'_> {
+    pub(super) const NOTHING: Self = Self { is_point: true, entries: &[], padded: &[] };
+
+    /// Hints that the entries will be needed. Their first cache line has all of most lists.
+    #[inline(always)]
+    pub(super) fn prefetch(&self) {
+        prefetch(self.padded.as_ptr().cast());
     }
 }
 

@@ -1,6 +1,8 @@
-//! The points of a grid, one array per point.
+//! Points as decoders take them: an array per point, and for the IQ1 types weights right away.
 
-use crate::tables::Packed;
+use super::ternary::levels;
+use crate::lanes::Lanes;
+use crate::tables::{self, Packed};
 
 /// What the digits of the three grids of the IQ2 types stand for, in eighths of a step.
 pub(crate) const EIGHTHS: [u8; 3] = [8, 25, 43];
@@ -21,6 +23,23 @@ pub(crate) const fn points<const N: usize, const COUNT: usize, const LEVELS: usi
         index += 1;
     }
     points
+}
+
+/// The points of the IQ1 types, as a table to look up.
+pub(crate) static TERNARY: [Packed; 2048] = tables::IQ1;
+
+/// The 16 weights of two points, whose levels may be shifted down.
+#[inline(always)]
+pub(crate) fn ternary<L: Lanes>(points: [Packed; 2], down: [bool; 2], step: L, weights: &mut [f32; 16]) {
+    let digits = u64::from(points[0]) | u64::from(points[1]) << 16;
+    let down = if down[0] { 0xFF } else { 0 } | if down[1] { 0xFF00 } else { 0 };
+    // What stands for digit 0; the others are one and two above it. The sums are exact.
+    let ([low, ..], [lower, ..]) = (levels(false), levels(true));
+    for (run, weights) in weights.chunks_exact_mut(L::WIDTH).enumerate() {
+        let first = run * L::WIDTH;
+        let lowest = L::select(L::mask(down >> first), L::splat(lower), L::splat(low));
+        (step * (L::from_bit_pairs(digits >> (2 * first)) + lowest)).store(weights);
+    }
 }
 
 /// Digit `i` of a point of `N` digits.

@@ -1,16 +1,18 @@
 //! The [candidates](super::candidates) for four digits, looked at for as many groups at once as there are lanes. They
 //! are so few that it is quicker to do that for every trial than to see which trials differ.
 
-use super::candidates::{CLEAR, OFF_CENTRE, candidates_by_side};
+use super::candidates::candidates_by_side;
 use super::lines::Row;
-use super::neighbours::Near;
+use super::neighbours::Grid;
+use super::places::{Apart, number};
 use super::points::{base, bits_per_digit};
 use crate::lanes::{Lanes, MAX_WIDTH};
 
-/// The candidates for all numbers that four digits spell, and the sides of these that the weights are on.
+/// The candidates for all places that four weights can be in.
 pub(super) struct Records {
-    /// By the number that half steps spell: the first eight candidates, then the next eight of those that have more,
-    /// and so on.
+    pub(super) apart: Apart,
+    /// By the number that places spell: the first eight candidates, then the next eight of those that have more, and so
+    /// on.
     records: Vec<Record>,
 }
 
@@ -18,11 +20,8 @@ pub(super) struct Records {
 /// [`ORDINARY`]. Room that is left repeats the first.
 type Record = [f32; 4];
 
-/// Half steps that weights are in: first those below the first digit's middle or above it, up to the second, and so on.
-/// What is beyond the last digit's middle is none of its own.
-const HALVES: usize = 14;
-
-/// As many records as 16 bits tell apart, so that no place is outside. Those that no half steps spell are not used.
+/// As many records as 16 bits tell apart, so that no number is outside. Those that no places spell are not used, and
+/// take no memory that is written to.
 const PLACES: usize = 1 << 16;
 
 /// The bits of a candidate.
@@ -36,24 +35,28 @@ const POINT: u32 = 1 << 30;
 const ORDINARY: u32 = 1 << 24;
 
 impl Records {
-    pub(super) const NONE: Self = Self { records: Vec::new() };
+    pub(super) const NONE: Self = Self { apart: Apart::Digits, records: Vec::new() };
 
     /// Collects the candidates.
-    pub(super) fn new<'a, const N: usize>(at: impl Fn(usize) -> Near<'a>) -> Self {
-        let places = if N == 4 { HALVES.pow(4) } else { 0 };
+    pub(super) fn new<const N: usize>(grid: &Grid<N>, apart: Apart) -> Self {
+        let places = if N == 4 { apart.count().pow(4) } else { 0 };
         let lists: Vec<_> = (0..places)
             .map(|mut place| {
                 let (mut digits, mut above) = ([0; N], 0);
                 for (i, digit) in digits.iter_mut().enumerate() {
-                    let half = place % HALVES;
-                    *digit = half.div_ceil(2) as u8;
-                    above |= usize::from(half.is_multiple_of(2)) << i;
-                    place /= HALVES;
+                    let (here, is_above) = apart.digit(place % apart.count());
+                    *digit = here;
+                    above |= usize::from(is_above) << i;
+                    place /= apart.count();
                 }
                 let number =
                     digits.iter().rev().fold(0, |number, &digit| number * base::<N>() + usize::from(digit));
-                let near = at(number);
-                (candidates_by_side(&digits, above, near.entries), near.is_point)
+                let near = grid.at(number);
+                let list = match apart {
+                    Apart::Digits => grid.candidates_at(number).entries.to_vec(),
+                    Apart::Sides => candidates_by_side(&digits, above, near.entries),
+                };
+                (list, near.is_point)
             })
             .collect();
         let longest = lists.iter().map(|(list, _)| list.len()).max().unwrap_or(0);
@@ -68,53 +71,8 @@ impl Records {
                 }
             }
         }
-        Self { records }
+        Self { apart, records }
     }
-}
-
-/// Where groups side by side are.
-pub(super) struct Places<L: Lanes> {
-    /// What the half steps of the weights spell, plus 2^23: the low bits of the float are those of the number.
-    pub(super) spelled: L,
-    /// Where no weight is halfway between two digits, or where a digit is, or nearly.
-    pub(super) are_clear: L::Mask,
-}
-
-impl<L: Lanes> Places<L> {
-    #[inline(always)]
-    pub(super) fn new<const N: usize>(levels_per_weight: L, x: &[L; N]) -> Self {
-        const { assert!(CLEAR + OFF_CENTRE == 0.5) };
-        let (last, mut unit) = (HALVES as f32 - 1.0, 1.0);
-        let (mut spelled, mut farthest) = (L::splat(8_388_608.0), L::zero());
-        for &x in x {
-            let place = levels_per_weight * x - L::splat(1.5);
-            // Below the first half step and above the last there are no others, and no limits to be near to.
-            let place = place.if_greater(L::zero()).if_less(L::splat(last));
-            let half = place.round_ordinary();
-            farthest = (place - half).abs().if_greater(farthest);
-            spelled = spelled + half * L::splat(unit);
-            unit *= HALVES as f32;
-        }
-        Self { spelled, are_clear: farthest.lt(L::splat(0.5 - 2.0 * OFF_CENTRE)) }
-    }
-}
-
-/// The number that the digits of weights spell, rounded as the reference rounds any weights, plus 2^23.
-#[inline(always)]
-pub(super) fn spell<L: Lanes, const N: usize>(levels_per_weight: L, x: &[L; N]) -> L {
-    let (base, mut unit, mut spelled) = (base::<N>() as f32, 1.0, L::splat(8_388_608.0));
-    for &x in x {
-        let place = L::splat(0.5) * (levels_per_weight * x - L::splat(1.0));
-        spelled = spelled + place.round_even_within(0.0, base - 1.0) * L::splat(unit);
-        unit *= base;
-    }
-    spelled
-}
-
-/// The number that digits or half steps spell.
-#[inline(always)]
-pub(super) fn number(spelled: f32) -> usize {
-    usize::from(spelled.to_bits() as u16)
 }
 
 /// A group of weights in every lane.
@@ -141,7 +99,7 @@ impl<L: Lanes, const N: usize> Weights<L, N> {
 }
 
 impl Records {
-    /// The point nearest to the weights whose half steps are `spelled`, where these are clear and they are ordinary, as
+    /// The point nearest to the weights whose places are `spelled`, where these are clear and they are ordinary, as
     /// the bits of floats, and whether it is what the digits say.
     #[inline(always)]
     pub(super) fn nearest<L: Lanes, const N: usize>(
@@ -171,7 +129,8 @@ impl Records {
                     for (i, (&x, &v)) in weights.x.iter().zip(&weights.v).enumerate() {
                         let level = L::look_up(levels, codes, first + i * bits_per_digit::<N>());
                         let difference = scale * level - x;
-                        distance = distance + v * difference * difference;
+                        let error = v * difference * difference;
+                        distance = if i == 0 { error } else { distance + error };
                     }
                     nearest = L::select(distance.lt(least), L::from_codes(codes, first), nearest);
                     least = distance.if_less(least);
@@ -192,14 +151,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::neighbours::Grid;
+    use super::super::places::spell;
     use super::super::points::digit;
     use super::super::search::odd_levels;
     use super::*;
     use crate::lanes::{Isa, Kernel, dispatch, numbers};
     use crate::tables;
 
-    static GRIDS: LazyLock<[Grid<4>; 2]> =
-        LazyLock::new(|| [Grid::new(&tables::IQ3_S, 3), Grid::new(&tables::IQ3_XXS, 2)]);
+    static GRIDS: LazyLock<[Grid<4>; 4]> = LazyLock::new(|| {
+        let new = [|| Grid::new(&tables::IQ3_S, 3), || Grid::new(&tables::IQ3_XXS, 2)];
+        [new[0](), new[1](), new[0]().by_side(), new[1]().by_side()]
+    });
 
     /// Compares with the first of all neighbours that has the least distance.
     struct Compare<'a> {
@@ -221,7 +183,7 @@ mod tests {
             }
             let scale = L::splat(self.scale);
             let ordinary = weights.are_ordinary([scale, scale * L::splat(15.0)]);
-            let places = Places::new(L::splat(1.0) / scale, &weights.x);
+            let places = self.grid.records.apart.places(L::splat(1.0) / scale, &weights.x);
             let spelled = numbers(spell(L::splat(1.0) / scale, &weights.x));
             let (points, is_point) =
                 self.grid.records.nearest(&levels, &numbers(places.spelled), scale, &weights);

@@ -8,7 +8,7 @@ use briq_format::block::Block;
 use super::candidates::CLEAR;
 use super::cut::Best;
 use super::nearest::{Distances, Errors, nearest};
-use super::neighbours::{Grid, NONE};
+use super::neighbours::{Grid, NONE, Near};
 use super::split::{Sorted, Split};
 use crate::error::Error;
 use crate::fit::importance_weights;
@@ -16,23 +16,6 @@ use crate::lanes::{Blocks, Isa, Kernel, Lanes, dispatch, numbers, squares};
 use crate::primitives::largest_since_nan;
 use crate::row::Rows;
 use crate::tables::{self, Packed};
-
-/// The points, as a table to look up.
-pub(crate) static POINTS: [Packed; 2048] = tables::IQ1;
-
-/// The 16 weights of two points, whose levels may be shifted down.
-#[inline(always)]
-pub(crate) fn ternary<L: Lanes>(points: [Packed; 2], down: [bool; 2], step: L, weights: &mut [f32; 16]) {
-    let digits = u64::from(points[0]) | u64::from(points[1]) << 16;
-    let down = if down[0] { 0xFF } else { 0 } | if down[1] { 0xFF00 } else { 0 };
-    // What stands for digit 0; the others are one and two above it. The sums are exact.
-    let ([low, ..], [lower, ..]) = (levels(false), levels(true));
-    for (run, weights) in weights.chunks_exact_mut(L::WIDTH).enumerate() {
-        let first = run * L::WIDTH;
-        let lowest = L::select(L::mask(down >> first), L::splat(lower), L::splat(low));
-        (step * (L::from_bit_pairs(digits >> (2 * first)) + lowest)).store(weights);
-    }
-}
 
 /// -1, 0 and 1 in steps, all of them shifted up or down by an eighth.
 pub(crate) const fn levels(down: bool) -> [f32; 3] {
@@ -139,6 +122,13 @@ fn fit<L: Lanes, B: TernaryBlock<SUB, PARTS>, const SUB: usize, const PARTS: usi
 ) -> Result<Fitted, usize> {
     let mut fitted = Fitted { scales: [0.0; 16], combinations: [0; 16], points: [0; 32] };
     let groups = x.as_chunks::<SUB>().0.iter().zip(w.as_chunks::<SUB>().0);
+    // First what all groups are compared with: it is on its way from the caches then while others are looked at.
+    let mut near = [Near::NOTHING; 32];
+    for (((x, w), split), near) in groups.clone().zip(splits).zip(near.chunks_exact_mut(SUB / 8)) {
+        if let Some(split) = split {
+            look_up::<L, SUB>(x, w, split, |group| B::is_down(split.combination, group), near);
+        }
+    }
     for (number, ((x, w), split)) in groups.zip(splits).enumerate() {
         let Some(split) = split else { continue };
         if largest_since_nan(x.iter().map(|x| x.abs())) < B::NEGLIGIBLE {
@@ -147,17 +137,38 @@ fn fit<L: Lanes, B: TernaryBlock<SUB, PARTS>, const SUB: usize, const PARTS: usi
         let points = &mut fitted.points[number * (SUB / 8)..][..SUB / 8];
         let down = |group| B::is_down(split.combination, group);
         fitted.combinations[number] = split.combination;
-        fitted.scales[number] = snap::<L, SUB>(x, w, split, down, points, distances).ok_or(number * SUB)?;
+        let near = &near[number * (SUB / 8)..][..SUB / 8];
+        fitted.scales[number] =
+            snap::<L, SUB>(x, w, split, near, down, points, distances).ok_or(number * SUB)?;
     }
     Ok(fitted)
 }
 
-/// Chooses the points of a sub-block, and returns its scale.
+/// Looks up the points near the digits of groups.
+#[inline(always)]
+fn look_up<L: Lanes, const SUB: usize>(
+    x: &[f32; SUB],
+    w: &[f32; SUB],
+    split: &Split<SUB>,
+    down: impl Fn(usize) -> bool,
+    near: &mut [Near<'_>],
+) {
+    let clear = clear::<L, SUB>(x, w, split, &down);
+    for (group, (near, digits)) in near.iter_mut().zip(split.digits.as_chunks::<8>().0).enumerate() {
+        let number = digits.iter().rev().fold(0, |number, &digit| number * 3 + usize::from(digit));
+        let is_clear = clear >> (8 * group) & 0xFF == 0xFF;
+        *near = if is_clear { GRID.candidates_at(number) } else { GRID.at(number) };
+        near.prefetch();
+    }
+}
+
+/// Chooses the points of a sub-block among those near its groups, and returns its scale.
 #[inline(always)]
 fn snap<L: Lanes, const SUB: usize>(
     x: &[f32; SUB],
     w: &[f32; SUB],
     split: &Split<SUB>,
+    near: &[Near<'_>],
     down: impl Fn(usize) -> bool,
     points: &mut [Packed],
     distances: &mut Distances,
@@ -165,20 +176,16 @@ fn snap<L: Lanes, const SUB: usize>(
     if split.scale.is_nan() {
         return None;
     }
-    let clear = clear::<L, SUB>(x, w, split, &down);
     let (x, w) = (x.as_chunks::<8>().0, w.as_chunks::<8>().0);
     let mut on_grid = true;
-    for (group, (point, digits)) in points.iter_mut().zip(split.digits.as_chunks::<8>().0).enumerate() {
-        let number = digits.iter().rev().fold(0, |number, &digit| number * 3 + usize::from(digit));
-        let is_clear = clear >> (8 * group) & 0xFF == 0xFF;
-        let near = if is_clear { GRID.candidates_at(number) } else { GRID.at(number) };
+    for (group, (point, near)) in points.iter_mut().zip(near).enumerate() {
         *point = near.entries[0];
         if !near.is_point {
             on_grid = false;
             let [low, middle, high] = levels(down(group));
             let levels = [low, middle, high, 0.0, low, middle, high, 0.0];
             let errors = Errors::<8>::new(&levels, split.scale, &x[group], &w[group]);
-            *point = nearest::<L, 8>(&near, &errors, distances);
+            *point = nearest::<L, 8>(near, &errors, distances);
             if *point == NONE {
                 return None;
             }

@@ -35,6 +35,7 @@ pub(crate) enum Refined {
 pub(super) struct Scales<L> {
     /// One over them, trial by trial.
     levels_per_weight: [L; MAX_TRIALS],
+    scales: [L; MAX_TRIALS],
     pub(super) count: usize,
     pub(super) smallest: L,
     /// Times the largest level.
@@ -46,6 +47,7 @@ impl<L: Lanes> Scales<L> {
     pub(super) fn new<const N: usize>(trials: Trials, range: L) -> Self {
         let mut scales = Self {
             levels_per_weight: [L::zero(); MAX_TRIALS],
+            scales: [L::zero(); MAX_TRIALS],
             count: trials.total(),
             smallest: L::splat(f32::MAX),
             largest: L::zero(),
@@ -55,6 +57,7 @@ impl<L: Lanes> Scales<L> {
             let reached = largest_level::<N>() + offset * trials.step;
             scales.levels_per_weight[trial] = L::splat(reached) / range;
             let scale = L::splat(1.0) / scales.levels_per_weight[trial];
+            scales.scales[trial] = scale;
             scales.largest = scales.largest.if_greater(scale * L::splat(largest_level::<N>()));
             scales.smallest = scales.smallest.if_less(scale);
         }
@@ -64,6 +67,12 @@ impl<L: Lanes> Scales<L> {
     #[inline(always)]
     pub(super) fn levels_per_weight(&self) -> &[L] {
         &self.levels_per_weight[..self.count]
+    }
+
+    /// The scales themselves, trial by trial.
+    #[inline(always)]
+    pub(super) fn scales(&self) -> &[L] {
+        &self.scales[..self.count]
     }
 }
 
