@@ -204,6 +204,12 @@ fn add_scaled<S: Simd>(simd: S, total: S::Floats, products: S::Ints, scale: f32)
     simd.multiply_add(simd.to_floats(products), simd.splat_float(scale), total)
 }
 
+/// As [`add_scaled`], times a scale that is in all places.
+#[inline(always)]
+fn add_times<S: Simd>(simd: S, total: S::Floats, products: S::Ints, scale: S::Floats) -> S::Floats {
+    simd.multiply_add(simd.to_floats(products), scale, total)
+}
+
 /// Each of eight scales twice.
 #[inline(always)]
 fn twice(scale: impl Fn(usize) -> i8) -> [i8; 16] {
