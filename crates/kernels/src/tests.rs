@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use zerocopy::little_endian::I16;
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::dot::{Weights, dot_blocks, dot_with, for_each_kernel};
+use crate::dot::{Weights, dot_blocks, for_each_kernel, product_with};
 use crate::simd::Cpu;
 use crate::{Activations, Error, bound, can_dot, dot, partner, reference};
 
@@ -82,7 +82,7 @@ fn check(ty: TensorType, row: &[u8], activations: &Activations) {
     let bound = bound(ty, row, activations).unwrap();
     assert!(bound.is_finite(), "{ty}: no bound for {exact}");
     for isa in Isa::available() {
-        let computed = f64::from(dot_with(Cpu::new(isa), ty, row, activations).unwrap());
+        let computed = f64::from(product_with(Cpu::new(isa), ty, row, activations).unwrap());
         let within = (computed - exact).abs() <= bound;
         assert!(within, "{ty} with {isa}: {computed} is not within {bound:e} of {exact}");
     }
@@ -167,7 +167,7 @@ fn one_activation_gives_its_weight() {
             one[i] = 127.0;
             let activations = Activations::encode(partner(ty).unwrap(), &one).unwrap();
             for isa in Isa::available() {
-                let product = dot_with(Cpu::new(isa), ty, &row, &activations).unwrap();
+                let product = product_with(Cpu::new(isa), ty, &row, &activations).unwrap();
                 let exact = 127.0 * weights[i];
                 match ty {
                     // The difference of two products is rounded elsewhere than in the decoder, and weights of BF16 may be

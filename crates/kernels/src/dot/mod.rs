@@ -1,4 +1,4 @@
-//! Dot products, for a type known at run time.
+//! Dot products: what a type of weights says of them, and what types have in common.
 //!
 //! A type says how its blocks are multiplied, one number at a time in the order of ggml's portable kernels, and once
 //! more over [`Simd`]. Sums of products of quants are exact in 32 bits for any bytes; instruction sets differ in the
@@ -33,6 +33,7 @@ macro_rules! over_tiles {
     };
 }
 
+mod dispatch;
 mod eight;
 mod floats;
 mod grid;
@@ -51,13 +52,15 @@ mod typed;
 
 use briq_format::TensorType;
 use briq_format::block::{self, Block};
-use zerocopy::FromBytes;
 
+pub(crate) use dispatch::belongs;
+#[cfg(test)]
+pub(crate) use dispatch::product_with;
+pub use dispatch::{can_dot, dot, partner};
 pub use typed::{Weights, dot_blocks};
 
 use crate::activations::{Activations, Tile};
-use crate::error::Error;
-use crate::simd::{Cpu, Simd, Work, run};
+use crate::simd::Simd;
 
 /// A type of weights, and how it is multiplied.
 pub(crate) trait Dot: Block + Sync {
@@ -149,109 +152,6 @@ macro_rules! for_each_kernel {
 
 pub(crate) use for_each_kernel;
 
-/// The dot product of a row of `ty` with activations of its [`partner`]. Any bytes have one, if not a finite one.
-///
-/// # Errors
-/// When there is no kernel for `ty`, the activations are of another type than its partner, or the row is not whole
-/// blocks of as many elements.
-pub fn dot(ty: TensorType, row: &[u8], activations: &Activations) -> Result<f32, Error> {
-    dot_with(Cpu::best(), ty, row, activations)
-}
-
-/// As [`dot()`], with a given instruction set.
-pub(crate) fn dot_with(
-    cpu: Cpu,
-    ty: TensorType,
-    row: &[u8],
-    activations: &Activations,
-) -> Result<f32, Error> {
-    macro_rules! dispatch {
-        ($($name:ident)*) => {
-            match ty {
-                $(TensorType::$name => dot_bytes::<block::$name>(cpu, row, activations),)*
-                _ => Err(Error::Unsupported { ty }),
-            }
-        };
-    }
-    for_each_kernel!(dispatch)
-}
-
-/// The type that activations must have to be multiplied with weights of `ty`.
-///
-/// # Errors
-/// When there is no kernel for `ty`.
-pub fn partner(ty: TensorType) -> Result<TensorType, Error> {
-    macro_rules! dispatch {
-        ($($name:ident)*) => {
-            match ty {
-                $(TensorType::$name => Ok(<block::$name as Dot>::PARTNER),)*
-                _ => Err(Error::Unsupported { ty }),
-            }
-        };
-    }
-    for_each_kernel!(dispatch)
-}
-
-/// Whether there is a kernel for `ty`.
-pub fn can_dot(ty: TensorType) -> bool {
-    partner(ty).is_ok()
-}
-
-fn dot_bytes<W: Dot>(cpu: Cpu, row: &[u8], activations: &Activations) -> Result<f32, Error> {
-    match <[W]>::ref_from_bytes(row) {
-        Ok(row) => dot_row(cpu, row, activations),
-        Err(_) => {
-            belongs::<W>(activations)?;
-            Err(unequal::<W>(row.len() / size_of::<W>(), activations))
-        }
-    }
-}
-
-fn dot_row<W: Dot>(cpu: Cpu, row: &[W], activations: &Activations) -> Result<f32, Error> {
-    belongs::<W>(activations)?;
-    if row.len() * W::ELEMENTS != activations.elements() {
-        return Err(unequal::<W>(row.len(), activations));
-    }
-    Ok(run(cpu, Row { row, activations }))
-}
-
-fn unequal<W: Dot>(blocks: usize, activations: &Activations) -> Error {
-    Error::Length { weights: blocks * W::ELEMENTS, activations: activations.elements() }
-}
-
-/// Refuses activations of another type than the partner of `W`.
-pub(crate) fn belongs<W: Dot>(activations: &Activations) -> Result<(), Error> {
-    match activations.ty() == W::PARTNER {
-        true => Ok(()),
-        false => Err(Error::Partner { ty: W::TYPE, needed: W::PARTNER, given: activations.ty() }),
-    }
-}
-
-/// A row and what it is multiplied with.
-struct Row<'a, W: Dot> {
-    row: &'a [W],
-    activations: &'a Activations,
-}
-
-impl<W: Dot> Work for Row<'_, W> {
-    type Output = f32;
-
-    fn scalar(self) -> f32 {
-        W::scalar(self.row, W::Element::of(self.activations))
-    }
-
-    #[inline(always)]
-    fn vector<S: Simd>(self, simd: S) -> f32 {
-        let Self { row, activations } = self;
-        if let Some(apart) = W::Element::apart(activations) {
-            let [most, rest] = W::vector(simd, row, apart);
-            return most + rest;
-        }
-        let [product] = W::vector(simd, row, [W::Element::of(activations)]);
-        product
-    }
-}
-
 /// The first `count` tiles of each column. Places below that are not checked again.
 #[inline(always)]
 fn trimmed<const C: usize>(columns: [&[Tile]; C], count: usize) -> [&[Tile]; C] {
@@ -302,6 +202,12 @@ fn products<S: Simd, const C: usize>(
 #[inline(always)]
 fn add_scaled<S: Simd>(simd: S, total: S::Floats, products: S::Ints, scale: f32) -> S::Floats {
     simd.multiply_add(simd.to_floats(products), simd.splat_float(scale), total)
+}
+
+/// As [`add_scaled`], times a scale that is in all places.
+#[inline(always)]
+fn add_times<S: Simd>(simd: S, total: S::Floats, products: S::Ints, scale: S::Floats) -> S::Floats {
+    simd.multiply_add(simd.to_floats(products), scale, total)
 }
 
 /// Each of eight scales twice.

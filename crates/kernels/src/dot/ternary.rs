@@ -4,10 +4,10 @@ use briq_codec::Quants;
 use briq_format::TensorType;
 use briq_format::block::{TQ1_0, TQ2_0};
 use briq_format::scalar::F16;
-use zerocopy::IntoBytes;
+use zerocopy::{Immutable, IntoBytes};
 
 use super::k::{planes, runs};
-use super::{Dot, add_scaled, integer_dot, quants, sums, tiles_at};
+use super::{Dot, add_times, integer_dot, quants, sums, tiles_at};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -24,15 +24,24 @@ fn scalar<B: Quants<256>>(row: &[B], column: &[Tile], scale: impl Fn(&B) -> F16)
 #[inline(always)]
 fn add<S: Simd, const C: usize>(
     simd: S,
-    scale: impl Fn(&Tile) -> f32,
+    scale: impl Fn(&Tile) -> S::Floats,
     products: [S::Ints; C],
     tiles: [&Tile; C],
     sums: &mut [S::Floats; C],
 ) {
     for c in 0..C {
         let products = simd.add(products[c], simd.load_ints(&tiles[c].negative_sums));
-        sums[c] = add_scaled(simd, sums[c], products, scale(tiles[c]));
+        sums[c] = add_times(simd, sums[c], products, scale(tiles[c]));
     }
+}
+
+/// The scale that ends a block, times that of a tile. What is before it is read with it, and not used: that takes less
+/// than to read it alone.
+#[inline(always)]
+fn scale<S: Simd>(simd: S, block: &(impl IntoBytes + Immutable), tile: &Tile) -> S::Floats {
+    // Blocks are longer: the fallback is never taken.
+    let numbers = u32::from_le_bytes(*block.as_bytes().last_chunk().unwrap_or(&[0; 4]));
+    simd.scaled_pair(numbers, tile.scales[0])[1]
 }
 
 impl Dot for TQ2_0 {
@@ -63,8 +72,7 @@ impl Dot for TQ2_0 {
                 });
                 products[c] = simd.small_sums_and_quarters(plain, fourfold);
             }
-            let scale = simd.half(block.scale.to_bits());
-            add(simd, |tile| scale * tile.scales[0], products, tiles, &mut totals);
+            add(simd, |tile| scale(simd, block, tile), products, tiles, &mut totals);
         }
         sums(simd, totals)
     }
@@ -93,11 +101,7 @@ impl Dot for TQ1_0 {
                 });
                 products[c] = simd.digit_sums(sums);
             }
-            // What is before the scale is read with it, and not used: here that takes less than to read it alone, as TQ2_0
-            // does, whose digits need the shuffles. The fallback is never taken.
-            let numbers = u32::from_le_bytes(*block.as_bytes().last_chunk().unwrap_or(&[0; 4]));
-            let scale = |tile: &Tile| simd.scaled_pair(numbers, tile.scales[0])[1];
-            add(simd, scale, products, tiles, &mut totals);
+            add(simd, |tile| scale(simd, block, tile), products, tiles, &mut totals);
         }
         sums(simd, totals)
     }

@@ -3,7 +3,8 @@
 use briq_format::TensorType;
 use briq_format::block::{self, Block};
 
-use super::{Dot, dot_row, for_each_kernel};
+use super::dispatch::{product_of_blocks, refusal_of_blocks};
+use super::{Dot, for_each_kernel};
 use crate::activations::Activations;
 use crate::error::Error;
 use crate::simd::Cpu;
@@ -18,7 +19,10 @@ mod sealed {
     /// What dispatch by the type of a block needs.
     pub trait Sealed: Sized {
         /// See [`dot_blocks`](super::dot_blocks).
-        fn dot(row: &[Self], activations: &super::Activations) -> Result<f32, super::Error>;
+        fn product(row: &[Self], activations: &super::Activations) -> Option<f32>;
+
+        /// Why there is none.
+        fn refusal(row: &[Self], activations: &super::Activations) -> super::Error;
     }
 }
 
@@ -29,8 +33,13 @@ macro_rules! weights {
         }
 
         impl sealed::Sealed for block::$name {
-            fn dot(row: &[Self], activations: &Activations) -> Result<f32, Error> {
-                dot_row(Cpu::best(), row, activations)
+            fn product(row: &[Self], activations: &Activations) -> Option<f32> {
+                product_of_blocks(Cpu::best(), row, activations)
+            }
+
+            #[cold]
+            fn refusal(row: &[Self], activations: &Activations) -> Error {
+                refusal_of_blocks::<Self>(row.len(), activations)
             }
         })*
     };
@@ -56,6 +65,7 @@ for_each_kernel!(weights);
 ///
 /// # Errors
 /// When the activations are of another type than [`Weights::PARTNER`], or the row has not as many elements.
+#[inline]
 pub fn dot_blocks<B: Weights>(row: &[B], activations: &Activations) -> Result<f32, Error> {
-    B::dot(row, activations)
+    B::product(row, activations).ok_or_else(|| B::refusal(row, activations))
 }

@@ -20,6 +20,8 @@ enum Kind {
     Neon,
 }
 
+static BEST: std::sync::OnceLock<Cpu> = std::sync::OnceLock::new();
+
 impl Cpu {
     /// What kernels use under `isa`. AVX2 comes with FMA, F16C and the instructions on bits, AVX-512 also with VNNI and
     /// GFNI; a processor without these takes the next narrower instruction set. All that [`run`] enables is asked for
@@ -64,8 +66,13 @@ impl Cpu {
 
     /// The one that is used: see [`Isa::best`].
     pub(crate) fn best() -> Self {
-        static BEST: std::sync::OnceLock<Cpu> = std::sync::OnceLock::new();
         *BEST.get_or_init(|| Self::new(Isa::best()))
+    }
+
+    /// The same, if it has been asked for before.
+    #[inline]
+    pub(crate) fn known() -> Option<Self> {
+        BEST.get().copied()
     }
 }
 

@@ -12,12 +12,16 @@
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 mod cpu;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod narrow;
 #[cfg(test)]
 mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub(crate) use cpu::{Cpu, Work, run};
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use narrow::narrow;
 
 /// An instruction set, as a value that exists only where it was detected.
 pub(crate) trait Simd: Copy {
@@ -149,13 +153,13 @@ pub(crate) trait Simd: Copy {
         nibbles: &[u8; 128],
         scales_and_minimums: [u64; 2],
         signed: [&[i8; 256]; C],
-        by: [f32; C],
+        by: [Self::Floats; C],
     ) -> Self::Ints;
     fn wide_zeros(self) -> Self::Wide;
     /// Eight sums of all that were carried on side by side.
     fn folded(self, wide: Self::Wide) -> Self::Floats;
-    /// Two half-precision numbers, the first in the lower bits, times a number.
-    fn scaled_pair(self, halves: u32, by: f32) -> [f32; 2];
+    /// Two half-precision numbers, the first in the lower bits, times a number, each in all places.
+    fn scaled_pair(self, halves: u32, by: f32) -> [Self::Floats; 2];
 
     /// The bytes with the sign turned where a bit is set. None of these is -128.
     fn negate_where(self, bytes: Self::Ints, bits: u32) -> Self::Ints;
@@ -239,67 +243,6 @@ pub(crate) trait Simd: Copy {
 /// Where each run of 32 signed bytes of a super-block is: those for the low nibbles of 64 bytes, and then those for the
 /// high ones.
 pub(crate) const PAIRED: [usize; 8] = [0, 2, 1, 3, 4, 6, 5, 7];
-
-/// [`Simd::add_nibbles`] on registers of 32 bytes.
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-#[inline(always)]
-fn add_nibbles_narrow<S: Simd<Wide = <S as Simd>::Floats>, const C: usize>(
-    simd: S,
-    sums: &mut [S::Floats; C],
-    nibbles: &[u8; 128],
-    [first, last]: [u64; 2],
-    signed: [&[i8; 256]; C],
-    by: [f32; C],
-) -> S::Ints {
-    let (scales, minimums) = simd.k_scales(first, last);
-    let mut products = [simd.zero(); C];
-    let mut pair = 0;
-    while pair < 4 {
-        let bytes = simd.load(&nibbles.as_chunks().0[pair]);
-        let codes = [simd.bits::<0, 4, 0>(bytes), simd.bits::<4, 4, 0>(bytes)];
-        for c in 0..C {
-            let runs = signed[c].as_chunks().0;
-            let (low, high) = (&runs[PAIRED[2 * pair]], &runs[PAIRED[2 * pair + 1]]);
-            let signed = [simd.load_signed(low), simd.load_signed(high)];
-            products[c] = simd.add_pair(products[c], codes, signed, &scales, pair);
-        }
-        pair += 1;
-    }
-    for c in 0..C {
-        sums[c] = simd.multiply_add(simd.to_floats(products[c]), simd.splat_float(by[c]), sums[c]);
-    }
-    minimums
-}
-
-/// What an implementation has whose widest registers are of 32 bytes.
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-macro_rules! narrow {
-    () => {
-        type Wide = Self::Floats;
-
-        #[inline(always)]
-        fn add_nibbles<const C: usize>(
-            self,
-            sums: &mut [Self::Floats; C],
-            nibbles: &[u8; 128],
-            scales_and_minimums: [u64; 2],
-            signed: [&[i8; 256]; C],
-            by: [f32; C],
-        ) -> Self::Ints {
-            $crate::simd::add_nibbles_narrow(self, sums, nibbles, scales_and_minimums, signed, by)
-        }
-        #[inline(always)]
-        fn wide_zeros(self) -> Self::Floats {
-            self.zeros()
-        }
-        #[inline(always)]
-        fn folded(self, wide: Self::Floats) -> Self::Floats {
-            wide
-        }
-    };
-}
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-use narrow;
 
 /// Adds the products of bfloat16 numbers in single precision: first those of the lower words, then those of the upper.
 #[inline(always)]

@@ -8,7 +8,7 @@ use zerocopy::{Immutable, IntoBytes};
 
 use super::{add_lanes, both, lanes, nibbles, runs};
 use crate::activations::Tile;
-use crate::dot::{Dot, add_scaled, products, tiles_at, trimmed};
+use crate::dot::{Dot, add_times, products, tiles_at, trimmed};
 use crate::simd::Simd;
 
 impl Dot for Q4_K {
@@ -40,14 +40,15 @@ impl Dot for Q4_K {
             let block = &row[place];
             let tiles = tiles_at(columns, place);
             let (units, first, last) = taken_apart(header(block));
-            let (mut quants, mut scales, mut minimum) = ([&tiles[0].quants; C], [0.0; C], [0.0; C]);
+            let (mut quants, mut scales, mut minimum) =
+                ([&tiles[0].quants; C], [simd.zeros(); C], [simd.zeros(); C]);
             for c in 0..C {
                 quants[c] = &tiles[c].quants;
                 [scales[c], minimum[c]] = simd.scaled_pair(units, tiles[c].scales[0]);
             }
             let minimums = simd.add_nibbles(&mut sums, &block.quants, [first, last], quants, scales);
             for c in 0..C {
-                rises[c] = add_scaled(simd, rises[c], rise(simd, minimums, tiles[c]), minimum[c]);
+                rises[c] = add_times(simd, rises[c], rise(simd, minimums, tiles[c]), minimum[c]);
             }
         }
         let mut parts = [[simd.zeros(); 2]; C];
@@ -129,8 +130,8 @@ fn add_affine<S: Simd, const C: usize>(
         let tile = tiles[c];
         let rise = rise(simd, minimums, tile);
         let [scale, minimum] = simd.scaled_pair(units, tile.scales[0]);
-        sums[c][0] = add_scaled(simd, sums[c][0], products[c], scale);
-        sums[c][1] = add_scaled(simd, sums[c][1], rise, minimum);
+        sums[c][0] = add_times(simd, sums[c][0], products[c], scale);
+        sums[c][1] = add_times(simd, sums[c][1], rise, minimum);
     }
 }
 

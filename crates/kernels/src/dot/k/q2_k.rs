@@ -7,7 +7,7 @@ use zerocopy::IntoBytes;
 
 use super::{LEVELLED, both, planes, runs};
 use crate::activations::Tile;
-use crate::dot::{Dot, add_scaled, integer_dot, products, tiles_at, trimmed};
+use crate::dot::{Dot, add_times, integer_dot, products, tiles_at, trimmed};
 use crate::simd::Simd;
 
 impl Dot for Q2_K {
@@ -53,8 +53,8 @@ impl Dot for Q2_K {
                 let tile = tiles[c];
                 let rise = simd.add_scaled(simd.zero(), minimums, simd.load_words(&tile.negative_sums_16));
                 let [scale, minimum] = simd.scaled_pair(units, tile.scales[0]);
-                sums[c][0] = add_scaled(simd, sums[c][0], products[c], scale);
-                sums[c][1] = add_scaled(simd, sums[c][1], rise, minimum);
+                sums[c][0] = add_times(simd, sums[c][0], products[c], scale);
+                sums[c][1] = add_times(simd, sums[c][1], rise, minimum);
             }
         }
         // The sums as well have four times their value.

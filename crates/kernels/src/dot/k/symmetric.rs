@@ -5,10 +5,11 @@ use briq_codec::points::q3_k_scales;
 use briq_format::TensorType;
 use briq_format::block::{Q3_K, Q6_K};
 use briq_format::scalar::F16;
+use zerocopy::IntoBytes;
 
 use super::{LEVELLED, add_lanes, lanes, nibbles, planes, runs};
 use crate::activations::Tile;
-use crate::dot::{Dot, add_scaled, products, sums, tiles_at, trimmed};
+use crate::dot::{Dot, add_times, products, sums, tiles_at, trimmed};
 use crate::simd::Simd;
 
 impl Dot for Q6_K {
@@ -29,16 +30,20 @@ impl Dot for Q6_K {
             let mut codes = [simd.zero(); 8];
             unrolled!(half in 0 1 => {
                 let high = simd.load(&high[half]);
-                let [a, c] = nibbles(simd, &low[2 * half]);
+                // Half of the codes are moved by products, the others by shifts: either of them alone would be a bottleneck.
+                let a = simd.load(&low[2 * half]);
+                let [a, c] = [simd.bits::<0, 4, 0>(a), simd.bits::<4, 4, 0>(a)];
                 let [b, d] = nibbles(simd, &low[2 * half + 1]);
                 codes[4 * half] = simd.or(a, simd.bits::<0, 2, 4>(high));
                 codes[4 * half + 1] = simd.or(b, simd.bits::<2, 2, 4>(high));
                 codes[4 * half + 2] = simd.or(c, simd.bits::<4, 2, 4>(high));
                 codes[4 * half + 3] = simd.or(d, simd.bits::<6, 2, 4>(high));
             });
-            let (scale, scales) = (simd.half(block.scale.to_bits()), simd.words(&block.scales));
-            let scales = (scale, [scales; 2]);
-            add_sixteens::<S, C, 5>(simd, scales, codes, tiles_at(columns, place), &mut totals);
+            let scales = simd.words(&block.scales);
+            // The block ends with two scales of 16 and its own: the fallback is never taken.
+            let units = u32::from_le_bytes(*block.as_bytes().last_chunk().unwrap_or(&[0; 4]));
+            let scale = |tile: &Tile| simd.scaled_pair(units, tile.scales[0])[1];
+            add_sixteens::<S, C, 5>(simd, scale, [scales; 2], codes, tiles_at(columns, place), &mut totals);
         }
         sums(simd, totals)
     }
@@ -78,9 +83,17 @@ impl Dot for Q3_K {
             });
             let scales = simd.add_words(q3_k_words(simd, &block.scales), simd.splat_word(-32));
             let levelled = simd.multiply_words(scales, simd.load_words(&LEVELLED));
-            let scales = (simd.half(block.scale.to_bits()) * 0.25, [levelled, scales]);
+            let scale = simd.half(block.scale.to_bits()) * 0.25;
+            let of_tile = |tile: &Tile| simd.splat_float(scale * tile.scales[0]);
             // A zero point of 4, four times.
-            add_sixteens::<S, C, 4>(simd, scales, codes, tiles_at(columns, place), &mut totals);
+            add_sixteens::<S, C, 4>(
+                simd,
+                of_tile,
+                [levelled, scales],
+                codes,
+                tiles_at(columns, place),
+                &mut totals,
+            );
         }
         sums(simd, totals)
     }
@@ -102,7 +115,8 @@ fn symmetric<B: Quants<256>>(row: &[B], column: &[Tile], header: impl Fn(&B) -> 
 #[inline(always)]
 fn add_sixteens<S: Simd, const C: usize, const ZERO: i32>(
     simd: S,
-    (scale, [scales, of_zero]): (f32, [S::Ints; 2]),
+    scale: impl Fn(&Tile) -> S::Floats,
+    [scales, of_zero]: [S::Ints; 2],
     codes: [S::Ints; 8],
     tiles: [&Tile; C],
     sums: &mut [S::Floats; C],
@@ -115,7 +129,7 @@ fn add_sixteens<S: Simd, const C: usize, const ZERO: i32>(
     }
     let products = products(simd, simd.scales_by_16(scales), codes, tiles, excess);
     for c in 0..C {
-        sums[c] = add_scaled(simd, sums[c], products[c], scale * tiles[c].scales[0]);
+        sums[c] = add_times(simd, sums[c], products[c], scale(tiles[c]));
     }
 }
 

@@ -13,11 +13,11 @@ macro_rules! floats {
             add_floats vaddq_f32;
         }
         #[inline(always)]
-        fn scaled_pair(self, halves: u32, by: f32) -> [f32; 2] {
+        fn scaled_pair(self, halves: u32, by: f32) -> [[float32x4_t; 2]; 2] {
             // SAFETY: see the module.
             unsafe {
                 let floats = vmulq_n_f32(widened(vreinterpret_u16_u32(vdup_n_u32(halves))), by);
-                [vgetq_lane_f32::<0>(floats), vgetq_lane_f32::<1>(floats)]
+                [[vdupq_laneq_f32::<0>(floats); 2], [vdupq_laneq_f32::<1>(floats); 2]]
             }
         }
         #[inline(always)]

@@ -126,7 +126,13 @@ fn products_of_nibbles<S: Simd>(simd: S, input: &Input) {
     });
     let numbers: [u64; 2] = transmute!(*input.sixteen());
     let mut sums = [simd.wide_zeros(); 2];
-    let minimums = simd.add_nibbles(&mut sums, &nibbles, numbers, columns.each_ref(), [1.0, -0.5]);
+    let minimums = simd.add_nibbles(
+        &mut sums,
+        &nibbles,
+        numbers,
+        columns.each_ref(),
+        [1.0, -0.5].map(|by| simd.splat_float(by)),
+    );
     same(simd, "minimums of add_nibbles", minimums, {
         let [first, last] = numbers.map(|number| number.to_le_bytes());
         from_fn::<_, 8, _>(|i| i32::from([first, last][i / 4][4 + i % 4]))

@@ -7,8 +7,8 @@ use std::arch::x86_64::*;
 use super::common::{common, load_16, sum_in_halves};
 use super::indices::{FOUR_TIMES, LOWER_EIGHT_TIMES, MINIMUMS, NIBBLES, NONE, WORDS_TWICE};
 use super::instructions::{
-    everywhere, multiply_and_sum, multiply_and_sum_brains, opaque, permuted_words, shuffled, three_times,
-    widened,
+    everywhere, multiply_and_sum, multiply_and_sum_brains, opaque, permuted_floats, permuted_words, shuffled,
+    three_times, widened,
 };
 use super::wide;
 use crate::simd::{Simd, add_widened};
@@ -41,7 +41,7 @@ impl Simd for Avx512 {
         nibbles: &[u8; 128],
         [first, last]: [u64; 2],
         signed: [&[i8; 256]; C],
-        by: [f32; C],
+        by: [__m256; C],
     ) -> __m256i {
         // Numbers are put together while vectors compute.
         let (scales, minimums) =

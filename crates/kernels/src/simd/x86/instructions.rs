@@ -89,6 +89,12 @@ of_two! {
     "avx512vl,avx512bw" pub(super) fn permuted_words(words, indices: __m256i as ymm_reg) "vpermw {result}, {indices}, {words}"
 }
 
+of_two! {
+    /// The floats at the indices, as their bits. Written so, it stays one instruction where the compiler knows two that it
+    /// takes for cheaper.
+    "avx2" pub(super) fn permuted_floats(bits, indices: __m256i as ymm_reg) "vpermps {result}, {indices}, {bits}"
+}
+
 onto! {
     /// Adds the sums of two neighbouring products of words to the ints.
     ///

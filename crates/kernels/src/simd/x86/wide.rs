@@ -16,7 +16,7 @@ pub(super) fn add_nibbles<const C: usize>(
     nibbles: &[u8; 128],
     scales: u64,
     signed: [&[i8; 256]; C],
-    by: [f32; C],
+    by: [__m256; C],
 ) {
     let halves = nibbles.as_chunks::<64>().0;
     let scales = everywhere(scales);
@@ -36,7 +36,11 @@ pub(super) fn add_nibbles<const C: usize>(
         }
     }
     for c in 0..C {
-        sums[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(products[c]), _mm512_set1_ps(by[c]), sums[c]);
+        sums[c] = _mm512_fmadd_ps(
+            _mm512_cvtepi32_ps(products[c]),
+            _mm512_broadcastss_ps(_mm256_castps256_ps128(by[c])),
+            sums[c],
+        );
     }
 }
 

@@ -1,0 +1,169 @@
+//! The dot product of a row, for a type known at run time.
+
+use briq_format::TensorType;
+use briq_format::block;
+use zerocopy::FromBytes;
+
+use super::{Dot, Element, for_each_kernel};
+use crate::activations::Activations;
+use crate::error::Error;
+use crate::simd::{Cpu, Simd, Work, run};
+
+/// The dot product of a row of `ty` with activations of its [`partner`]. Any bytes have one, if not a finite one.
+///
+/// # Errors
+/// When there is no kernel for `ty`, the activations are of another type than its partner, or the row is not whole
+/// blocks of as many elements.
+// Inlined, so that a product stays in a register and does not go through the memory of a `Result`, which the next row
+// would wait for.
+#[inline]
+pub fn dot(ty: TensorType, row: &[u8], activations: &Activations) -> Result<f32, Error> {
+    product(ty, row, activations).ok_or_else(|| refusal(ty, row, activations))
+}
+
+/// As [`dot()`], if there is one.
+fn product(ty: TensorType, row: &[u8], activations: &Activations) -> Option<f32> {
+    match Cpu::known() {
+        Some(cpu) => product_with(cpu, ty, row, activations),
+        None => first_product(ty, row, activations),
+    }
+}
+
+/// As [`product`], where the processor was not yet asked what it has.
+#[cold]
+#[inline(never)]
+fn first_product(ty: TensorType, row: &[u8], activations: &Activations) -> Option<f32> {
+    product_with(Cpu::best(), ty, row, activations)
+}
+
+/// As [`product`], with a given instruction set.
+#[inline(always)]
+pub(crate) fn product_with(cpu: Cpu, ty: TensorType, row: &[u8], activations: &Activations) -> Option<f32> {
+    macro_rules! dispatch {
+        ($($name:ident)*) => {
+            match ty {
+                $(TensorType::$name => product_of_bytes::<block::$name>(cpu, row, activations),)*
+                _ => None,
+            }
+        };
+    }
+    for_each_kernel!(dispatch)
+}
+
+/// Why there is no [`product`].
+#[cold]
+#[inline(never)]
+fn refusal(ty: TensorType, row: &[u8], activations: &Activations) -> Error {
+    macro_rules! dispatch {
+        ($($name:ident)*) => {
+            match ty {
+                $(TensorType::$name => {
+                    let blocks = row.len() / size_of::<block::$name>();
+                    refusal_of_blocks::<block::$name>(blocks, activations)
+                })*
+                _ => Error::Unsupported { ty },
+            }
+        };
+    }
+    for_each_kernel!(dispatch)
+}
+
+/// The type that activations must have to be multiplied with weights of `ty`.
+///
+/// # Errors
+/// When there is no kernel for `ty`.
+pub fn partner(ty: TensorType) -> Result<TensorType, Error> {
+    macro_rules! dispatch {
+        ($($name:ident)*) => {
+            match ty {
+                $(TensorType::$name => Ok(<block::$name as Dot>::PARTNER),)*
+                _ => Err(Error::Unsupported { ty }),
+            }
+        };
+    }
+    for_each_kernel!(dispatch)
+}
+
+/// Whether there is a kernel for `ty`.
+pub fn can_dot(ty: TensorType) -> bool {
+    partner(ty).is_ok()
+}
+
+/// As [`product_of_blocks`], of bytes, if they are whole blocks.
+#[inline(never)]
+fn product_of_bytes<W: Dot>(cpu: Cpu, row: &[u8], activations: &Activations) -> Option<f32> {
+    product_of_blocks(cpu, <[W]>::ref_from_bytes(row).ok()?, activations)
+}
+
+/// The product of a row of blocks, if the activations are of their partner, and as many.
+#[inline]
+pub(super) fn product_of_blocks<W: Dot>(cpu: Cpu, row: &[W], activations: &Activations) -> Option<f32> {
+    let fits = activations.ty() == W::PARTNER && row.len() * W::ELEMENTS == activations.elements();
+    fits.then(|| match W::Element::apart(activations) {
+        None => run(cpu, Row { row, column: W::Element::of(activations) }),
+        Some(apart) => product_apart(cpu, Apart { row, column: W::Element::of(activations), apart }),
+    })
+}
+
+/// A function of its own, for what it needs of registers is not to be saved for every row.
+#[cold]
+#[inline(never)]
+fn product_apart<W: Dot>(cpu: Cpu, work: Apart<'_, W>) -> f32 {
+    run(cpu, work)
+}
+
+/// Why so many blocks have no product.
+pub(super) fn refusal_of_blocks<W: Dot>(blocks: usize, activations: &Activations) -> Error {
+    belongs::<W>(activations)
+        .err()
+        .unwrap_or(Error::Length { weights: blocks * W::ELEMENTS, activations: activations.elements() })
+}
+
+/// Refuses activations of another type than the partner of `W`.
+pub(crate) fn belongs<W: Dot>(activations: &Activations) -> Result<(), Error> {
+    match activations.ty() == W::PARTNER {
+        true => Ok(()),
+        false => Err(Error::Partner { ty: W::TYPE, needed: W::PARTNER, given: activations.ty() }),
+    }
+}
+
+/// A row and what it is multiplied with, in which no quant is -128.
+struct Row<'a, W: Dot> {
+    row: &'a [W],
+    column: &'a [W::Element],
+}
+
+impl<W: Dot> Work for Row<'_, W> {
+    type Output = f32;
+
+    fn scalar(self) -> f32 {
+        W::scalar(self.row, self.column)
+    }
+
+    #[inline(always)]
+    fn vector<S: Simd>(self, simd: S) -> f32 {
+        let [product] = W::vector(simd, self.row, [self.column]);
+        product
+    }
+}
+
+/// A row, and activations of which some are -128, as they are and as two rows that add up to them.
+struct Apart<'a, W: Dot> {
+    row: &'a [W],
+    column: &'a [W::Element],
+    apart: [&'a [W::Element]; 2],
+}
+
+impl<W: Dot> Work for Apart<'_, W> {
+    type Output = f32;
+
+    fn scalar(self) -> f32 {
+        W::scalar(self.row, self.column)
+    }
+
+    #[inline(always)]
+    fn vector<S: Simd>(self, simd: S) -> f32 {
+        let [most, rest] = W::vector(simd, self.row, self.apart);
+        most + rest
+    }
+}
