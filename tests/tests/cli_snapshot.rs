@@ -10,7 +10,8 @@ const FILE: &str = "container/one-tensor.gguf";
 fn the_command_and_the_library_give_the_same_text() {
     let manifest = Manifest::read();
     let containers = manifest.folder("container").map(|(name, _)| format!("container/{name}"));
-    let files = containers.filter(|name| name.ends_with(".gguf")).chain(["golden/tiny-llama-f32.gguf".to_owned()]);
+    let files =
+        containers.filter(|name| name.ends_with(".gguf")).chain(["golden/tiny-llama-f32.gguf".to_owned()]);
     for file in files {
         let path = fixtures::path(&file);
         let printed = Folder::new().succeeds(&["snapshot", path.to_str().unwrap()]);

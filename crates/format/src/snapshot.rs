@@ -6,8 +6,8 @@
 use std::fmt;
 
 use crate::metadata::{Array, Text, Value, keys};
-use crate::wire::ValueType;
 use crate::shard::Part;
+use crate::wire::ValueType;
 use crate::{Error, Escaped, Gguf, Result, View};
 
 /// Strings up to this many bytes are printed; longer ones are hashed.

@@ -39,8 +39,9 @@ pub(crate) fn run(args: &Snapshot) -> anyhow::Result<Outcome> {
 /// The text of the model at `path`.
 fn text(path: &Path) -> anyhow::Result<String> {
     let stop = interrupt::flag()?;
-    let bar = Bar::new(tensor_bytes(&open_parts(path, &Limits::default())?));
-    let text = threads::share(|| integrity::snapshot(path, &bar, &stop));
+    let parts = open_parts(path, &Limits::default())?;
+    let bar = Bar::new(tensor_bytes(&parts));
+    let text = threads::share(|| integrity::snapshot(&parts, &bar, &stop));
     bar.finish();
     Ok(text?)
 }

@@ -11,7 +11,7 @@ use briq_format::shard::Part;
 use briq_format::{Endian, TensorInfo};
 use rayon::prelude::*;
 
-use super::tree::{PIECE_BYTES, TensorHash, chaining_value, root, subtree};
+use super::tree::{PIECE_BYTES, Run, TensorHash, Tree, chaining_value, subtree};
 use crate::pieces::Pieces;
 use crate::run::Progress;
 use crate::source::read_exact_at;
@@ -56,12 +56,12 @@ impl<'a> Tensors<'a> {
     }
 }
 
-/// What is known of a piece of a tensor; of one that has bytes, always something.
+/// What is known of a piece of a tensor.
 enum Piece {
     /// The hash of a tensor of one piece.
-    Whole(Option<Hash>),
-    /// The chaining value of one of several.
-    One(Option<ChainingValue>),
+    Whole(Hash),
+    /// The chaining values of the subtrees of one of several.
+    One(Vec<ChainingValue>),
 }
 
 /// Hashes the bytes at each place.
@@ -80,20 +80,21 @@ pub(crate) fn hash_places(
         .map_init(Vec::new, |buffer, number| {
             let (index, range) = pieces.get(number);
             let place = &places[index];
-            // What is read at a time is a subtree, or the end of the tree, unless it is all there is.
-            let (mut all, mut subtrees) = (None, Vec::new());
+            let is_whole = range.start == 0 && range.end == place.bytes;
+            let (mut tree, mut subtrees) = (Tree::default(), Vec::new());
             let mut at = range.start;
             place.read(range.start, range.end, buffer, stop, |bytes| {
-                match bytes.len() as u64 == place.bytes {
-                    true => all = Some(blake3::hash(bytes)),
+                match is_whole {
+                    true => tree.add(&Run::of(at, bytes, place.bytes), bytes),
+                    // What is read at a time is a subtree, or the end of the tree.
                     false => subtrees.push(chaining_value(at, bytes)),
                 }
                 at += bytes.len() as u64;
                 progress.advance(bytes.len() as u64);
             })?;
-            Ok(match range.start == 0 && range.end == place.bytes {
-                true => Piece::Whole(all.or_else(|| root(&subtrees))),
-                false => Piece::One(subtree(&subtrees)),
+            Ok(match is_whole {
+                true => Piece::Whole(tree.finish().data),
+                false => Piece::One(subtrees),
             })
         })
         .collect::<Result<_>>()?;
@@ -107,15 +108,14 @@ fn piece_count(bytes: u64) -> usize {
 }
 
 fn joined(pieces: impl Iterator<Item = Piece>) -> TensorHash {
-    let (mut whole, mut values) = (None, Vec::new());
+    // Of an empty tensor, which has no pieces, unless it turns out to be another.
+    let (mut data, mut values) = (blake3::hash(&[]), Vec::new());
     for piece in pieces {
         match piece {
-            Piece::Whole(hash) => whole = hash,
-            Piece::One(value) => values.extend(value),
+            Piece::Whole(hash) => data = hash,
+            Piece::One(subtrees) => values.extend(subtree(&subtrees)),
         }
     }
-    // An empty tensor has no pieces.
-    let data = whole.unwrap_or_else(|| blake3::hash(&[]));
     TensorHash::join(values).unwrap_or(TensorHash { data, pieces: Vec::new() })
 }
 
@@ -159,24 +159,36 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::integrity::tree::{Run, Tree};
+    use crate::integrity::tree::tests::bytes;
 
     #[test]
     fn tensors_of_any_size_have_the_hashes_that_they_have_while_they_are_written() {
         const PIECE: usize = PIECE_BYTES as usize;
-        let lens = [0, 1, 1024, BUFFER_BYTES - 1, BUFFER_BYTES, BUFFER_BYTES + 1, 3 * BUFFER_BYTES];
-        let lens = lens.into_iter().chain([PIECE - 1, PIECE, PIECE + 1, 2 * PIECE + 3000]);
+        const GROUP: usize = 16 << 10;
+        let small = [0, 1, 1024, BUFFER_BYTES - 1, BUFFER_BYTES, BUFFER_BYTES + 1, 3 * BUFFER_BYTES];
+        let groups = [1, 2, 3].map(|groups| BUFFER_BYTES + groups * GROUP);
+        let large = [PIECE - 1, PIECE, PIECE + 1, PIECE + GROUP, PIECE + BUFFER_BYTES, 2 * PIECE];
+        let lens = small.into_iter().chain(groups).chain(large).chain([2 * PIECE + 3000]);
         let mut file = tempfile::tempfile().unwrap();
-        let bytes: Vec<u8> = (0..3_u64 << 22).map(|at| (at.wrapping_mul(at) >> 9) as u8).collect();
-        file.write_all(&bytes).unwrap();
+        let all = bytes(3 * PIECE);
+        file.write_all(&all).unwrap();
         let place = |len| Place { path: Path::new("model"), file: &file, offset: 7, bytes: len as u64 };
         let places: Vec<_> = lens.map(place).collect();
         let hashes = hash_places(&places, &(), &AtomicBool::new(false)).unwrap();
         for (place, hash) in places.iter().zip(hashes) {
-            let bytes = &bytes[7..][..place.bytes as usize];
+            let bytes = &all[7..][..place.bytes as usize];
             let mut tree = Tree::default();
             tree.add(&Run::of(0, bytes, place.bytes), bytes);
             assert_eq!((hash.data, hash), (blake3::hash(bytes), tree.finish()), "{} bytes", place.bytes);
         }
+    }
+
+    #[test]
+    fn a_file_that_became_shorter_is_named() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes(BUFFER_BYTES + 9)).unwrap();
+        let place = Place { path: Path::new("model"), file: &file, offset: 10, bytes: BUFFER_BYTES as u64 };
+        let error = hash_places(&[place], &(), &AtomicBool::new(false)).unwrap_err();
+        assert_eq!(error.to_string(), "model: it is cut short: the file changed while it was read");
     }
 }

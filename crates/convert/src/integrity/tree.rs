@@ -23,15 +23,10 @@ pub(crate) struct TensorHash {
 impl TensorHash {
     /// Joins pieces into what they are pieces of; none where they are too few to be joined.
     pub(crate) fn join(pieces: Vec<ChainingValue>) -> Option<Self> {
-        Some(Self { data: root(&pieces)?, pieces })
+        let (left, right) = halves(&pieces)?;
+        let data = merge_subtrees_root(&subtree(left)?, &subtree(right)?, Mode::Hash);
+        Some(Self { data, pieces })
     }
-}
-
-/// The hash of what these subtrees of one size, of which the last may be smaller, are all of; none where they are too
-/// few to be joined.
-pub(super) fn root(pieces: &[ChainingValue]) -> Option<Hash> {
-    let (left, right) = halves(pieces)?;
-    Some(merge_subtrees_root(&subtree(left)?, &subtree(right)?, Mode::Hash))
 }
 
 /// The two subtrees that a tree over `pieces` is made of: the left one is as large as a power of two can be.
@@ -201,10 +196,11 @@ fn joined(left: &ChainingValue, right: &ChainingValue) -> ChainingValue {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn bytes(len: usize) -> Vec<u8> {
+    /// Bytes that do not repeat.
+    pub(in crate::integrity) fn bytes(len: usize) -> Vec<u8> {
         let mut state = 7_u32;
         let next = || {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -226,8 +222,21 @@ mod tests {
     #[test]
     fn the_hash_is_that_of_the_bytes_however_they_are_cut() {
         let all = bytes(2 * PIECE + 3000);
-        let small = [0, 1, 1023, 1024, 1025, 2047, 2048, 2049, 3072, 5000, 8192, 65_536, 65_537, 200_000];
-        let large = [PIECE - 1, PIECE, PIECE + 1, PIECE + 1024, 2 * PIECE, 2 * PIECE + 3000];
+        let small = [
+            0, 1, 1023, 1024, 1025, 2047, 2048, 2049, 3072, 5000, 8192, 16_383, 16_384, 16_385, 65_536,
+            65_537, 200_000,
+        ];
+        let large = [
+            262_143,
+            262_144,
+            262_145,
+            PIECE - 1,
+            PIECE,
+            PIECE + 1,
+            PIECE + 1024,
+            2 * PIECE,
+            2 * PIECE + 3000,
+        ];
         for len in small {
             for step in [1, 7, 1000, 1023, 1024, 1025, 4096, 36_864, 53_760, 69_632, PIECE] {
                 assert_eq!(in_runs(&all[..len], step).data, blake3::hash(&all[..len]), "{len} by {step}");

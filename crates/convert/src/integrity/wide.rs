@@ -1,9 +1,9 @@
 //! BLAKE3 of sixteen chunks at a time, with AVX-512.
 //!
 //! Of the `blake3` crate only the C and assembly code, which need a toolchain that this workspace does without, uses
-//! AVX-512; its Rust code stops at AVX2, and hashing with that takes a fifth of the time of a conversion to Q8_0. So the
-//! compression function is here once more, over registers that hold the same word of sixteen chunks, or of sixteen
-//! parents. All else of the tree is the crate's, which is also the judge of this.
+//! AVX-512. Its Rust code stops at AVX2, and hashing with that takes a fifth of the time of a conversion to Q8_0. So
+//! the compression function is here once more, over registers that hold the same word of sixteen chunks, or of sixteen
+//! parents. The crate is the judge of it.
 //!
 //! Source of the function, its constants and flags: the BLAKE3 paper, sections 2.1 to 2.5.
 
@@ -50,10 +50,14 @@ const ORDER: [[usize; 16]; ROUNDS] = {
 pub(super) fn chaining_value(start: u64, bytes: &[u8]) -> Option<ChainingValue> {
     let (groups, rest) = bytes.as_chunks();
     let is_filled = groups.len().is_power_of_two() && rest.is_empty();
-    let is_wanted = Isa::best().name() == "avx512" && is_x86_feature_detected!("avx512f");
     #[allow(unsafe_code)]
-    // SAFETY: the processor has the instructions.
-    (is_filled && is_wanted).then(|| unsafe { subtree(start / CHUNK_LEN as u64, groups) })
+    // SAFETY: AVX-512F was detected.
+    (is_filled && is_wanted()).then(|| unsafe { subtree(start / CHUNK_LEN as u64, groups) })
+}
+
+/// Whether AVX-512 is there, and no narrower instruction set is forced.
+fn is_wanted() -> bool {
+    Isa::best().name() == "avx512" && is_x86_feature_detected!("avx512f")
 }
 
 #[target_feature(enable = "avx512f")]
@@ -225,19 +229,19 @@ mod tests {
     use blake3::hazmat::HasherExt;
 
     use super::*;
+    use crate::integrity::tree::tests::bytes;
 
     #[test]
     fn subtrees_have_the_chaining_values_that_the_crate_gives_them() {
-        let bytes: Vec<u8> = (0..64 * GROUP_BYTES).map(|at| ((at * at) >> 7) as u8).collect();
+        let bytes = bytes(64 * GROUP_BYTES);
         for groups in [1, 2, 4, 64] {
             let bytes = &bytes[..groups * GROUP_BYTES];
             let len = bytes.len() as u64;
             // The counter passes 32 bits in the last.
             for start in [0, len, 5 * len, (1_u64 << 42) - len, (1 << 42) + 3 * len] {
                 let expected = Hasher::new().set_input_offset(start).update(bytes).finalize_non_root();
-                if let Some(found) = chaining_value(start, bytes) {
-                    assert_eq!(found, expected, "{groups} groups from {start}");
-                }
+                let found = chaining_value(start, bytes);
+                assert_eq!(found, is_wanted().then_some(expected), "{groups} groups from {start}");
             }
         }
     }

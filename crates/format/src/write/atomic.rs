@@ -41,9 +41,10 @@ struct Temporary {
     /// None once the file has its final name.
     path: Option<Unfinished>,
     system: Box<dyn FileSystem>,
-    /// Bytes that were written, and how many of them are on their way to the disk.
-    end: u64,
-    on_its_way: u64,
+    /// Bytes that were written from front to back.
+    written_bytes: u64,
+    /// How many of them the disk was told to begin with: whole pages.
+    begun_bytes: u64,
 }
 
 impl AtomicFile {
@@ -85,7 +86,7 @@ impl AtomicFile {
         }
         let made = temporary::create(&mut *system, folder, name);
         let (file, temporary) = made.map_err(Error::io("create a temporary file beside it"))?;
-        let temporary = Temporary { file, path: Some(temporary), system, end: 0, on_its_way: 0 };
+        let temporary = Temporary { file, path: Some(temporary), system, written_bytes: 0, begun_bytes: 0 };
         let mode = old.map(|old| old.permissions());
         if let Some(mode) = &mode {
             temporary.file.set_permissions(while_written(mode)).map_err(Error::io("set the mode of"))?;
@@ -134,10 +135,12 @@ impl AtomicFile {
     pub fn rewrite(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
         self.out.flush().map_err(Error::io("write"))?;
         let temporary = self.out.get_mut();
+        let (written_bytes, begun_bytes) = (temporary.written_bytes, temporary.begun_bytes);
         temporary.file.seek(SeekFrom::Start(at)).map_err(Error::io("seek"))?;
         temporary.write_all(bytes).map_err(Error::io("write"))?;
-        temporary.end = temporary.file.seek(SeekFrom::End(0)).map_err(Error::io("seek"))?;
-        Ok(())
+        // What is written over has been counted.
+        (temporary.written_bytes, temporary.begun_bytes) = (written_bytes, begun_bytes);
+        temporary.file.seek(SeekFrom::End(0)).map(drop).map_err(Error::io("seek"))
     }
 
     /// Puts the file under its name: flush, sync, rename, sync of the folder.
@@ -186,10 +189,11 @@ impl Drop for Temporary {
 impl Write for Temporary {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.system.write(&mut self.file, bytes)?;
-        self.end += written as u64;
-        if self.end - self.on_its_way >= SYNC_STEP_BYTES {
-            self.system.begin_sync(&self.file, self.on_its_way..self.end);
-            self.on_its_way = self.end;
+        self.written_bytes += written as u64;
+        let whole_pages = self.written_bytes / PAGE_BYTES * PAGE_BYTES;
+        if whole_pages >= self.begun_bytes + SYNC_STEP_BYTES {
+            self.system.begin_sync(&self.file, self.begun_bytes..whole_pages);
+            self.begun_bytes = whole_pages;
         }
         Ok(written)
     }
@@ -215,6 +219,10 @@ const BUFFER_BYTES: usize = 1 << 16;
 
 /// Bytes that are written before the disk is told to begin with them: many enough that it moves them in long runs.
 const SYNC_STEP_BYTES: u64 = 8 << 20;
+
+/// What systems keep of a file in one place. One that was begun with half full would go to the disk twice; where pages
+/// are larger, a few do.
+const PAGE_BYTES: u64 = 4096;
 
 const EXISTS: &str = "the output exists; pass --force to replace it";
 

@@ -10,7 +10,7 @@ use tempfile::TempPath;
 
 use super::{Existing, write_back};
 
-/// The operations of an [`AtomicFile`](super::AtomicFile) that can fail.
+/// What an [`AtomicFile`](super::AtomicFile) asks of the system; nearly all of it can fail.
 ///
 /// Programs use [`System`]. A test that has to see what a failure leaves behind brings operations that fail, or end
 /// the process, when it wants them to.
@@ -37,7 +37,7 @@ pub trait FileSystem: fmt::Debug + Send {
     }
 
     /// Has the disk begin with these bytes of `file`, so that [`sync`](Self::sync) finds most of its work done. A hint:
-    /// nothing waits for it, and what goes wrong is for `sync` to tell.
+    /// it may wait for room in the queue of the disk, never for the bytes, and what goes wrong is for `sync` to tell.
     fn begin_sync(&mut self, file: &File, bytes: Range<u64>) {
         System.begin_sync(file, bytes);
     }

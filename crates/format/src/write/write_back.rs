@@ -1,7 +1,7 @@
 //! Writing to the disk what the system would rather keep for later.
 //!
 //! A system holds written bytes in memory until it runs short of it or somebody waits for them. A program that computes
-//! what it writes then waits at its end for all of it, with its processors idle. Begun early, the disk works meanwhile.
+//! what it writes then waits for all of it at its end, with its processors idle. Begun early, the disk works meanwhile.
 
 use std::fs::File;
 use std::ops::Range;
@@ -12,7 +12,8 @@ use std::ops::Range;
 pub(super) fn begin(file: &File, bytes: Range<u64>) {
     use std::os::fd::AsRawFd;
 
-    let (Ok(start), Ok(len)) = (bytes.start.try_into(), (bytes.end - bytes.start).try_into()) else { return };
+    let len = bytes.end.saturating_sub(bytes.start);
+    let (Ok(start), Ok(len)) = (bytes.start.try_into(), len.try_into()) else { return };
     // SAFETY: the call takes a descriptor, which is open as long as `file`, and numbers; it touches no memory.
     // Whatever it returns: an error here takes nothing from the one that a sync will report.
     unsafe { libc::sync_file_range(file.as_raw_fd(), start, len, libc::SYNC_FILE_RANGE_WRITE) };

@@ -73,15 +73,28 @@ impl FileSystem for Begun {
 }
 
 #[test]
-fn the_disk_begins_with_all_bytes_but_the_last_few_while_they_are_written() {
+fn the_disk_begins_with_all_whole_pages_but_the_last_few_while_they_are_written() {
     let folder = tempfile::tempdir().unwrap();
     let disk = Begun::default();
     let begun = Arc::clone(&disk.0);
     let path = folder.path().join("out.bin");
     let mut file = AtomicFile::create_with(&path, Existing::Keep, Box::new(disk)).unwrap();
-    let megabytes = vec![0; 3 << 20];
+    let megabytes = vec![0; (3 << 20) + 1];
     (0..7).for_each(|_| file.write_all(&megabytes).unwrap());
     assert_eq!(*begun.lock().unwrap(), [0..9 << 20, 9 << 20..18 << 20]);
+}
+
+#[test]
+fn what_is_written_over_the_front_near_a_step_of_the_disk_is_not_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Begun::default();
+    let begun = Arc::clone(&disk.0);
+    let path = folder.path().join("out.bin");
+    let mut file = AtomicFile::create_with(&path, Existing::Keep, Box::new(disk)).unwrap();
+    file.write_all(&vec![0; (8 << 20) - 10]).unwrap();
+    file.rewrite(0, &[0; 100]).unwrap();
+    file.write_all(&vec![0; 1 << 20]).unwrap();
+    assert_eq!(begun.lock().unwrap().last(), Some(&(0..(9 << 20) - 4096)));
 }
 
 #[test]
