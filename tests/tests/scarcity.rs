@@ -29,8 +29,7 @@ fn limited(folder: &Folder, limit: &str, arguments: &[&str]) -> Command {
 fn a_file_that_the_address_space_has_no_room_for_is_an_error_where_it_would_be_mapped() {
     let folder = Folder::with("container/one-tensor.gguf", "large.gguf");
     File::options().write(true).open(folder.path("large.gguf")).unwrap().set_len(5 << 30).unwrap();
-    let run: Run =
-        limited(&folder, "ulimit -v 1000000", &["snapshot", "large.gguf"]).output().unwrap().into();
+    let run: Run = limited(&folder, "ulimit -v 1000000", &["inspect", "large.gguf"]).output().unwrap().into();
     let message = "briq: large.gguf: cannot map: Cannot allocate memory (os error 12)\n";
     assert_eq!((run.code, run.stderr.as_str()), (Some(SYSTEM_FAILED), message));
 }
