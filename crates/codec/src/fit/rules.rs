@@ -67,6 +67,8 @@ impl CodeRules {
 }
 
 /// What is stored of sub-blocks, a row of lanes each: what a step is worth, and what is subtracted.
+///
+/// Q3_K does without: some of its codes are found by a descent, which leaves no rules.
 pub(crate) struct Stored<'a, const GROUPS: usize> {
     pub(crate) steps: &'a [[f32; MAX_WIDTH]; GROUPS],
     pub(crate) drops: &'a [[f32; MAX_WIDTH]; GROUPS],
