@@ -53,7 +53,7 @@ impl GridBlock<32, 4> for IQ3_S {
     };
 
     fn grid() -> &'static Grid<4> {
-        static GRID: LazyLock<Grid<4>> = LazyLock::new(|| Grid::new(&tables::IQ3_S, 3).by_side());
+        static GRID: LazyLock<Grid<4>> = LazyLock::new(|| Grid::by_side(&tables::IQ3_S, 3));
         &GRID
     }
 

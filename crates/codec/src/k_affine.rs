@@ -7,9 +7,11 @@ use briq_format::block::Block;
 use briq_format::scalar::F16;
 
 use crate::decoder::lowered;
-use crate::fit::{Affine, Reach, Rules, Scaled, Stored, Trials, affine, importance_weights, nonnegative};
+use crate::fit::{Affine, CodeRules, Reach, Scaled, Stored, Trials, affine, importance_weights, nonnegative};
 use crate::k_scales::{self, ScalesAndMinimums};
-use crate::lanes::{CodeTile, Isa, Kernel, Lanes, Pair, Tile, dispatch, numbers, sum, sum_of_squares};
+use crate::lanes::{
+    CodeTile, Isa, Kernel, Lanes, MAX_WIDTH, Pair, Tile, dispatch, numbers, sum, sum_of_squares,
+};
 use crate::row::Rows;
 
 /// What differs between the types.
@@ -149,19 +151,19 @@ fn place_all<L: Lanes, B>(
 ) {
     let (scales, minimums) = (numbers(fits.scale), numbers(fits.minimum));
     let (scale_codes, minimum_codes) = (code_tile(&fits.scales), code_tile(&fits.minimums));
-    let mut found = [Rules::NONE; 4];
+    let mut found = [CodeRules::NONE; 4];
     for (rules, fit) in found.iter_mut().zip(&fits.sub_blocks) {
         *rules = fit.rules();
     }
-    let (mut steps, mut drops) = ([[0.0; 16]; 8], [[0.0; 16]; 8]);
+    let (mut steps, mut drops) = ([[0.0; MAX_WIDTH]; 8], [[0.0; MAX_WIDTH]; 8]);
     for (lane, (block, weights)) in blocks.iter_mut().zip(weights).enumerate() {
         let (scale, minimum) = (F16::from_f32(scales[lane]), F16::from_f32(minimums[lane]));
         let unpacked =
             ScalesAndMinimums { scales: scale_codes.block(lane), minimums: minimum_codes.block(lane) };
         let scales_and_minimums = k_scales::pack(&unpacked);
-        let seen = Steps::new::<L>(scale, minimum, &scales_and_minimums);
+        let decoded = Steps::new::<L>(scale, minimum, &scales_and_minimums);
         for group in 0..8 {
-            (steps[group][lane], drops[group][lane]) = (seen.steps[group], seen.drops[group]);
+            (steps[group][lane], drops[group][lane]) = (decoded.steps[group], decoded.drops[group]);
         }
         let stored = Stored { steps: &steps, drops: &drops };
         let codes = stored.codes::<L>(lane, Reach::from_zero(model.largest_code), &found, weights);

@@ -5,7 +5,7 @@ use briq_format::scalar::F16;
 
 use crate::decoder::{self, DecodeLanes, lowered};
 use crate::fit::{
-    Affine, Reach, Rules, Scaled, Stored, Trials, affine, affine_by_magnitude, nonnegative, weigh,
+    Affine, CodeRules, Reach, Scaled, Stored, Trials, affine, affine_by_magnitude, nonnegative, weigh,
 };
 use crate::lanes::{Blocks, CodeTile, Lanes, MAX_WIDTH, Pair, sum};
 use crate::placement::{Code, centred, pack_planes, unpack_planes};
@@ -73,7 +73,7 @@ impl EncodeSuperBlocks for Q2_K {
         }
 
         let (mut steps, mut drops) = ([[0.0; MAX_WIDTH]; 16], [[0.0; MAX_WIDTH]; 16]);
-        let mut found = [Rules::NONE; 8];
+        let mut found = [CodeRules::NONE; 8];
         for (rules, fit) in found.iter_mut().zip(&sub_blocks) {
             *rules = fit.rules();
         }

@@ -5,7 +5,7 @@ use briq_format::scalar::F16;
 use zerocopy::FromZeros;
 
 use crate::decoder::{DecodeLanes, scaled, steps};
-use crate::fit::{NEGLIGIBLE, NO_DROPS, NO_LIMIT, Reach, Rules, Stored, extreme, symmetric};
+use crate::fit::{CodeRules, NEGLIGIBLE, NO_LIMIT, Reach, Stored, extreme, symmetric};
 use crate::lanes::{Blocks, CodeTile, Lanes, MAX_WIDTH, Pair, numbers};
 use crate::placement::{Code, centred, joined, pack_planes, unpack_planes};
 use crate::row::{Encode, Quants, Rows};
@@ -63,7 +63,8 @@ impl EncodeSuperBlocks for Q6_K {
             let units = L::select(byte.gt(L::splat(127.0)), byte - L::splat(256.0), byte);
             (scale * units).store(steps);
         }
-        let (stored, group_codes) = (Stored { steps: &steps, drops: &NO_DROPS }, group_codes.blocks());
+        let (stored, group_codes) =
+            (Stored { steps: &steps, drops: &Stored::NO_DROPS }, group_codes.blocks());
         for (lane, block) in blocks.iter_mut().enumerate() {
             if negligible[lane] < NEGLIGIBLE {
                 *block = Q6_K::new_zeroed();
@@ -80,8 +81,8 @@ impl EncodeSuperBlocks for Q6_K {
 
 /// What gives the codes of the sub-blocks, two and two, and their scales.
 #[inline(always)]
-fn fit<L: Lanes>(x: &Blocks<'_, 256>, importance: Option<&Blocks<'_, 256>>) -> ([Rules; 8], [L; 16]) {
-    let (mut fits, mut scales) = ([Rules::NONE; 8], [L::zero(); 16]);
+fn fit<L: Lanes>(x: &Blocks<'_, 256>, importance: Option<&Blocks<'_, 256>>) -> ([CodeRules; 8], [L; 16]) {
+    let (mut fits, mut scales) = ([CodeRules::NONE; 8], [L::zero(); 16]);
     let (mut run, mut w) = ([Pair::zero(); 16], [Pair::zero(); 16]);
     for (pair, (rules, scales)) in fits.iter_mut().zip(scales.as_chunks_mut().0).enumerate() {
         x.prefetch_next::<L>(pair * 32);

@@ -2,7 +2,7 @@
 //!
 //! Where the codes of a trial count from, and in what, gives the codes again; so these are not kept.
 
-use super::Rules;
+use super::CodeRules;
 use super::rounding::{Anything, Floored, Ordinary, Rounding, are_ordinary};
 use crate::lanes::Lanes;
 
@@ -39,8 +39,8 @@ impl<L: Lanes> Affine<L> {
 
     /// What gives the codes of the weights that were searched.
     #[inline(always)]
-    pub(crate) fn rules(&self) -> Rules {
-        Rules::new(self.rule.origin, self.rule.steps_per_weight, self.flat)
+    pub(crate) fn rules(&self) -> CodeRules {
+        CodeRules::new(self.rule.origin, self.rule.steps_per_weight, self.flat)
     }
 }
 

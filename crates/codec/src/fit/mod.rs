@@ -1,4 +1,4 @@
-//! How scales and minimums are chosen: each file holds one way, named for the model it fits.
+//! How scales and minimums are chosen. Each way has a file, named for the model it fits:
 //!
 //! | file | model of a weight | minimises |
 //! |---|---|---|
@@ -7,6 +7,9 @@
 //! | `descent` | `scale * (code - half)` | the same for weights of their own square, code by code |
 //! | `levels` | `scale * level` | the weighted squared error over 16 trial scales |
 //! | `nonnegative` | `scale * code` | the weighted squared error over 9 trial scales, then code by code |
+//!
+//! Of the other files `rounding` has the ways in which trials round, `sweep` the sums of the trials of `levels`, and
+//! `rules` what gives the codes of K types again once their scales are stored.
 //!
 //! A search sees a block or sub-block as an array of fixed length, one block per lane, and nothing else. The
 //! sequence of operations in a lane is the reference's, sums in index order. What the reference skips for one
@@ -30,7 +33,7 @@ pub(crate) use affine::{Affine, Trials, affine, affine_by_magnitude};
 pub(crate) use descent::{descent, first_step};
 pub(crate) use levels::{levels, nearest_codes};
 pub(crate) use nonnegative::{largest_since_nan, nonnegative};
-pub(crate) use rules::{NO_DROPS, Reach, Rules, Stored};
+pub(crate) use rules::{CodeRules, Reach, Stored};
 pub(crate) use symmetric::{Symmetric, extreme, symmetric};
 
 /// Codes and the scale they count in. What code stands for zero is part of the fit that made them. Codes are whole

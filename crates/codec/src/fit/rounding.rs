@@ -1,5 +1,6 @@
-//! Two ways to round steps to codes: one for numbers of ordinary size, with fewer operations, and one for anything.
-//! A search proves once for all weights of a block that their steps are ordinary.
+//! Ways to round steps to codes: one for anything, and others with fewer operations for numbers of ordinary size. Of
+//! those some leave out limits that no step reaches, and one limits the weights instead. A search proves once for all
+//! weights of a block that their steps are ordinary.
 
 use crate::lanes::Lanes;
 

@@ -5,7 +5,7 @@ use crate::lanes::{Lanes, MAX_WIDTH};
 
 /// What gives the codes of the blocks that a pair of registers has room for.
 #[derive(Clone, Copy)]
-pub(crate) struct Rules {
+pub(crate) struct CodeRules {
     /// What takes no step, and the steps of a weight of one from there.
     origins: [f32; 2 * MAX_WIDTH],
     steps_per_weight: [f32; 2 * MAX_WIDTH],
@@ -38,7 +38,7 @@ impl Reach {
     }
 }
 
-impl Rules {
+impl CodeRules {
     /// Of no block.
     pub(crate) const NONE: Self =
         Self { origins: [0.0; 2 * MAX_WIDTH], steps_per_weight: [0.0; 2 * MAX_WIDTH], idle: u32::MAX };
@@ -51,9 +51,10 @@ impl Rules {
         rules
     }
 
-    /// The codes of the weights of a block: as many as are whole registers.
+    /// The codes of the weights of a block, which fill whole registers.
     #[inline(always)]
     pub(crate) fn codes<L: Lanes>(&self, block: usize, reach: Reach, weights: &[f32], codes: &mut [u8]) {
+        debug_assert!(weights.len() == codes.len() && codes.len().is_multiple_of(L::WIDTH));
         if self.idle >> block & 1 == 1 {
             codes.fill(0);
             return;
@@ -66,25 +67,29 @@ impl Rules {
 }
 
 /// What is stored of sub-blocks, a row of lanes each: what a step is worth, and what is subtracted.
+///
+/// Q3_K does without: some of its codes are found by a descent, which leaves no rules.
 pub(crate) struct Stored<'a, const GROUPS: usize> {
     pub(crate) steps: &'a [[f32; MAX_WIDTH]; GROUPS],
     pub(crate) drops: &'a [[f32; MAX_WIDTH]; GROUPS],
 }
 
-/// What types without minimums subtract.
-pub(crate) const NO_DROPS: [[f32; MAX_WIDTH]; 16] = [[0.0; MAX_WIDTH]; 16];
-
 impl<const GROUPS: usize> Stored<'_, GROUPS> {
-    /// The codes of the super-block in `lane`, rounded once more in the steps that a decoder will see. Where a step is
-    /// zero, the codes that were found remain: those of `found`, which has the rules of two sub-blocks after each other.
+    /// What types without minimums subtract.
+    pub(crate) const NO_DROPS: [[f32; MAX_WIDTH]; GROUPS] = [[0.0; MAX_WIDTH]; GROUPS];
+
+    /// The codes of the super-block in `lane`, rounded once more in the steps that a decoder will see. Where a step
+    /// is zero, the codes that were found remain: those of `found`, which has the rules of two sub-blocks after each
+    /// other.
     #[inline(always)]
     pub(crate) fn codes<L: Lanes>(
         &self,
         lane: usize,
         reach: Reach,
-        found: &[Rules],
+        found: &[CodeRules],
         weights: &[f32; 256],
     ) -> [u8; 256] {
+        const { assert!((256 / GROUPS).is_multiple_of(L::WIDTH)) };
         let mut codes = [0; 256];
         let size = 256 / GROUPS;
         let groups = codes.chunks_exact_mut(size).zip(weights.chunks_exact(size));
@@ -138,11 +143,11 @@ mod tests {
 
     impl Kernel for Check<'_> {
         fn run<L: Lanes>(self) {
-            let mut rules = [Rules::NONE; 8];
+            let mut rules = [CodeRules::NONE; 8];
             for (rules, [first, second]) in rules.iter_mut().zip(self.found.as_chunks().0) {
                 let both = |a: f32, b: f32| Pair(L::splat(a), L::splat(b));
                 let idle = both(first.2.into(), second.2.into()).gt(Pair::zero());
-                *rules = Rules::new(both(first.0, second.0), both(first.1, second.1), idle);
+                *rules = CodeRules::new(both(first.0, second.0), both(first.1, second.1), idle);
             }
             for lane in 0..L::WIDTH {
                 let codes = self.stored.codes::<L>(lane, self.reach, &rules, self.weights);
@@ -153,21 +158,40 @@ mod tests {
         }
     }
 
+    /// Anything, and what is halfway between two codes where a step is a power of two.
+    fn weight() -> impl Strategy<Value = f32> {
+        let special = [0.0, f32::MIN_POSITIVE, f32::MAX, f32::INFINITY, f32::NAN];
+        prop_oneof![
+            8 => -40.0_f32..40.0,
+            8 => (any::<i8>(), -4_i8..4).prop_map(|(halves, power)| f32::from(halves) / 2.0 * f32::from(power).exp2()),
+            1 => (prop::sample::select(special.to_vec()), any::<bool>())
+                .prop_map(|(magnitude, negative)| if negative { -magnitude } else { magnitude }),
+        ]
+    }
+
+    /// One in four is zero, and one a power of two.
+    fn step(bits: i8) -> f32 {
+        match bits.rem_euclid(4) {
+            0 => 0.0,
+            1 => f32::from(bits >> 5).exp2(),
+            _ => f32::from(bits) / 32.0,
+        }
+    }
+
     proptest! {
         #[test]
         fn codes_are_those_of_the_steps_or_of_the_rules_where_a_step_is_zero(
-            weights in proptest::collection::vec(-40.0_f32..40.0, 256),
+            weights in proptest::collection::vec(weight(), 256),
             rows in proptest::collection::vec((any::<[i8; MAX_WIDTH]>(), any::<[u8; MAX_WIDTH]>()), 16),
             found in any::<[(i8, i8, bool); 16]>(),
             reach in prop_oneof![Just(Reach::around_zero(32.0)), Just(Reach::from_zero(3.0))],
         ) {
-            let (mut steps, mut drops) = (NO_DROPS, NO_DROPS);
+            let (mut steps, mut drops) = (Stored::NO_DROPS, Stored::NO_DROPS);
             for ((steps, drops), row) in steps.iter_mut().zip(&mut drops).zip(&rows) {
-                // One in four is zero.
-                *steps = row.0.map(|step| if step % 4 == 0 { 0.0 } else { f32::from(step) / 32.0 });
-                *drops = row.1.map(f32::from);
+                *steps = row.0.map(step);
+                *drops = row.1.map(|drop| f32::from(drop) / 8.0);
             }
-            let found = found.map(|(origin, factor, idle)| (f32::from(origin), f32::from(factor) / 32.0, idle));
+            let found = found.map(|(origin, factor, idle)| (f32::from(origin) / 8.0, step(factor), idle));
             let weights = weights.first_chunk().unwrap();
             for isa in Isa::available() {
                 let stored = Stored { steps: &steps, drops: &drops };

@@ -1,8 +1,7 @@
 //! The scale of codes with a fixed zero point. Source: ggml's search for the symmetric K types.
 
-use super::NEGLIGIBLE;
-use super::Rules;
 use super::rounding::{Anything, Capped, Limited, Limits, Rounding, Unlimited};
+use super::{CodeRules, NEGLIGIBLE};
 use crate::lanes::{Lanes, Pair};
 
 /// What the search finds: codes that count steps of `scale`, from `-half` up.
@@ -35,8 +34,8 @@ impl<L: Lanes> Symmetric<L> {
 
     /// What gives these codes.
     #[inline(always)]
-    pub(crate) fn rules(&self) -> Rules {
-        Rules::new(L::zero(), self.steps_per_weight, self.negligible)
+    pub(crate) fn rules(&self) -> CodeRules {
+        CodeRules::new(L::zero(), self.steps_per_weight, self.negligible)
     }
 }
 
@@ -99,8 +98,10 @@ pub(crate) fn symmetric<L: Lanes, const N: usize>(x: &[L; N], w: &[L; N], half: 
 
     let none = Symmetric { half, negligible, ..Symmetric::none() };
     let (mut found, mut best) = none.first::<Limited, N>(&block, extreme);
-    // Unless a weight is infinite or not a number, no step is above that of the extreme, and some limits are beyond
-    // all steps: those of `half - 0.6` and below, or of `half + 0.4` and below, are rounded inside them.
+    // Unless a weight is infinite or not a number, none takes more steps than the extreme. Where that takes
+    // `half - 0.6` or fewer, codes need no limits, and only the higher one where it takes up to `half + 0.4`. Beyond,
+    // they would need both. To limit weights takes half as much then, as it serves two trials; and as much as one limit
+    // of codes, so that it is done wherever it is the same: see `limits`.
     let ordinary = magnitude.lt(L::splat(f32::INFINITY)) & best.eq(best);
     if L::any(!(ordinary | negligible)) {
         (found, best) = none.first::<Anything, N>(&block, extreme);
@@ -118,8 +119,9 @@ pub(crate) fn symmetric<L: Lanes, const N: usize>(x: &[L; N], w: &[L; N], half: 
 /// What the weights are limited to in trials from a tenth of a step above `-half` to nine below: what takes as many
 /// steps as the codes reach where the extreme is put four tenths below.
 ///
-/// In those trials this takes less than half a step more or less, so that it is rounded to the last code, as all that
-/// is further out should be, and what is further in to no other than the reference does.
+/// A weight at its limit takes less than half a step more or less than the last code, so it is rounded to that. A
+/// weight further out should be, and one further in is left as it is. Two tenths above `-half` that is no longer so: of
+/// `half` steps the limit takes less than `half - 0.5` there.
 #[inline(always)]
 fn limits<L: Lanes>(extreme: L, half: f32) -> Limits<L> {
     let steps = half + 0.4;
@@ -184,32 +186,4 @@ impl<L: Lanes, const N: usize> Block<'_, L, N> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        /// Weights anywhere, and a few steps of a float from where the code changes.
-        #[test]
-        fn limited_weights_have_the_codes_that_limits_of_codes_give(
-            half in prop::sample::select(vec![4.0_f32, 8.0, 16.0, 32.0]),
-            tenths in -1_i8..=9,
-            extreme in prop_oneof![0.5_f32..1.0, Just(1e-15), Just(f32::MAX), 1e-15_f32..f32::MAX],
-            (negative, part) in (any::<bool>(), -1.0_f32..=1.0),
-            (middle, further) in (-33_i8..=33, -3_i32..=3),
-        ) {
-            let extreme = if negative { -extreme } else { extreme };
-            let steps_per_weight = Symmetric::<f32> { half, ..Symmetric::none() }.steps(tenths) / extreme;
-            let near = (f32::from(middle) + 0.5) / steps_per_weight;
-            let near = f32::from_bits(near.to_bits().wrapping_add_signed(further));
-            for x in [part * extreme, near, extreme, -extreme] {
-                if x.abs() <= extreme.abs() {
-                    let limited = Limited::limit(x, &limits(extreme, half));
-                    let code = Limited::round(steps_per_weight * limited, -half, half - 1.0);
-                    prop_assert_eq!(code, (steps_per_weight * x).round_even_within(-half, half - 1.0), "{}", x);
-                }
-            }
-        }
-    }
-}
+mod tests;

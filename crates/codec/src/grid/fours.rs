@@ -4,7 +4,7 @@
 use super::lines::Row;
 use super::nearest::{Distances, Errors, nearest};
 use super::neighbours::{Grid, NONE};
-use super::places::{Apart, number, spell};
+use super::places::{number, spell};
 use super::records::Weights;
 use super::search::{Found, MAX_GROUPS, SubBlocks, add_sums, odd_levels};
 use super::snap::{Lane, MAX_TRIALS, Room};
@@ -36,15 +36,6 @@ struct Place {
     sound: u32,
 }
 
-impl<L: Lanes, const N: usize> Group<'_, L, N> {
-    /// Finds the place of the weights. `ordinary` has a bit for each lane where these are.
-    #[inline(always)]
-    fn place(&self, apart: Apart, levels_per_weight: L, ordinary: u32) -> Place {
-        let places = apart.places(levels_per_weight, &self.weights.x);
-        Place { spelled: numbers(places.spelled), sound: L::bits(places.are_clear) & ordinary }
-    }
-}
-
 /// The nearest points of groups for a trial.
 struct Near<L> {
     /// As the bits of floats.
@@ -73,7 +64,7 @@ impl<'a, L: Lanes, const SUB: usize, const N: usize> Fours<'a, L, SUB, N> {
             let ordinary = L::bits(group.weights.are_ordinary([scales.smallest, scales.largest]));
             // First all places: what is looked up by them need not wait for them then.
             for (place, &levels_per_weight) in places.iter_mut().zip(scales.levels_per_weight()) {
-                *place = group.place(self.grid.records.apart, levels_per_weight, ordinary);
+                *place = self.place(&group, levels_per_weight, ordinary);
             }
             let sums = sums.products.iter_mut().zip(&mut sums.squares);
             let each = scales.levels_per_weight().iter().zip(scales.scales()).zip(&places);
@@ -90,7 +81,7 @@ impl<'a, L: Lanes, const SUB: usize, const N: usize> Fours<'a, L, SUB, N> {
         for number in 0..SUB / N {
             let group = self.group(number);
             let ordinary = L::bits(group.weights.are_ordinary([scales.smallest, scales.largest]));
-            let place = group.place(self.grid.records.apart, best.levels_per_weight, ordinary);
+            let place = self.place(&group, best.levels_per_weight, ordinary);
             let near = self.nearest(&group, &place, [best.levels_per_weight, tried], better, distances);
             points[number] = L::select(L::mask(better), near.points, L::zero());
             off_grid[number] = near.off_grid & better;
@@ -103,7 +94,7 @@ impl<'a, L: Lanes, const SUB: usize, const N: usize> Fours<'a, L, SUB, N> {
             let group = self.group(number);
             let ordinary = L::bits(group.weights.are_ordinary([best.scale, largest]));
             let refined = refined[number];
-            let place = group.place(self.grid.records.apart, levels_per_weight, ordinary);
+            let place = self.place(&group, levels_per_weight, ordinary);
             let near = self.nearest(&group, &place, [levels_per_weight, best.scale], refined, distances);
             failed |= near.failed;
             points[number] = L::select(L::mask(refined), near.points, points[number]);
@@ -127,6 +118,13 @@ impl<'a, L: Lanes, const SUB: usize, const N: usize> Fours<'a, L, SUB, N> {
             (weights.x[i], weights.v[i]) = (L::load(&x[i]), L::load(&v[i]));
         }
         Group { weights, x, w, v }
+    }
+
+    /// Where a group is. `ordinary` has a bit for each lane where its weights are.
+    #[inline(always)]
+    fn place(&self, group: &Group<'_, L, N>, levels_per_weight: L, ordinary: u32) -> Place {
+        let places = self.grid.records.places(levels_per_weight, &group.weights.x);
+        Place { spelled: numbers(places.spelled), sound: L::bits(places.are_clear) & ordinary }
     }
 
     /// The nearest points of a group for a scale, in the lanes that `lanes` has a bit for.

@@ -1,7 +1,7 @@
 //! A grid as the searches need it: for any digits the point, or the points near by.
 
 use super::candidates::candidates;
-use super::places::Apart;
+use super::places::Resolution;
 use super::points::{base, digit, number};
 use super::records::Records;
 use super::steps::Cells;
@@ -60,6 +60,15 @@ impl<const N: usize> Grid<N> {
     /// Collects the neighbours: of the distances from digits to points the `nearest` smallest that occur, and all
     /// points at these distances.
     pub(crate) fn new(points: &'static [Packed], nearest: usize) -> Self {
+        Self::with(points, nearest, Resolution::Digits)
+    }
+
+    /// The same with candidates by the sides of digits that weights are on.
+    pub(crate) fn by_side(points: &'static [Packed], nearest: usize) -> Self {
+        Self::with(points, nearest, Resolution::Sides)
+    }
+
+    fn with(points: &'static [Packed], nearest: usize, resolution: Resolution) -> Self {
         let base = base::<N>();
         let columns: [Vec<u8>; N] =
             std::array::from_fn(|i| points.iter().map(|&point| digit::<N>(point, i) as u8).collect());
@@ -90,14 +99,8 @@ impl<const N: usize> Grid<N> {
             grid.candidates.keep(&kept, index);
         }
         grid.cells = Cells::new::<N>(|number| grid.at(number));
-        grid.records = Records::new(&grid, Apart::Digits);
+        grid.records = Records::new(&grid, resolution);
         grid
-    }
-
-    /// The same with candidates by the sides of digits that weights are on.
-    pub(crate) fn by_side(mut self) -> Self {
-        self.records = Records::new(&self, Apart::Sides);
-        self
     }
 
     /// The points at the `nearest` smallest of the distances.

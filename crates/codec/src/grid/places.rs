@@ -4,11 +4,11 @@ use super::candidates::{CLEAR, OFF_CENTRE};
 use super::points::base;
 use crate::lanes::Lanes;
 
-/// What places of weights tell apart. Where normally distributed weights fall, sides leave 4.6 candidates of 6.5 for the
-/// grid of 512 points, and 4.1 of 5.0 for that of 256; but the table has 600 KB instead of 64 KB. That is a gain for the
-/// first, and a loss for the second once other programs use the same caches.
+/// What places of weights tell apart. Where normally distributed weights fall, sides leave 4.6 candidates of 6.5 for
+/// the grid of 512 points, and 4.1 of 5.0 for that of 256; but the table has 600 KB instead of 64 KB. That is a gain
+/// for the first, and a loss for the second once other programs use the same caches.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Apart {
+pub(super) enum Resolution {
     /// Digits.
     Digits = 1,
     /// Digits, and the sides of them that weights are on: half steps. The first is both below the first digit's middle
@@ -16,7 +16,7 @@ pub(super) enum Apart {
     Sides = 2,
 }
 
-impl Apart {
+impl Resolution {
     const fn per_digit(self) -> usize {
         self as usize
     }

@@ -4,13 +4,13 @@
 use super::candidates::candidates_by_side;
 use super::lines::Row;
 use super::neighbours::Grid;
-use super::places::{Apart, number};
+use super::places::{Places, Resolution, number};
 use super::points::{base, bits_per_digit};
 use crate::lanes::{Lanes, MAX_WIDTH};
 
 /// The candidates for all places that four weights can be in.
 pub(super) struct Records {
-    pub(super) apart: Apart,
+    resolution: Resolution,
     /// By the number that places spell: the first eight candidates, then the next eight of those that have more, and so
     /// on.
     records: Vec<Record>,
@@ -20,8 +20,8 @@ pub(super) struct Records {
 /// [`ORDINARY`]. Room that is left repeats the first.
 type Record = [f32; 4];
 
-/// As many records as 16 bits tell apart, so that no number is outside. Those that no places spell are not used, and
-/// take no memory that is written to.
+/// As many records as 16 bits tell apart, so that no number is outside. Those that no places spell are never
+/// written, so that the system gives them no memory.
 const PLACES: usize = 1 << 16;
 
 /// The bits of a candidate.
@@ -35,26 +35,26 @@ const POINT: u32 = 1 << 30;
 const ORDINARY: u32 = 1 << 24;
 
 impl Records {
-    pub(super) const NONE: Self = Self { apart: Apart::Digits, records: Vec::new() };
+    pub(super) const NONE: Self = Self { resolution: Resolution::Digits, records: Vec::new() };
 
     /// Collects the candidates.
-    pub(super) fn new<const N: usize>(grid: &Grid<N>, apart: Apart) -> Self {
-        let places = if N == 4 { apart.count().pow(4) } else { 0 };
+    pub(super) fn new<const N: usize>(grid: &Grid<N>, resolution: Resolution) -> Self {
+        let places = if N == 4 { resolution.count().pow(4) } else { 0 };
         let lists: Vec<_> = (0..places)
             .map(|mut place| {
                 let (mut digits, mut above) = ([0; N], 0);
                 for (i, digit) in digits.iter_mut().enumerate() {
-                    let (here, is_above) = apart.digit(place % apart.count());
+                    let (here, is_above) = resolution.digit(place % resolution.count());
                     *digit = here;
                     above |= usize::from(is_above) << i;
-                    place /= apart.count();
+                    place /= resolution.count();
                 }
                 let number =
                     digits.iter().rev().fold(0, |number, &digit| number * base::<N>() + usize::from(digit));
                 let near = grid.at(number);
-                let list = match apart {
-                    Apart::Digits => grid.candidates_at(number).entries.to_vec(),
-                    Apart::Sides => candidates_by_side(&digits, above, near.entries),
+                let list = match resolution {
+                    Resolution::Digits => grid.candidates_at(number).entries.to_vec(),
+                    Resolution::Sides => candidates_by_side(&digits, above, near.entries),
                 };
                 (list, near.is_point)
             })
@@ -71,7 +71,7 @@ impl Records {
                 }
             }
         }
-        Self { apart, records }
+        Self { resolution, records }
     }
 }
 
@@ -99,6 +99,12 @@ impl<L: Lanes, const N: usize> Weights<L, N> {
 }
 
 impl Records {
+    /// The places of weights, as these records tell them apart.
+    #[inline(always)]
+    pub(super) fn places<L: Lanes, const N: usize>(&self, levels_per_weight: L, x: &[L; N]) -> Places<L> {
+        self.resolution.places(levels_per_weight, x)
+    }
+
     /// The point nearest to the weights whose places are `spelled`, where these are clear and they are ordinary, as
     /// the bits of floats, and whether it is what the digits say.
     #[inline(always)]
@@ -159,8 +165,8 @@ mod tests {
     use crate::tables;
 
     static GRIDS: LazyLock<[Grid<4>; 4]> = LazyLock::new(|| {
-        let new = [|| Grid::new(&tables::IQ3_S, 3), || Grid::new(&tables::IQ3_XXS, 2)];
-        [new[0](), new[1](), new[0]().by_side(), new[1]().by_side()]
+        let (large, small) = (&tables::IQ3_S, &tables::IQ3_XXS);
+        [Grid::new(large, 3), Grid::new(small, 2), Grid::by_side(large, 3), Grid::by_side(small, 2)]
     });
 
     /// Compares with the first of all neighbours that has the least distance.
@@ -183,7 +189,7 @@ mod tests {
             }
             let scale = L::splat(self.scale);
             let ordinary = weights.are_ordinary([scale, scale * L::splat(15.0)]);
-            let places = self.grid.records.apart.places(L::splat(1.0) / scale, &weights.x);
+            let places = self.grid.records.places(L::splat(1.0) / scale, &weights.x);
             let spelled = numbers(spell(L::splat(1.0) / scale, &weights.x));
             let (points, is_point) =
                 self.grid.records.nearest(&levels, &numbers(places.spelled), scale, &weights);

@@ -29,7 +29,8 @@ fn product(ty: TensorType, row: &[u8], activations: &Activations) -> Option<f32>
     }
 }
 
-/// As [`product`], where the processor was not yet asked what it has.
+/// As [`product`], where the processor was not yet asked what it has. A function of its own: with that call inside, or
+/// with [`Cpu::best`] inlined, every row would save the registers that hold its arguments meanwhile, and restore them.
 #[cold]
 #[inline(never)]
 fn first_product(ty: TensorType, row: &[u8], activations: &Activations) -> Option<f32> {

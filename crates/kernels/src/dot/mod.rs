@@ -50,8 +50,12 @@ mod small;
 mod ternary;
 mod typed;
 
+use std::mem::offset_of;
+
 use briq_format::TensorType;
 use briq_format::block::{self, Block};
+use briq_format::scalar::F16;
+use zerocopy::{Immutable, IntoBytes};
 
 pub(crate) use dispatch::belongs;
 #[cfg(test)]
@@ -176,6 +180,29 @@ fn tiles_at<const C: usize>(columns: [&[Tile]; C], place: usize) -> [&Tile; C] {
 #[inline(always)]
 fn quants<S: Simd>(simd: S, tile: &Tile, run: usize) -> S::Ints {
     simd.load_signed(tile.run(run))
+}
+
+/// Blocks that end with their scale.
+trait ScaleLast: IntoBytes + Immutable {}
+
+macro_rules! scale_last {
+    ($($name:ident)*) => {
+        $(impl ScaleLast for block::$name {}
+        const _: () = assert!(
+            size_of::<block::$name>() >= size_of::<u32>()
+                && offset_of!(block::$name, scale) + size_of::<F16>() == size_of::<block::$name>()
+        );)*
+    };
+}
+scale_last!(TQ1_0 TQ2_0 Q6_K);
+
+/// The scale of a block times that of a tile. What is before it is read with it, and not used: that takes less than to
+/// read it alone.
+#[inline(always)]
+fn scale_times<S: Simd>(simd: S, block: &impl ScaleLast, tile: &Tile) -> S::Floats {
+    // Blocks are longer: the fallback is never taken.
+    let numbers = u32::from_le_bytes(*block.as_bytes().last_chunk().unwrap_or(&[0; 4]));
+    simd.scaled_pair(numbers, tile.scales[0])[1]
 }
 
 /// The sum of `start` and the products of the codes of a super-block times their scales.

@@ -4,10 +4,9 @@ use briq_codec::Quants;
 use briq_format::TensorType;
 use briq_format::block::{TQ1_0, TQ2_0};
 use briq_format::scalar::F16;
-use zerocopy::{Immutable, IntoBytes};
 
 use super::k::{planes, runs};
-use super::{Dot, add_times, integer_dot, quants, sums, tiles_at};
+use super::{Dot, add_times, integer_dot, quants, scale_times, sums, tiles_at};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -19,8 +18,8 @@ fn scalar<B: Quants<256>>(row: &[B], column: &[Tile], scale: impl Fn(&B) -> F16)
     terms.fold(0.0, |sum, term| sum + term)
 }
 
-/// Adds the product of a super-block to each column's, from sums of products of digits and quants. A digit is the weight
-/// over its scale plus 1; `scale` gives the scale times that of a tile.
+/// Adds the product of a super-block to each column's, from sums of products of digits and quants. A digit is the
+/// weight over its scale plus 1; `scale` gives the scale times that of a tile.
 #[inline(always)]
 fn add<S: Simd, const C: usize>(
     simd: S,
@@ -33,15 +32,6 @@ fn add<S: Simd, const C: usize>(
         let products = simd.add(products[c], simd.load_ints(&tiles[c].negative_sums));
         sums[c] = add_times(simd, sums[c], products, scale(tiles[c]));
     }
-}
-
-/// The scale that ends a block, times that of a tile. What is before it is read with it, and not used: that takes less
-/// than to read it alone.
-#[inline(always)]
-fn scale<S: Simd>(simd: S, block: &(impl IntoBytes + Immutable), tile: &Tile) -> S::Floats {
-    // Blocks are longer: the fallback is never taken.
-    let numbers = u32::from_le_bytes(*block.as_bytes().last_chunk().unwrap_or(&[0; 4]));
-    simd.scaled_pair(numbers, tile.scales[0])[1]
 }
 
 impl Dot for TQ2_0 {
@@ -72,7 +62,7 @@ impl Dot for TQ2_0 {
                 });
                 products[c] = simd.small_sums_and_quarters(plain, fourfold);
             }
-            add(simd, |tile| scale(simd, block, tile), products, tiles, &mut totals);
+            add(simd, |tile| scale_times(simd, block, tile), products, tiles, &mut totals);
         }
         sums(simd, totals)
     }
@@ -101,7 +91,7 @@ impl Dot for TQ1_0 {
                 });
                 products[c] = simd.digit_sums(sums);
             }
-            add(simd, |tile| scale(simd, block, tile), products, tiles, &mut totals);
+            add(simd, |tile| scale_times(simd, block, tile), products, tiles, &mut totals);
         }
         sums(simd, totals)
     }

@@ -69,7 +69,7 @@ impl Cpu {
         *BEST.get_or_init(|| Self::new(Isa::best()))
     }
 
-    /// The same, if it has been asked for before.
+    /// The same, if it has been asked for before: no more than a look, for what is done for every row.
     #[inline]
     pub(crate) fn known() -> Option<Self> {
         BEST.get().copied()

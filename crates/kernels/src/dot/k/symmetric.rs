@@ -5,11 +5,10 @@ use briq_codec::points::q3_k_scales;
 use briq_format::TensorType;
 use briq_format::block::{Q3_K, Q6_K};
 use briq_format::scalar::F16;
-use zerocopy::IntoBytes;
 
 use super::{LEVELLED, add_lanes, lanes, nibbles, planes, runs};
 use crate::activations::Tile;
-use crate::dot::{Dot, add_times, products, sums, tiles_at, trimmed};
+use crate::dot::{Dot, add_times, products, scale_times, sums, tiles_at, trimmed};
 use crate::simd::Simd;
 
 impl Dot for Q6_K {
@@ -30,7 +29,8 @@ impl Dot for Q6_K {
             let mut codes = [simd.zero(); 8];
             unrolled!(half in 0 1 => {
                 let high = simd.load(&high[half]);
-                // Half of the codes are moved by products, the others by shifts: either of them alone would be a bottleneck.
+                // Half of the codes are moved by products, the others by shifts: on Zen 4 either of them alone is a
+                // bottleneck.
                 let a = simd.load(&low[2 * half]);
                 let [a, c] = [simd.bits::<0, 4, 0>(a), simd.bits::<4, 4, 0>(a)];
                 let [b, d] = nibbles(simd, &low[2 * half + 1]);
@@ -40,9 +40,7 @@ impl Dot for Q6_K {
                 codes[4 * half + 3] = simd.or(d, simd.bits::<6, 2, 4>(high));
             });
             let scales = simd.words(&block.scales);
-            // The block ends with two scales of 16 and its own: the fallback is never taken.
-            let units = u32::from_le_bytes(*block.as_bytes().last_chunk().unwrap_or(&[0; 4]));
-            let scale = |tile: &Tile| simd.scaled_pair(units, tile.scales[0])[1];
+            let scale = |tile: &Tile| scale_times(simd, block, tile);
             add_sixteens::<S, C, 5>(simd, scale, [scales; 2], codes, tiles_at(columns, place), &mut totals);
         }
         sums(simd, totals)

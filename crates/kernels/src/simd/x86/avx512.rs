@@ -110,7 +110,6 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn load_eights(self, eights: [&[u8; 8]; 4]) -> __m256i {
         let [a, b, c, d] = eights.map(|eight| i64::from_le_bytes(*eight));
-        // Loads that are spread and blended take none of the two ports for shuffles.
         // SAFETY: see the module.
         unsafe {
             let one = _mm256_castsi128_si256(_mm_cvtsi64_si128(a));
@@ -199,7 +198,6 @@ impl Simd for Avx512 {
         let mut gathered = self.splat_int(ints[0].cast_signed());
         let mut lane = 1;
         while lane < 8 {
-            // A load that is spread and blended takes none of the two ports for shuffles.
             // SAFETY: see the module.
             gathered = unsafe { _mm256_mask_set1_epi32(gathered, 1 << lane, ints[lane].cast_signed()) };
             lane += 1;
