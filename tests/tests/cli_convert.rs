@@ -112,6 +112,30 @@ fn a_gguf_file_converts_again_and_keys_that_nobody_knows_are_kept() {
 }
 
 #[test]
+fn tensors_that_come_quantized_are_named_before_they_are_quantized_again() {
+    let folder = Folder::with(MODEL, "model");
+    folder.succeeds(&["convert", "model", "--type", "Q4_K_M", "--out", "in.gguf"]);
+    let again = |recipe, out| folder.briq(&["convert", "in.gguf", "--type", recipe, "--out", out]).stderr;
+    let said = "briq: 15 tensors are quantized already (Q4_K, Q5_0, Q6_K): what that lost stays lost\n";
+    assert_eq!(again("Q8_0", "out.gguf"), said);
+    assert_eq!(again("auto", "same.gguf"), "");
+}
+
+#[test]
+fn matrices_that_stay_floats_in_a_quantized_file_are_counted() {
+    let folder = Folder::new();
+    let header = r#"{"w":{"dtype":"F32","shape":[2,64],"data_offsets":[0,512]}}"#;
+    folder.write("w.safetensors", briq_tests::safetensors(header, &[0; 512]));
+    let plan = |recipe| {
+        let convert = ["convert", "w.safetensors", "--arch", "parrot", "--type", recipe, "--out", "w.gguf"];
+        folder.succeeds(&[&convert[..], &["--dry-run"]].concat())
+    };
+    let (quantized, float) = (plan("Q8_0"), plan("F16"));
+    assert!(quantized.ends_with(" bits per weight, 128 weights of matrices not quantized\n"), "{quantized}");
+    assert!(float.ends_with(" bits per weight\n"), "{float}");
+}
+
+#[test]
 fn tensors_of_a_type_that_nobody_knows_are_carried_unchanged() {
     let folder = Folder::with("container/type-43-unknown.gguf", "in.gguf");
     folder.succeeds(&["convert", "in.gguf", "--type", "Q8_0", "--out", "out.gguf"]);

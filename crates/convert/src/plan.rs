@@ -94,6 +94,9 @@ pub struct Planned {
     pub reason: String,
     /// Whether it does not get the type that was asked for, because its rows do not fit.
     pub is_fallback: bool,
+    /// Whether it is a matrix of floats that stays one although the recipe quantizes: by its name it is too
+    /// sensitive, or no weight.
+    pub is_left_out: bool,
     /// Where the importance of its columns comes from.
     pub importance: Importance,
 }
@@ -144,18 +147,32 @@ impl Plan {
 
     /// Bits per weight over all tensors.
     pub fn bits_per_weight(&self) -> f64 {
-        let weights: u64 = self.tensors.iter().map(|tensor| tensor.spec.shape().elements()).sum();
+        let weights = self.weights_where(|_| true);
         let bytes: u64 = self.tensors.iter().map(|tensor| tensor.spec.bytes()).sum();
         if weights == 0 { 0.0 } else { bytes as f64 * 8.0 / weights as f64 }
     }
 
     /// Weights that do not get the type that was asked for, because their rows do not fit it.
     pub fn fallback_weights(&self) -> u64 {
-        self.tensors
-            .iter()
-            .filter(|tensor| tensor.is_fallback)
-            .map(|tensor| tensor.spec.shape().elements())
-            .sum()
+        self.weights_where(|tensor| tensor.is_fallback)
+    }
+
+    /// Weights of matrices that stay floats although the recipe quantizes.
+    pub fn unquantized_weights(&self) -> u64 {
+        self.weights_where(|tensor| tensor.is_left_out)
+    }
+
+    fn weights_where(&self, counts: impl Fn(&Planned) -> bool) -> u64 {
+        let counted = self.tensors.iter().filter(|tensor| counts(tensor));
+        counted.map(|tensor| tensor.spec.shape().elements()).sum()
+    }
+
+    /// The tensors that come quantized, and get another type: what that lost stays lost.
+    pub fn quantized_before(&self) -> impl Iterator<Item = &Planned> {
+        self.tensors.iter().filter(|tensor| {
+            let before = element_of(&self.source, &tensor.origin).known();
+            before.is_some_and(TensorType::is_quantized) && tensor.ty != before
+        })
     }
 
     /// The tensors that are quantized without weights although there is an importance matrix: it has no entry

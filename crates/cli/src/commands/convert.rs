@@ -41,6 +41,7 @@ pub(crate) fn run(args: &Convert) -> anyhow::Result<Outcome> {
         check_output(&plan.source, inputs.map(PathBuf::as_path), output)?;
     }
     warn_of_missing_importance(&plan);
+    warn_of_requantizing(&plan);
     warn_of_unmatched_patterns(&plan);
     warn_of_unsaid_settings(&plan);
     let stop = interrupt::flag()?;
@@ -153,7 +154,7 @@ fn print_plan(plan: &Plan, output: &Path) -> anyhow::Result<()> {
         plan.tensors.len(),
         plan.file.file_bytes(),
         plan.bits_per_weight(),
-        fallbacks(plan),
+        departures(plan),
         missing_importance(plan)
     )?;
     out.flush()?;
@@ -168,7 +169,7 @@ fn print_closing_line(mut out: impl Write, plan: &Plan, output: &Path, seconds: 
         words::bytes(plan.file.file_bytes()),
         words::bytes(plan.source.bytes()),
         plan.bits_per_weight(),
-        fallbacks(plan),
+        departures(plan),
         missing_importance(plan),
         words::seconds(seconds)
     )?;
@@ -177,13 +178,13 @@ fn print_closing_line(mut out: impl Write, plan: &Plan, output: &Path, seconds: 
 }
 
 /// What the user should know who asked for one type everywhere.
-fn fallbacks(plan: &Plan) -> String {
-    match plan.fallback_weights() {
+fn departures(plan: &Plan) -> String {
+    let said = |weights: u64, what: &str| match weights {
         0 => String::new(),
-        weights => {
-            format!(", {} weights in another type because their rows do not fit", words::count(weights))
-        }
-    }
+        weights => format!(", {} weights {what}", words::count(weights)),
+    };
+    said(plan.fallback_weights(), "in another type because their rows do not fit")
+        + &said(plan.unquantized_weights(), "of matrices not quantized")
 }
 
 /// What the user should know who gave an importance matrix.
@@ -202,6 +203,22 @@ fn warn_of_missing_importance(plan: &Plan) {
         let path = escaped(&imatrix.path().to_string_lossy());
         let names = names.join(", ");
         warn(format_args!("{path} has no entry for {names}: quantized as if all columns mattered alike"));
+    }
+}
+
+/// Says that some of the source is no longer what the model's makers published, before the work starts.
+fn warn_of_requantizing(plan: &Plan) {
+    let mut types: Vec<&str> = plan.quantized_before().map(|tensor| tensor.stored_as.as_str()).collect();
+    let tensors = types.len();
+    types.sort_unstable();
+    types.dedup();
+    let types = types.join(", ");
+    match tensors {
+        0 => {}
+        1 => warn(format_args!("1 tensor is quantized already ({types}): what that lost stays lost")),
+        _ => {
+            warn(format_args!("{tensors} tensors are quantized already ({types}): what that lost stays lost"))
+        }
     }
 }
 
@@ -253,6 +270,7 @@ fn as_json(plan: &Plan, output: &Path, seconds: Option<f64>) -> serde_json::Valu
         "bytes": plan.file.file_bytes(),
         "bits_per_weight": plan.bits_per_weight(),
         "fallback_weights": plan.fallback_weights(),
+        "unquantized_weights": plan.unquantized_weights(),
         "written": seconds.is_some(),
         "seconds": seconds,
         "record": plan.record,

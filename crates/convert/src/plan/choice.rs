@@ -15,11 +15,12 @@ pub(super) struct Chosen {
     pub(super) ty: Option<TensorType>,
     pub(super) reason: String,
     pub(super) is_fallback: bool,
+    pub(super) is_left_out: bool,
 }
 
 impl Chosen {
     fn new(ty: TensorType, reason: impl ToString) -> Self {
-        Self { ty: Some(ty), reason: reason.to_string(), is_fallback: false }
+        Self { ty: Some(ty), reason: reason.to_string(), is_fallback: false, is_left_out: false }
     }
 }
 
@@ -51,9 +52,11 @@ pub(super) fn choose_types(
             let element = element_of(source, &written.origin);
             Ok(match element {
                 Element::Unknown(id) => {
-                    Chosen { ty: None, reason: format!("{id} is carried as it is"), is_fallback: false }
+                    Chosen { ty: None, ..Chosen::new(TensorType::F32, format!("{id} is carried as it is")) }
                 }
-                Element::Known(_) if choice.reason.is_named() => from_recipe(choice.ty, &choice.reason),
+                Element::Known(_) if choice.reason.is_named() => {
+                    from_recipe(recipe, choice.ty, &choice.reason)
+                }
                 Element::Known(TensorType::MXFP4) if !is_gguf && follows_converter(recipe) => {
                     Chosen::new(TensorType::MXFP4, "stored as MXFP4: its blocks are carried as they are")
                 }
@@ -61,22 +64,26 @@ pub(super) fn choose_types(
                 Element::Known(ty) if is_integer(ty) && !is_directory => {
                     Chosen::new(ty, "integers are carried as they are")
                 }
-                _ if is_gguf => from_recipe(choice.ty, &choice.reason),
+                _ if is_gguf => from_recipe(recipe, choice.ty, &choice.reason),
                 _ if matches!(choice.reason, Reason::Kept { .. }) => {
-                    from_recipe(float_type(Recipe::Auto, element), &choice.reason)
+                    from_recipe(recipe, float_type(Recipe::Auto, element), &choice.reason)
                 }
-                _ if !follows_converter(recipe) => from_recipe(choice.ty, &choice.reason),
+                _ if !follows_converter(recipe) => from_recipe(recipe, choice.ty, &choice.reason),
                 _ => match element_rule(&written.name, written.shape.rank()) {
                     ElementRule::KeepF32(why) => Chosen::new(TensorType::F32, format!("{why}: stays F32")),
-                    ElementRule::Follow => from_recipe(float_type(recipe, element), &choice.reason),
+                    ElementRule::Follow => from_recipe(recipe, float_type(recipe, element), &choice.reason),
                 },
             })
         })
         .collect()
 }
 
-fn from_recipe(ty: TensorType, reason: &Reason) -> Chosen {
-    Chosen { is_fallback: matches!(reason, Reason::Fallback { .. }), ..Chosen::new(ty, reason) }
+fn from_recipe(recipe: Recipe, ty: TensorType, reason: &Reason) -> Chosen {
+    Chosen {
+        is_fallback: matches!(reason, Reason::Fallback { .. }),
+        is_left_out: reason.leaves_a_matrix() && !follows_converter(recipe) && !ty.is_quantized(),
+        ..Chosen::new(ty, reason)
+    }
 }
 
 /// Whether a checkpoint's tensors get the types of llama.cpp's converter: for floats. Blocks come from its

@@ -19,9 +19,9 @@ pub(super) fn planned(source: &Source, written: &Written, chosen: Chosen) -> Res
     // Names and shapes are the input's: what cannot be written of them is bad input.
     let spec =
         spec(source, written, chosen.ty).map_err(|error| Error::bad(&source.path, error.to_string()))?;
-    let Chosen { ty, reason, is_fallback } = chosen;
+    let Chosen { ty, reason, is_fallback, is_left_out } = chosen;
     let (origin, importance) = (written.origin.clone(), Importance::Unused);
-    Ok(Planned { spec, ty, origin, origin_name, stored_as, reason, is_fallback, importance })
+    Ok(Planned { spec, ty, origin, origin_name, stored_as, reason, is_fallback, is_left_out, importance })
 }
 
 /// The name in the source, and what it is stored as there, in words.

@@ -65,6 +65,11 @@ impl Reason {
             _ => false,
         }
     }
+
+    /// Whether it leaves a tensor as it is that has rows to quantize.
+    pub(crate) fn leaves_a_matrix(&self) -> bool {
+        matches!(self, Self::Untouched(why) if *why != Untouched::OneDimension)
+    }
 }
 
 impl fmt::Display for Reason {
