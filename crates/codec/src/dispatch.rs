@@ -38,8 +38,9 @@ pub fn decode(ty: TensorType, bytes: &[u8], weights: &mut [f32]) -> Result<(), E
 
 /// Encodes `weights`, which are whole rows of `row_elements`, into `blocks` of `ty`.
 ///
-/// `importance` holds a finite value of at least zero per element of a row and serves for every row. F32, F16,
-/// BF16, F64 and Q8_0 make no use of it. An importance of all ones is not the same as none.
+/// `importance` holds a finite value of at least zero per element of a row and serves for every row. Types of floats,
+/// `Q8_0`, and those of two or three values or of a fixed set of them (`Q1_0`, `Q2_0`, `TQ1_0`, `TQ2_0`, `MXFP4`,
+/// `NVFP4`) make no use of it. An importance of all ones is not the same as none.
 ///
 /// Weights that are not finite are encoded as the reference does, which is seldom useful; see
 /// [`first_non_finite`](crate::first_non_finite). They are also the one case in which a bit is left to the processor:

@@ -1,4 +1,4 @@
-//! The mapping of a file into memory; the one unsafe operation of this crate.
+//! The mapping of a file into memory.
 //!
 //! Only tensor data is read through a mapping. Names, lengths and offsets are read once into private memory,
 //! so another process that changes the file can change weights, but no bound that was proved.

@@ -36,7 +36,7 @@
 //! D = sum over elements where |w| or |x| is below 2^-126 of |w x|   BF16
 //! ```
 //!
-//! What is lost below the smallest number is at most `2^-150` times 2^31 in each of up to nine products per block, or
+//! What is lost below the smallest number is at most `2^-150` times 2^31 in each of up to eighteen products per block, or
 //! `2^-126` in each sum of BF16 products, and once at the end, together below `(blocks + 1) 2^-112`. So
 //!
 //! ```text

@@ -1,5 +1,7 @@
 //! Every kernel against the definition, over arbitrary bytes.
 
+mod exact;
+
 use briq_codec::Isa;
 use briq_format::TensorType::{self, *};
 use briq_format::block::{Block, F32, Q8_0, Q8_1, Q8_K};

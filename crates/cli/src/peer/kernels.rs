@@ -17,6 +17,7 @@ type Score = unsafe extern "C" fn() -> c_int;
 type Initialise = unsafe extern "C" fn();
 type VecDot = unsafe extern "C" fn(c_int, *mut f32, usize, *const c_void, usize, *const c_void, usize, c_int);
 type Init = unsafe extern "C" fn(InitParams) -> *mut c_void;
+type Reset = unsafe extern "C" fn(*mut c_void);
 type Free = unsafe extern "C" fn(*mut c_void);
 type NewTensor = unsafe extern "C" fn(*mut c_void, c_int, i64, i64) -> *mut c_void;
 type MulMat = unsafe extern "C" fn(*mut c_void, *mut c_void, *mut c_void) -> *mut c_void;
@@ -33,8 +34,9 @@ struct InitParams {
     no_alloc: bool,
 }
 
-/// Memory for what a graph needs besides its tensors, its buffer of converted activations among it.
-const OVERHEAD: usize = 16 << 20;
+/// Memory for what a graph needs besides its tensors, and computing besides the converted activations: the graph
+/// takes about 80 KiB, and every thread some lines of cache.
+const OVERHEAD: usize = 1 << 20;
 
 /// The loaded libraries.
 pub(crate) struct Kernels {
@@ -54,6 +56,10 @@ pub(crate) struct VectorDot<'peer> {
 pub(crate) struct Graph<'peer> {
     kernels: &'peer Kernels,
     context: *mut c_void,
+    /// The context that computing takes its memory from, each time anew.
+    work: *mut c_void,
+    reset: Reset,
+    free: Free,
     graph: *mut c_void,
     product: *mut c_void,
     products: usize,
@@ -111,11 +117,15 @@ impl Kernels {
         ensure!(rows.len().is_multiple_of(row_bytes), "no whole rows");
         ensure!(batch.len().is_multiple_of(row_elements), "no whole vectors");
         let (count, vectors) = (rows.len() / row_bytes, batch.len() / row_elements);
-        let bytes = rows.len() + 2 * size_of_val(batch) + 4 * count * vectors + OVERHEAD;
+        let bytes = rows.len() + size_of_val(batch) + 4 * count * vectors + OVERHEAD;
+        // Activations are converted to no more bits than they have.
+        let work_bytes = size_of_val(batch) + OVERHEAD;
         // SAFETY: the declarations of these functions in ggml.h.
-        let (init, new_tensor, mul_mat, data, new_graph, expand) = unsafe {
+        let (init, reset, free, new_tensor, mul_mat, data, new_graph, expand) = unsafe {
             (
                 self.base.symbol::<Init>("ggml_init")?,
+                self.base.symbol::<Reset>("ggml_reset")?,
+                self.base.symbol::<Free>("ggml_free")?,
                 self.base.symbol::<NewTensor>("ggml_new_tensor_2d")?,
                 self.base.symbol::<MulMat>("ggml_mul_mat")?,
                 self.base.symbol::<GetData>("ggml_get_data")?,
@@ -124,10 +134,11 @@ impl Kernels {
             )
         };
         // SAFETY: it allocates the memory itself.
-        let context = unsafe {
-            init(InitParams { mem_size: bytes, mem_buffer: std::ptr::null_mut(), no_alloc: false })
+        let context = |mem_size| unsafe {
+            init(InitParams { mem_size, mem_buffer: std::ptr::null_mut(), no_alloc: false })
         };
-        ensure!(!context.is_null(), "the peer has no memory");
+        let (context, work) = (context(bytes), context(work_bytes));
+        ensure!(!context.is_null() && !work.is_null(), "the peer has no memory");
         let (elements, count, vectors) =
             (i64::try_from(row_elements)?, i64::try_from(count)?, i64::try_from(vectors)?);
         // SAFETY: the context has room for the three tensors, whose types and shapes ggml knows, and for the graph.
@@ -146,7 +157,7 @@ impl Kernels {
         }
         let products = usize::try_from(count * vectors)?;
         let threads = c_int::try_from(threads)?;
-        Ok(Graph { kernels: self, context, graph, product, products, threads })
+        Ok(Graph { kernels: self, context, work, reset, free, graph, product, products, threads })
     }
 
     /// A copy of a function's address, which must not outlive `self`.
@@ -180,8 +191,10 @@ impl Graph<'_> {
     pub(crate) fn compute(&self) -> Result<()> {
         // SAFETY: the declaration of this function in ggml-cpu.h.
         let compute = unsafe { self.kernels.symbol::<Compute>("ggml_graph_compute_with_ctx")? };
-        // SAFETY: the graph belongs to the context, which has room for what computing needs.
-        let status = unsafe { compute(self.context, self.graph, self.threads) };
+        // SAFETY: nothing but the last computation's memory is in this context.
+        unsafe { (self.reset)(self.work) };
+        // SAFETY: the tensors of the graph live in its own context, and this one has room for what computing needs.
+        let status = unsafe { compute(self.work, self.graph, self.threads) };
         ensure!(status == 0, "the peer failed to multiply: {status}");
         Ok(())
     }
@@ -200,10 +213,9 @@ impl Graph<'_> {
 
 impl Drop for Graph<'_> {
     fn drop(&mut self) {
-        // SAFETY: the declaration of this function in ggml.h.
-        if let Ok(free) = unsafe { self.kernels.base.symbol::<Free>("ggml_free") } {
-            // SAFETY: the context is this graph's own, and not used again.
-            unsafe { free(self.context) };
+        for context in [self.context, self.work] {
+            // SAFETY: the contexts are this graph's own, and not used again.
+            unsafe { (self.free)(context) };
         }
     }
 }

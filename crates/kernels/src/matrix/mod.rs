@@ -6,6 +6,7 @@
 mod product;
 
 use std::ops::Range;
+use std::slice;
 
 use briq_format::TensorType;
 use briq_format::block;
@@ -75,7 +76,7 @@ impl<'a> Matrix<'a> {
 /// When the activations are not of the partner of the rows' type and as many as a row has weights, or `y` has not a
 /// place for each row.
 pub fn matvec(matrix: &Matrix<'_>, x: &Activations, y: &mut [f32], pool: &ThreadPool) -> Result<(), Error> {
-    check(matrix, x, y.len(), matrix.rows())?;
+    check(matrix, slice::from_ref(x), y.len())?;
     let rows = (PIECE / matrix.row_bytes).max(1).next_multiple_of(ROWS);
     pool.install(|| {
         // Left alone, rayon makes pieces of a quarter of the matrix, and a thread that is done early goes to sleep.
@@ -106,10 +107,8 @@ pub fn matmul(
     out: &mut [f32],
     pool: &ThreadPool,
 ) -> Result<(), Error> {
+    check(matrix, batch, out.len())?;
     let rows = matrix.rows();
-    for x in batch {
-        check(matrix, x, out.len(), rows * batch.len())?;
-    }
     if rows == 0 || batch.is_empty() {
         return Ok(());
     }
@@ -132,9 +131,7 @@ pub fn matmul(
 /// # Errors
 /// As for [`matmul`].
 pub fn matmul_here(matrix: &Matrix<'_>, batch: &[Activations], out: &mut [f32]) -> Result<(), Error> {
-    for x in batch {
-        check(matrix, x, out.len(), matrix.rows() * batch.len())?;
-    }
+    check(matrix, batch, out.len())?;
     multiply(matrix, batch, out)
 }
 
@@ -145,14 +142,18 @@ const PIECE: usize = 256 << 10;
 const SHARES: usize = 2;
 const MANY: usize = 128;
 
-fn check(matrix: &Matrix<'_>, x: &Activations, given: usize, needed: usize) -> Result<(), Error> {
-    if x.elements() != matrix.row_elements {
-        return Err(Error::Length { weights: matrix.row_elements, activations: x.elements() });
-    }
+/// Holds activations, and the `given` places for products, against what the matrix needs.
+fn check(matrix: &Matrix<'_>, batch: &[Activations], given: usize) -> Result<(), Error> {
     let partner = crate::partner(matrix.ty)?;
-    if x.ty() != partner {
-        return Err(Error::Partner { ty: matrix.ty, needed: partner, given: x.ty() });
+    for x in batch {
+        if x.elements() != matrix.row_elements {
+            return Err(Error::Length { weights: matrix.row_elements, activations: x.elements() });
+        }
+        if x.ty() != partner {
+            return Err(Error::Partner { ty: matrix.ty, needed: partner, given: x.ty() });
+        }
     }
+    let needed = matrix.rows() * batch.len();
     if given != needed {
         return Err(Error::Output { given, needed });
     }
@@ -291,6 +292,10 @@ mod tests {
         assert_eq!(
             message(matvec_here(&matrix, &long, &mut [0.0; 2])),
             "the row has 32 weights, but there are 64 activations"
+        );
+        assert_eq!(
+            message(matmul_here(&matrix, &[], &mut [0.0; 2])),
+            "the result has 2 places, but there are 0 products"
         );
         assert_eq!(
             Matrix::new(TensorType::Q4_0, &bytes, 96).map(drop).unwrap_err().to_string(),
