@@ -141,19 +141,19 @@ pub(crate) fn extreme<L: Lanes>(values: &[L]) -> L {
 }
 
 /// The same, of the values seen so far.
-struct Extreme<L> {
-    value: L,
-    magnitude: L,
+pub(super) struct Extreme<L> {
+    pub(super) value: L,
+    pub(super) magnitude: L,
 }
 
 impl<L: Lanes> Extreme<L> {
     #[inline(always)]
-    fn none() -> Self {
+    pub(super) fn none() -> Self {
         Self { value: L::zero(), magnitude: L::zero() }
     }
 
     #[inline(always)]
-    fn see(&mut self, value: L) {
+    pub(super) fn see(&mut self, value: L) {
         let larger = value.abs().gt(self.magnitude);
         self.value = L::select(larger, value, self.value);
         self.magnitude = value.abs().if_greater(self.magnitude);
