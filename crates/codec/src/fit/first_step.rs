@@ -4,7 +4,8 @@ use super::NEGLIGIBLE;
 use super::symmetric::extreme;
 use crate::lanes::Lanes;
 
-/// The scale of the first codes, and where a [descent](super::descents) might go further; elsewhere it would find the same.
+/// The scale of the first codes, and where a [descent](super::descents) might go further; elsewhere it would find the
+/// same.
 ///
 /// For most blocks the first codes are where they stay. This is seen without going from weight to weight: as long as
 /// nothing moves, the sums are the same for all of them.

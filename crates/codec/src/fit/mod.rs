@@ -8,8 +8,9 @@
 //! | `levels` | `scale * level` | the weighted squared error over 16 trial scales |
 //! | `nonnegative` | `scale * code` | the weighted squared error over 9 trial scales, then code by code |
 //!
-//! Of the other files `first_step` tells which blocks need a descent, `rounding` has the ways in which trials round, `sweep` the sums of the trials of `levels`, and
-//! `rules` what gives the codes of K types again once their scales are stored.
+//! Of the other files `first_step` tells which blocks need a descent, `rounding` has the ways in which trials round,
+//! `sweep` the sums of the trials of `levels`, and `rules` what gives the codes of K types again once their scales are
+//! stored.
 //!
 //! A search sees a block or sub-block as an array of fixed length, one block per lane, and nothing else. The
 //! sequence of operations in a lane is the reference's, sums in index order. What the reference skips for one
