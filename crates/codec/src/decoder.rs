@@ -5,7 +5,7 @@
 
 use briq_format::block::Block;
 
-use crate::lanes::{Isa, Kernel, Lanes, dispatch};
+use crate::lanes::{Isa, Kernel, Lanes, MAX_WIDTH, dispatch};
 use crate::row::Decode;
 
 /// A type that is decoded over lanes, a lane per weight.
@@ -46,7 +46,7 @@ const PART: usize = 512;
 /// cross lines are slow there. The standard copy aligns its own; measured on Zen 4, types that memory bounds gain up
 /// to a quarter. Stores past the caches were slower than either whenever other cores used the memory too.
 fn decode_in_parts<B: DecodeLanes>(isa: Isa, blocks: &[B], weights: &mut [f32]) {
-    let mut part = Part([0.0; PART]);
+    let mut part = Lines([0.0; PART]);
     for (blocks, weights) in blocks.chunks(PART / B::ELEMENTS).zip(weights.chunks_mut(PART)) {
         let decoded = blocks.len().min(weights.len() / B::ELEMENTS) * B::ELEMENTS;
         let part = &mut part.0[..decoded];
@@ -55,9 +55,9 @@ fn decode_in_parts<B: DecodeLanes>(isa: Isa, blocks: &[B], weights: &mut [f32]) 
     }
 }
 
-/// Weights on whole lines of the cache.
+/// Weights that begin where a line of the cache does.
 #[repr(align(64))]
-struct Part([f32; PART]);
+struct Lines<const N: usize>([f32; N]);
 
 struct DecodeBlocks<'a, B> {
     blocks: &'a [B],
@@ -84,6 +84,49 @@ pub(crate) fn steps<L: Lanes>(unit: L, scales: &[i8; 16]) -> [f32; 16] {
 pub(crate) fn scaled<L: Lanes>(codes: &[i8], step: L, weights: &mut [f32]) {
     for (codes, weights) in codes.chunks_exact(L::WIDTH).zip(weights.chunks_exact_mut(L::WIDTH)) {
         (L::from_signed_bytes(codes) * step).store(weights);
+    }
+}
+
+/// The same for many codes, with stores that do not cross lines of the cache: what a register reaches beyond the first
+/// line and the last goes in pieces. Measured on Zen 4, stores that cross lines take a third more time while weights
+/// stay in a cache of the second level.
+#[inline(always)]
+pub(crate) fn scaled_by_lines<L: Lanes>(codes: &[i8], step: L, weights: &mut [f32]) {
+    let length = codes.len().min(weights.len());
+    let first = weights.as_ptr().align_offset(size_of::<f32>() * L::WIDTH);
+    if length < 2 * L::WIDTH || first >= L::WIDTH {
+        return scaled(codes, step, weights);
+    }
+    let last = (length - first) % L::WIDTH;
+    // Where it lay across lines, what is stored could not be loaded at once.
+    let mut piece = Lines([0.0; MAX_WIDTH]);
+    let piece = &mut piece.0;
+    scaled(&codes[..L::WIDTH], step, piece);
+    copy_few(&piece[..first], &mut weights[..first]);
+    scaled(&codes[first..length], step, &mut weights[first..length]);
+    scaled(&codes[length - L::WIDTH..length], step, piece);
+    copy_few(&piece[L::WIDTH - last..L::WIDTH], &mut weights[length - last..length]);
+}
+
+/// Copies less than a register without calling anybody.
+#[inline(always)]
+fn copy_few(from: &[f32], to: &mut [f32]) {
+    let mut done = 0;
+    done += copy_first::<8>(&from[done..], &mut to[done..]);
+    done += copy_first::<4>(&from[done..], &mut to[done..]);
+    done += copy_first::<2>(&from[done..], &mut to[done..]);
+    copy_first::<1>(&from[done..], &mut to[done..]);
+}
+
+/// Copies the first `N`, if there are so many, and says how many.
+#[inline(always)]
+fn copy_first<const N: usize>(from: &[f32], to: &mut [f32]) -> usize {
+    match (from.first_chunk::<N>(), to.first_chunk_mut::<N>()) {
+        (Some(from), Some(to)) => {
+            *to = *from;
+            N
+        }
+        _ => 0,
     }
 }
 

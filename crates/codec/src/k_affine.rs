@@ -7,7 +7,9 @@ use briq_format::block::Block;
 use briq_format::scalar::F16;
 
 use crate::decoder::lowered;
-use crate::fit::{Affine, CodeRules, Reach, Scaled, Stored, Trials, affine, importance_weights, nonnegative};
+use crate::fit::{
+    Affine, CodeRules, Found, Reach, Scaled, Stored, Trials, affine, importance_weights, nonnegative,
+};
 use crate::k_scales::{self, ScalesAndMinimums};
 use crate::lanes::{
     CodeTile, Isa, Kernel, Lanes, MAX_WIDTH, Pair, Tile, dispatch, numbers, sum, sum_of_squares,
@@ -166,7 +168,8 @@ fn place_all<L: Lanes, B>(
             (steps[group][lane], drops[group][lane]) = (decoded.steps[group], decoded.drops[group]);
         }
         let stored = Stored { steps: &steps, drops: &drops };
-        let codes = stored.codes::<L>(lane, Reach::from_zero(model.largest_code), &found, weights);
+        let codes =
+            stored.codes::<L>(lane, Reach::from_zero(model.largest_code), &Found::Rules(&found), weights);
         *block = place(&SuperBlock { scale, minimum, scales_and_minimums, codes });
     }
 }

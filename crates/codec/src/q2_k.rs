@@ -5,7 +5,7 @@ use briq_format::scalar::F16;
 
 use crate::decoder::{self, DecodeLanes, lowered};
 use crate::fit::{
-    Affine, CodeRules, Reach, Scaled, Stored, Trials, affine, affine_by_magnitude, nonnegative, weigh,
+    Affine, CodeRules, Found, Reach, Scaled, Stored, Trials, affine, affine_by_magnitude, nonnegative, weigh,
 };
 use crate::lanes::{Blocks, CodeTile, Lanes, MAX_WIDTH, Pair, sum};
 use crate::placement::{Code, centred, pack_planes, unpack_planes};
@@ -83,7 +83,7 @@ impl EncodeSuperBlocks for Q2_K {
         }
         let (stored, packed) = (Stored { steps: &steps, drops: &drops }, packed.blocks());
         for (lane, block) in blocks.iter_mut().enumerate() {
-            let codes = stored.codes::<L>(lane, Reach::from_zero(3.0), &found, x.block(lane));
+            let codes = stored.codes::<L>(lane, Reach::from_zero(3.0), &Found::Rules(&found), x.block(lane));
             block.scale = F16::from_bits(scale_units[lane]);
             block.minimum = F16::from_bits(minimum_units[lane]);
             block.scales_and_minimums = packed[lane];

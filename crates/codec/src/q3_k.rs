@@ -4,7 +4,7 @@ use briq_format::block::Q3_K;
 use briq_format::scalar::F16;
 
 use crate::decoder::{DecodeLanes, scaled, steps};
-use crate::fit::{Symmetric, descent, extreme, first_step, symmetric, weigh};
+use crate::fit::{CodeRules, Found, Reach, Stored, descents, extreme, first_step, symmetric, weigh};
 use crate::lanes::{Blocks, CodeTile, Lanes, MAX_WIDTH, Pair, sum};
 use crate::placement::{Code, centred, joined, pack_planes, unpack_planes};
 use crate::row::{Encode, Quants, Rows};
@@ -46,45 +46,35 @@ impl EncodeSuperBlocks for Q3_K {
         importance: Option<&Blocks<'_, 256>>,
         blocks: &mut [Self],
     ) {
-        let Fits { unit, scales, sub_blocks } = match importance {
+        let Fits { unit, scales, rules } = match importance {
             None => fit::<L>(x, blocks.len()),
             Some(importance) => fit_with_importance::<L>(x, importance),
         };
-        let mut units = [0; MAX_WIDTH];
+        let (mut units, mut scale_codes) = ([0; MAX_WIDTH], CodeTile::<16>::new());
         unit.store_halves(&mut units);
-        let (unit, mut scale_codes) = (L::load_halves(&units), CodeTile::<16>::new());
         scale_codes.store(0, &scales);
-
-        let (mut run, mut codes) = ([Pair::zero(); 16], CodeTile::<256>::new());
-        for (pair, scales) in scales.as_chunks().0.iter().enumerate() {
-            let [first, second] = *scales;
-            let step = Pair(unit * (first - L::splat(32.0)), unit * (second - L::splat(32.0)));
-            x.load_pair(pair * 32, &mut run);
-            let mut rounded = run;
-            for x in &mut rounded {
-                *x = (*x / step).round_even_within(-4.0, 3.0) + Pair::splat(4.0);
-            }
-            let unusable = step.eq(Pair::zero());
-            if Pair::<L>::any(unusable) {
-                let found = match &sub_blocks {
-                    None => descent(&run, 4.0).codes,
-                    Some(fits) => fits[pair].codes(&run),
-                };
-                for (code, found) in rounded.iter_mut().zip(found) {
-                    *code = Pair::select(unusable, found, *code);
-                }
-            }
-            codes.store_pair(pair * 32, &rounded);
+        let (unit, mut steps) = (L::load_halves(&units), [[0.0; MAX_WIDTH]; 16]);
+        for (steps, scale) in steps.iter_mut().zip(scales) {
+            (unit * (scale - L::splat(32.0))).store(steps);
         }
 
         let scales = CodeTile::<16>(pack_scales(&scale_codes.0)).blocks();
-        let low_bits = CodeTile::<64>(pack_planes(&codes.0, 0)).blocks();
-        let high_bits = CodeTile::<32>(pack_planes(&codes.0, 2)).blocks();
+        let stored = Stored { steps: &steps, drops: &Stored::NO_DROPS };
+        let codes;
+        let found = match &rules {
+            Some(rules) => Found::Rules(rules),
+            None if any_zero::<L>(&steps) => {
+                codes = descent_codes::<L>(x, &steps, blocks.len());
+                Found::Codes(&codes)
+            }
+            None => Found::Codes(&[]),
+        };
         for (lane, block) in blocks.iter_mut().enumerate() {
+            let codes = stored.codes::<L>(lane, Reach::around_zero(4.0), &found, x.block(lane));
             block.scale = F16::from_bits(units[lane]);
             block.scales.copy_from_slice(&scales[lane][..12]);
-            block.low_bits = low_bits[lane];
-            block.high_bits = high_bits[lane];
+            block.low_bits = pack_planes(&codes, 0);
+            block.high_bits = pack_planes(&codes, 2);
         }
     }
 }
@@ -95,7 +85,7 @@ struct Fits<L: Lanes> {
     /// In units, 32 added.
     scales: [L; 16],
     /// What gives the codes of the weights, two sub-blocks each; nothing where it is the descent.
-    sub_blocks: Option<[Symmetric<Pair<L>>; 8]>,
+    rules: Option<[CodeRules; 8]>,
 }
 
 /// Weighs the error by the square of the weights, and gives the scale of largest magnitude the code 0.
@@ -113,7 +103,7 @@ fn fit<L: Lanes>(x: &Blocks<'_, 256>, count: usize) -> Fits<L> {
         *scale = L::select(none, L::zero(), rounded + L::splat(32.0));
     }
     let unit = L::select(none, L::zero(), L::splat(1.0) / units_per_scale);
-    Fits { unit, scales, sub_blocks: None }
+    Fits { unit, scales, rules: None }
 }
 
 /// The scales of the sub-blocks. Few are left to a descent; they go side by side without regard to their blocks, of
@@ -121,7 +111,7 @@ fn fit<L: Lanes>(x: &Blocks<'_, 256>, count: usize) -> Fits<L> {
 #[inline(always)]
 fn descent_scales<L: Lanes>(x: &Blocks<'_, 256>, count: usize) -> [L; 16] {
     let mut scales = [[0.0; MAX_WIDTH]; 16];
-    let (mut places, mut left) = ([(0, 0); 16 * MAX_WIDTH], 0);
+    let mut left = SubBlocks::none();
     let mut run = [Pair::<L>::zero(); 16];
     for pair in 0..8 {
         x.prefetch_next::<L>(pair * 32);
@@ -129,26 +119,13 @@ fn descent_scales<L: Lanes>(x: &Blocks<'_, 256>, count: usize) -> [L; 16] {
         let (scale, restless) = first_step(&run, 4.0);
         scale.0.store(&mut scales[2 * pair]);
         scale.1.store(&mut scales[2 * pair + 1]);
-        let mut restless = Pair::<L>::bits(restless);
-        while restless != 0 {
-            let bit = restless.trailing_zeros() as usize;
-            let (group, lane) = (2 * pair + bit / L::WIDTH, bit % L::WIDTH);
-            if lane < count {
-                places[left] = (group, lane);
-                left += 1;
-            }
-            restless &= restless - 1;
-        }
+        left.push(x, 2 * pair, L::bits(restless.0), count);
+        left.push(x, 2 * pair + 1, L::bits(restless.1), count);
     }
-    let mut run = [Pair::<Pair<L>>::zero(); 16];
-    for places in places[..left].chunks(4 * L::WIDTH) {
-        let sub_blocks = places.iter().map(|&(group, lane)| &x.block(lane).as_chunks().0[group]);
-        Blocks::<16, { 4 * MAX_WIDTH }>::of(sub_blocks).load(0, &mut run);
-        let mut found = [0.0; 4 * MAX_WIDTH];
-        descent(&run, 4.0).scale.store(&mut found);
-        for (&(group, lane), scale) in places.iter().zip(found) {
-            scales[group][lane] = scale;
-        }
+    let mut found = [0.0; 16 * MAX_WIDTH];
+    descents::<L, 16>(left.weights(), 4.0, &mut found, None);
+    for ((group, lane), scale) in left.places().zip(found) {
+        scales[group][lane] = scale;
     }
     let mut loaded = [L::zero(); 16];
     for (loaded, scales) in loaded.iter_mut().zip(&scales) {
@@ -157,25 +134,93 @@ fn descent_scales<L: Lanes>(x: &Blocks<'_, 256>, count: usize) -> [L; 16] {
     loaded
 }
 
+#[inline(always)]
+fn any_zero<L: Lanes>(steps: &[[f32; MAX_WIDTH]; 16]) -> bool {
+    let mut any = false;
+    for steps in steps {
+        any |= L::any(L::load(steps).eq(L::zero()));
+    }
+    any
+}
+
+/// The codes where a step is zero, which are those that the descent ends with, of `count` super-blocks.
+#[inline(always)]
+fn descent_codes<L: Lanes>(
+    x: &Blocks<'_, 256>,
+    steps: &[[f32; MAX_WIDTH]; 16],
+    count: usize,
+) -> [[u8; 256]; MAX_WIDTH] {
+    let mut left = SubBlocks::none();
+    for (group, steps) in steps.iter().enumerate() {
+        left.push(x, group, L::bits(L::load(steps).eq(L::zero())), count);
+    }
+    let (mut scales, mut found) = ([0.0; 16 * MAX_WIDTH], [[0; 16]; 16 * MAX_WIDTH]);
+    descents::<L, 16>(left.weights(), 4.0, &mut scales, Some(&mut found));
+    let mut codes = [[0; 256]; MAX_WIDTH];
+    for ((group, lane), found) in left.places().zip(&found) {
+        codes[lane].as_chunks_mut().0[group] = *found;
+    }
+    codes
+}
+
+/// Some of the sub-blocks of super-blocks side by side.
+struct SubBlocks<'a> {
+    count: usize,
+    /// Which of its super-block, and the lane of that.
+    places: [(u8, u8); 16 * MAX_WIDTH],
+    weights: [&'a [f32; 16]; 16 * MAX_WIDTH],
+}
+
+impl<'a> SubBlocks<'a> {
+    #[inline(always)]
+    fn none() -> Self {
+        Self { count: 0, places: [(0, 0); 16 * MAX_WIDTH], weights: [const { &[0.0; 16] }; 16 * MAX_WIDTH] }
+    }
+
+    /// Adds sub-block `group` of those of the first `count` super-blocks whose lanes have a bit in `lanes`.
+    #[inline(always)]
+    fn push(&mut self, x: &Blocks<'a, 256>, group: usize, mut lanes: u32, count: usize) {
+        while lanes != 0 {
+            let lane = lanes.trailing_zeros() as usize;
+            if lane < count {
+                self.places[self.count] = (group as u8, lane as u8);
+                self.weights[self.count] = &x.block(lane).as_chunks().0[group];
+                self.count += 1;
+            }
+            lanes &= lanes - 1;
+        }
+    }
+
+    #[inline(always)]
+    fn places(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.places[..self.count].iter().map(|&(group, lane)| (group.into(), lane.into()))
+    }
+
+    #[inline(always)]
+    fn weights(&self) -> &[&'a [f32; 16]] {
+        &self.weights[..self.count]
+    }
+}
+
 /// Weighs the error by importance, and searches the scales too.
 #[inline(always)]
 fn fit_with_importance<L: Lanes>(x: &Blocks<'_, 256>, importance: &Blocks<'_, 256>) -> Fits<L> {
     let variance = L::splat(2.0) * x.sum_of_squares::<L>() / L::splat(256.0);
     let (mut group_scales, mut sums) = ([L::zero(); 16], [L::zero(); 16]);
-    let mut sub_blocks = [Symmetric::none(); 8];
+    let mut rules = [CodeRules::NONE; 8];
     let (mut run, mut w) = ([Pair::zero(); 16], [Pair::zero(); 16]);
-    for (pair, fit) in sub_blocks.iter_mut().enumerate() {
+    for (pair, rules) in rules.iter_mut().enumerate() {
         x.prefetch_next::<L>(pair * 32);
         x.load_pair(pair * 32, &mut run);
         importance.load_pair(pair * 32, &mut w);
         weigh(&mut w, Pair(variance, variance), &run);
-        *fit = symmetric(&run, &w, 4.0);
-        let sum = sum(&w);
+        let (fit, sum) = (symmetric(&run, &w, 4.0), sum(&w));
+        *rules = fit.rules();
         (group_scales[2 * pair], group_scales[2 * pair + 1]) = (fit.scale.0, fit.scale.1);
         (sums[2 * pair], sums[2 * pair + 1]) = (sum.0, sum.1);
     }
     let fit = symmetric(&group_scales, &sums, 32.0);
-    Fits { unit: fit.scale, scales: fit.codes(&group_scales), sub_blocks: Some(sub_blocks) }
+    Fits { unit: fit.scale, scales: fit.codes(&group_scales), rules: Some(rules) }
 }
 
 /// The sixteen scales of 6 bits, 32 added.

@@ -5,7 +5,7 @@ use briq_format::scalar::F16;
 use zerocopy::FromZeros;
 
 use crate::decoder::{DecodeLanes, scaled, steps};
-use crate::fit::{CodeRules, NEGLIGIBLE, NO_LIMIT, Reach, Stored, extreme, symmetric};
+use crate::fit::{CodeRules, Found, NEGLIGIBLE, NO_LIMIT, Reach, Stored, extreme, symmetric};
 use crate::lanes::{Blocks, CodeTile, Lanes, MAX_WIDTH, Pair, numbers};
 use crate::placement::{Code, centred, joined, pack_planes, unpack_planes};
 use crate::row::{Encode, Quants, Rows};
@@ -70,7 +70,8 @@ impl EncodeSuperBlocks for Q6_K {
                 *block = Q6_K::new_zeroed();
                 continue;
             }
-            let codes = stored.codes::<L>(lane, Reach::around_zero(32.0), &fits, x.block(lane));
+            let codes =
+                stored.codes::<L>(lane, Reach::around_zero(32.0), &Found::Rules(&fits), x.block(lane));
             block.scale = F16::from_bits(scales[lane]);
             block.scales = group_codes[lane].map(|code| code as i8);
             block.low_bits = pack_low_bits(&codes);

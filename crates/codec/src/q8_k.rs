@@ -5,7 +5,7 @@ use zerocopy::FromZeros;
 use zerocopy::little_endian::{F32, I16};
 
 use crate::block_by_block::{self, EncodeBlock};
-use crate::decoder::{DecodeLanes, scaled};
+use crate::decoder::{DecodeLanes, scaled_by_lines};
 use crate::lanes::{Lanes, Peaks};
 use crate::primitives::{extreme, round_even};
 use crate::row::{Encode, Quants, Rows};
@@ -20,7 +20,7 @@ impl DecodeLanes for Q8_K {
     #[inline(always)]
     fn decode_lanes<L: Lanes>(blocks: &[Self], weights: &mut [f32]) {
         for (block, weights) in blocks.iter().zip(weights.as_chunks_mut::<256>().0) {
-            scaled(&block.quants, L::splat(block.scale.get()), weights);
+            scaled_by_lines(&block.quants, L::splat(block.scale.get()), weights);
         }
     }
 }

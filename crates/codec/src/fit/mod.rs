@@ -8,8 +8,9 @@
 //! | `levels` | `scale * level` | the weighted squared error over 16 trial scales |
 //! | `nonnegative` | `scale * code` | the weighted squared error over 9 trial scales, then code by code |
 //!
-//! Of the other files `rounding` has the ways in which trials round, `sweep` the sums of the trials of `levels`, and
-//! `rules` what gives the codes of K types again once their scales are stored.
+//! Of the other files `first_step` tells which blocks need a descent, `rounding` has the ways in which trials round,
+//! `sweep` the sums of the trials of `levels`, and `rules` what gives the codes of K types again once their scales are
+//! stored.
 //!
 //! A search sees a block or sub-block as an array of fixed length, one block per lane, and nothing else. The
 //! sequence of operations in a lane is the reference's, sums in index order. What the reference skips for one
@@ -17,6 +18,7 @@
 
 mod affine;
 mod descent;
+mod first_step;
 mod levels;
 mod nonnegative;
 mod rounding;
@@ -30,11 +32,12 @@ use briq_format::scalar::F16;
 use crate::lanes::Lanes;
 
 pub(crate) use affine::{Affine, Trials, affine, affine_by_magnitude};
-pub(crate) use descent::{descent, first_step};
+pub(crate) use descent::descents;
+pub(crate) use first_step::first_step;
 pub(crate) use levels::{levels, nearest_codes};
 pub(crate) use nonnegative::{largest_since_nan, nonnegative};
-pub(crate) use rules::{CodeRules, Reach, Stored};
-pub(crate) use symmetric::{Symmetric, extreme, symmetric};
+pub(crate) use rules::{CodeRules, Found, Reach, Stored};
+pub(crate) use symmetric::{extreme, symmetric};
 
 /// Codes and the scale they count in. What code stands for zero is part of the fit that made them. Codes are whole
 /// numbers from 0 to 255.

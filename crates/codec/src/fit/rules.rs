@@ -66,9 +66,31 @@ impl CodeRules {
     }
 }
 
+/// What a search found for the sub-blocks of super-blocks side by side.
+pub(crate) enum Found<'a> {
+    /// What gives the codes, of two sub-blocks after each other.
+    Rules(&'a [CodeRules]),
+    /// The codes, of the super-block in each lane.
+    Codes(&'a [[u8; 256]]),
+}
+
+impl Found<'_> {
+    /// The codes of a sub-block of the super-block in `lane`.
+    #[inline(always)]
+    fn codes<L: Lanes>(&self, group: usize, lane: usize, reach: Reach, weights: &[f32], codes: &mut [u8]) {
+        match self {
+            Self::Rules(rules) => {
+                rules[group / 2].codes::<L>(group % 2 * L::WIDTH + lane, reach, weights, codes);
+            }
+            Self::Codes(found) => {
+                let size = codes.len();
+                codes.copy_from_slice(&found[lane][group * size..][..size]);
+            }
+        }
+    }
+}
+
 /// What is stored of sub-blocks, a row of lanes each: what a step is worth, and what is subtracted.
-///
-/// Q3_K does without: some of its codes are found by a descent, which leaves no rules.
 pub(crate) struct Stored<'a, const GROUPS: usize> {
     pub(crate) steps: &'a [[f32; MAX_WIDTH]; GROUPS],
     pub(crate) drops: &'a [[f32; MAX_WIDTH]; GROUPS],
@@ -79,14 +101,13 @@ impl<const GROUPS: usize> Stored<'_, GROUPS> {
     pub(crate) const NO_DROPS: [[f32; MAX_WIDTH]; GROUPS] = [[0.0; MAX_WIDTH]; GROUPS];
 
     /// The codes of the super-block in `lane`, rounded once more in the steps that a decoder will see. Where a step
-    /// is zero, the codes that were found remain: those of `found`, which has the rules of two sub-blocks after each
-    /// other.
+    /// is zero, the codes that were found remain.
     #[inline(always)]
     pub(crate) fn codes<L: Lanes>(
         &self,
         lane: usize,
         reach: Reach,
-        found: &[CodeRules],
+        found: &Found<'_>,
         weights: &[f32; 256],
     ) -> [u8; 256] {
         const { assert!((256 / GROUPS).is_multiple_of(L::WIDTH)) };
@@ -96,7 +117,7 @@ impl<const GROUPS: usize> Stored<'_, GROUPS> {
         for (group, (codes, weights)) in groups.enumerate() {
             let (step, drop) = (self.steps[group][lane], self.drops[group][lane]);
             if step == 0.0 {
-                found[group / 2].codes::<L>(group % 2 * L::WIDTH + lane, reach, weights, codes);
+                found.codes::<L>(group, lane, reach, weights, codes);
                 continue;
             }
             let (step, drop) = (L::splat(step), L::splat(drop));
@@ -131,13 +152,26 @@ mod tests {
         }
 
         fn slowly(&self, element: usize, lane: usize) -> u8 {
-            let (x, group) = (self.weights[element], element / 16);
-            let (step, drop) = (self.stored.steps[group][lane], self.stored.drops[group][lane]);
-            match self.found[group] {
-                _ if step != 0.0 => self.code((x + drop) / step),
-                (_, _, true) => 0,
-                (origin, steps_per_weight, false) => self.code(steps_per_weight * (x - origin)),
+            let (step, drop) = (self.stored.steps[element / 16][lane], self.stored.drops[element / 16][lane]);
+            if step == 0.0 {
+                self.found_code(element)
+            } else {
+                self.code((self.weights[element] + drop) / step)
             }
+        }
+
+        fn found_code(&self, element: usize) -> u8 {
+            match self.found[element / 16] {
+                (_, _, true) => 0,
+                (origin, steps_per_weight, false) => {
+                    self.code(steps_per_weight * (self.weights[element] - origin))
+                }
+            }
+        }
+
+        /// Of every lane.
+        fn found_codes(&self) -> [[u8; 256]; MAX_WIDTH] {
+            [std::array::from_fn(|element| self.found_code(element)); MAX_WIDTH]
         }
     }
 
@@ -149,10 +183,13 @@ mod tests {
                 let idle = both(first.2.into(), second.2.into()).gt(Pair::zero());
                 *rules = CodeRules::new(both(first.0, second.0), both(first.1, second.1), idle);
             }
-            for lane in 0..L::WIDTH {
-                let codes = self.stored.codes::<L>(lane, self.reach, &rules, self.weights);
-                for (element, code) in codes.into_iter().enumerate() {
-                    assert_eq!(code, self.slowly(element, lane), "element {element} of lane {lane}");
+            let mut codes = [[0; 256]; MAX_WIDTH];
+            for found in [Found::Rules(&rules), Found::Codes(&self.found_codes())] {
+                for (lane, codes) in codes.iter_mut().enumerate().take(L::WIDTH) {
+                    *codes = self.stored.codes::<L>(lane, self.reach, &found, self.weights);
+                    for (element, code) in codes.iter().enumerate() {
+                        assert_eq!(*code, self.slowly(element, lane), "element {element} of lane {lane}");
+                    }
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use super::rounding::{Anything, Capped, Limited, Limits, Rounding, Unlimited};
 use super::{CodeRules, NEGLIGIBLE};
-use crate::lanes::{Lanes, Pair};
+use crate::lanes::Lanes;
 
 /// What the search finds: codes that count steps of `scale`, from `-half` up.
 #[derive(Clone, Copy)]
@@ -50,28 +50,30 @@ impl<L: Lanes> Symmetric<L> {
     #[inline(always)]
     fn first<R: Rounding, const N: usize>(self, block: &Block<'_, L, N>, extreme: L) -> (Self, L) {
         let steps_per_weight = self.steps(0) / extreme;
-        let (product, square) = block.project::<L, R>(steps_per_weight, self.half);
+        let [(product, square)] = block.project::<R, 1>(&[steps_per_weight], self.half);
         let scale = L::select(square.eq(L::zero()), L::zero(), product / square);
         (Self { scale, steps_per_weight, ..self }, scale * product)
     }
 
     /// Takes each trial that is better than all before: those that put `extreme` at `-half` and so many tenths of a
-    /// step below. Two go side by side, so that the sums of one can be worked at while those of the other wait.
+    /// step below. Three go side by side, so that the sums of one can be worked at while those of the others wait.
     #[inline(always)]
     fn improve<R: Rounding, const N: usize>(
         &mut self,
         block: &Block<'_, L, N>,
         extreme: L,
-        tenths: &[[i8; 2]],
+        tenths: &[[i8; 3]],
         best: &mut L,
     ) {
-        for &[first, second] in tenths {
-            let [first, second] = [self.steps(first) / extreme, self.steps(second) / extreme];
-            let (products, squares) = block.project::<Pair<L>, R>(Pair(first, second), self.half);
-            for (steps, product, square) in [(first, products.0, squares.0), (second, products.1, squares.1)]
-            {
+        for tenths in tenths {
+            let mut trials = [L::zero(); 3];
+            for (steps_per_weight, &tenths) in trials.iter_mut().zip(tenths) {
+                *steps_per_weight = self.steps(tenths) / extreme;
+            }
+            let sums = block.project::<R, 3>(&trials, self.half);
+            for (steps_per_weight, (product, square)) in trials.into_iter().zip(sums) {
                 let better = square.gt(L::zero()) & (product * product).gt(*best * square);
-                self.steps_per_weight = L::select(better, steps, self.steps_per_weight);
+                self.steps_per_weight = L::select(better, steps_per_weight, self.steps_per_weight);
                 self.scale = L::select(better, product / square, self.scale);
                 *best = L::select(better, self.scale * product, *best);
             }
@@ -100,17 +102,17 @@ pub(crate) fn symmetric<L: Lanes, const N: usize>(x: &[L; N], w: &[L; N], half: 
     let (mut found, mut best) = none.first::<Limited, N>(&block, extreme);
     // Unless a weight is infinite or not a number, none takes more steps than the extreme. Where that takes
     // `half - 0.6` or fewer, codes need no limits, and only the higher one where it takes up to `half + 0.4`. Beyond,
-    // they would need both. To limit weights takes half as much then, as it serves two trials; and as much as one limit
-    // of codes, so that it is done wherever it is the same: see `limits`.
+    // they would need both. To limit weights takes a third of that then, as it serves three trials; and less than one
+    // limit of codes, so that it is done wherever it is the same: see `limits`.
     let ordinary = magnitude.lt(L::splat(f32::INFINITY)) & best.eq(best);
     if L::any(!(ordinary | negligible)) {
         (found, best) = none.first::<Anything, N>(&block, extreme);
-        let all = [[-9, -8], [-7, -6], [-5, -4], [-3, -2], [-1, 1], [2, 3], [4, 5], [6, 7], [8, 9]];
+        let all = [[-9, -8, -7], [-6, -5, -4], [-3, -2, -1], [1, 2, 3], [4, 5, 6], [7, 8, 9]];
         found.improve::<Anything, N>(&block, extreme, &all, &mut best);
     } else {
-        found.improve::<Unlimited, N>(&block, extreme, &[[-9, -8], [-7, -6]], &mut best);
-        found.improve::<Capped, N>(&block, extreme, &[[-5, -4], [-3, -2]], &mut best);
-        found.improve::<Limited, N>(&block, extreme, &[[-1, 1], [2, 3], [4, 5], [6, 7], [8, 9]], &mut best);
+        found.improve::<Unlimited, N>(&block, extreme, &[[-9, -8, -7]], &mut best);
+        found.improve::<Capped, N>(&block, extreme, &[[-6, -5, -4], [-3, -2, -1]], &mut best);
+        found.improve::<Limited, N>(&block, extreme, &[[1, 2, 3], [4, 5, 6], [7, 8, 9]], &mut best);
     }
     found.scale = L::select(negligible, L::zero(), found.scale);
     found
@@ -141,19 +143,19 @@ pub(crate) fn extreme<L: Lanes>(values: &[L]) -> L {
 }
 
 /// The same, of the values seen so far.
-struct Extreme<L> {
-    value: L,
-    magnitude: L,
+pub(super) struct Extreme<L> {
+    pub(super) value: L,
+    pub(super) magnitude: L,
 }
 
 impl<L: Lanes> Extreme<L> {
     #[inline(always)]
-    fn none() -> Self {
+    pub(super) fn none() -> Self {
         Self { value: L::zero(), magnitude: L::zero() }
     }
 
     #[inline(always)]
-    fn see(&mut self, value: L) {
+    pub(super) fn see(&mut self, value: L) {
         let larger = value.abs().gt(self.magnitude);
         self.value = L::select(larger, value, self.value);
         self.magnitude = value.abs().if_greater(self.magnitude);
@@ -171,17 +173,19 @@ struct Block<'a, L, const N: usize> {
 }
 
 impl<L: Lanes, const N: usize> Block<'_, L, N> {
-    /// The weighted sums of weights times codes and of codes squared; of one trial, or of several side by side.
+    /// The weighted sums of weights times codes and of codes squared, for some of the trials.
     #[inline(always)]
-    fn project<T: Lanes + From<L>, R: Rounding>(&self, steps_per_weight: T, half: f32) -> (T, T) {
-        let (mut product, mut square) = (T::zero(), T::zero());
+    fn project<R: Rounding, const T: usize>(&self, steps_per_weight: &[L; T], half: f32) -> [(L, L); T] {
+        let mut sums = [(L::zero(), L::zero()); T];
         for ((&x, &w), &wx) in self.x.iter().zip(self.w).zip(self.wx) {
             let x = R::limit(x, &self.limits);
-            let steps = R::round(steps_per_weight * T::from(x), -half, half - 1.0);
-            product = product + T::from(wx) * steps;
-            square = square + T::from(w) * steps * steps;
+            for (&steps_per_weight, (product, square)) in steps_per_weight.iter().zip(&mut sums) {
+                let steps = R::round(steps_per_weight * x, -half, half - 1.0);
+                *product = *product + wx * steps;
+                *square = *square + w * steps * steps;
+            }
         }
-        (product, square)
+        sums
     }
 }
 

@@ -70,16 +70,6 @@ impl<const N: usize> CodeTile<N> {
         }
     }
 
-    /// Puts the codes of two runs of `M` elements at the elements from `start` on.
-    #[inline(always)]
-    pub(crate) fn store_pair<L: Lanes, const M: usize>(&mut self, start: usize, codes: &[Pair<L>; M]) {
-        let (first, second) = self.0[start..start + 2 * M].split_at_mut(M);
-        for ((first, second), codes) in first.iter_mut().zip(second).zip(codes) {
-            codes.0.store_codes(first);
-            codes.1.store_codes(second);
-        }
-    }
-
     /// The codes block by block.
     #[inline(always)]
     pub(crate) fn blocks(&self) -> [[u8; N]; MAX_WIDTH] {

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::lanes::{Isa, Kernel, MAX_WIDTH, dispatch};
+use crate::lanes::{Isa, Kernel, MAX_WIDTH, Pair, dispatch};
 
 /// Weights and how much their errors count, of a block in each lane.
 type Lane = ([f32; 16], [f32; 16]);
