@@ -112,3 +112,61 @@ fn sums<L: Lanes, const N: usize>(
     }
     (product, square)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::ternary::levels;
+    use super::*;
+    use crate::lanes::{Isa, Kernel, dispatch};
+
+    struct Sums<'a> {
+        x: &'a [f32],
+        w: &'a [f32],
+        groups: &'a [Group],
+        found: &'a mut [Row; 2],
+    }
+
+    impl Kernel for Sums<'_> {
+        #[inline(always)]
+        fn run<L: Lanes>(self) {
+            let starts = (0..L::WIDTH).map(|lane| lane * 16);
+            let (product, square) = sums::<L, 16>(self.x, self.w, starts, self.groups);
+            *self.found = [numbers(product), numbers(square)];
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn sums_are_those_of_one_weight_after_another(
+            numbers in proptest::collection::vec((-9.0_f32..9.0, 0.0_f32..9.0), 16 * MAX_WIDTH),
+            points in any::<[[Packed; MAX_WIDTH]; 2]>(), down in any::<[u16; 2]>(), code in 0_u8..8,
+        ) {
+            let (x, w): (Vec<_>, Vec<_>) = numbers.into_iter().unzip();
+            let step = f32::from(2 * code + 1);
+            let mut groups = [Group { steps: [step; MAX_WIDTH], ..Group::NONE }; 2];
+            for ((group, points), down) in groups.iter_mut().zip(points).zip(down) {
+                // Digits 0 to 2.
+                group.points = points.map(|point| point & !(point >> 1 & 0x5555));
+                group.shifts = std::array::from_fn(|lane| if down >> lane & 1 == 1 { -SHIFT } else { SHIFT });
+            }
+            for isa in Isa::available() {
+                let mut found = [[f32::NAN; MAX_WIDTH]; 2];
+                dispatch(isa, Sums { x: &x, w: &w, groups: &groups, found: &mut found });
+                let lanes = if isa.name() == "scalar" { 1 } else { 4 };
+                for lane in 0..lanes {
+                    let (mut product, mut square) = (0.0, 0.0);
+                    for i in 0..16 {
+                        let (group, number) = (&groups[i / 8], 16 * lane + i);
+                        let digit = group.points[lane] >> (2 * (i % 8)) & 3;
+                        let level = levels(down[i / 8] >> lane & 1 == 1)[usize::from(digit)] * step;
+                        product += w[number] * level * x[number];
+                        square += w[number] * level * level;
+                    }
+                    prop_assert_eq!([found[0][lane], found[1][lane]], [product, square], "{}", isa);
+                }
+            }
+        }
+    }
+}
