@@ -8,12 +8,12 @@ use crate::decoder::DecodeLanes;
 use crate::error::Error;
 use crate::grid::cut::{Best, Cuts};
 use crate::grid::points::{TERNARY, ternary};
+use crate::grid::refit::fit_blocks;
 use crate::grid::split::Sorted;
 use crate::grid::sums::Halves;
-use crate::grid::ternary::{Fitted, TernaryBlock, digit, encode_rows, index, levels};
+use crate::grid::ternary::{Fitted, TernaryBlock, encode_rows, index};
 use crate::lanes::Lanes;
 use crate::placement::pack_nibbles;
-use crate::primitives::{largest_since_nan, round_even};
 use crate::row::{Rows, TryEncode};
 
 impl DecodeLanes for IQ1_M {
@@ -47,8 +47,8 @@ impl TernaryBlock<16, 2> for IQ1_M {
     const NEGLIGIBLE: f32 = 1e-7;
 
     #[inline(always)]
-    fn cut<L: Lanes>(sorted: &Sorted<16, 2>) -> Best<L> {
-        Halves::<L>::new(sorted).best()
+    fn cut<L: Lanes>(sorted: &Sorted<16, 2>) -> Best {
+        Halves::new::<L>(sorted).best::<L>()
     }
 
     #[inline(always)]
@@ -56,28 +56,25 @@ impl TernaryBlock<16, 2> for IQ1_M {
         combination >> (1 - group) & 1 == 1
     }
 
-    fn pack(x: &[f32; 256], w: &[f32; 256], fitted: &Fitted) -> Self {
+    #[inline(always)]
+    fn fit_blocks<L: Lanes>(x: &[f32], w: &[f32], fitted: &mut [Fitted]) {
+        fit_blocks::<L, 16>(x, w, fitted, Self::is_down);
+    }
+
+    fn pack(fitted: &Fitted) -> Self {
         let indices = fitted.points.map(index);
         let mut high = indices.map(|index| (index >> 8) as u8);
-        let largest = largest_since_nan(fitted.scales);
-        let (mut scale, mut scales) = (largest / 15.0, [0; 4]);
-        // Without a scale the other scales and shifts stay zero.
-        if largest != 0.0 {
-            let codes = fitted
-                .scales
-                .map(|group_scale| round_even(0.5 * (1.0 / scale * group_scale - 1.0)).clamp(0, 7) as u16);
-            for (i, scales) in scales.iter_mut().enumerate() {
-                *scales = (0..4).fold(0, |bits, j| bits | codes[4 * i + j] << (3 * j));
-            }
-            for (k, high) in high.iter_mut().enumerate() {
-                *high |= u8::from(Self::is_down(fitted.combinations[k / 2], k % 2)) << 3;
-            }
-            scale = fit_scale(x, w, fitted, &codes).unwrap_or(scale);
+        for (k, high) in high.iter_mut().enumerate() {
+            *high |= u8::from(Self::is_down(fitted.combinations[k / 2], k % 2)) << 3;
         }
         // The factor is the reference's, for what the search loses on average.
-        let bits = F16::from_f32(scale * 1.1125).to_bits();
-        for (i, scales) in scales.iter_mut().enumerate() {
-            *scales |= bits >> (4 * i) << 12;
+        let bits = F16::from_f32(fitted.scale * 1.1125).to_bits();
+        let mut scales = [0; 4];
+        for (i, (scales, codes)) in scales.iter_mut().zip(fitted.scale_codes.as_chunks::<4>().0).enumerate() {
+            *scales = bits >> (4 * i) << 12;
+            for (j, code) in codes.iter().enumerate() {
+                *scales |= u16::from(*code) << (3 * j);
+            }
         }
         Self {
             grid_indices_low: indices.map(|index| index as u8),
@@ -85,20 +82,4 @@ impl TernaryBlock<16, 2> for IQ1_M {
             scales: scales.map(U16::new),
         }
     }
-}
-
-/// The scale of a block that minimises the weighted squared error for all that is chosen otherwise.
-fn fit_scale(x: &[f32; 256], w: &[f32; 256], fitted: &Fitted, scales: &[u16; 16]) -> Option<f32> {
-    let (mut product, mut square) = (0.0, 0.0);
-    let groups = x.as_chunks::<8>().0.iter().zip(w.as_chunks::<8>().0).zip(fitted.points);
-    for (k, ((x, w), point)) in groups.enumerate() {
-        let levels = levels(IQ1_M::is_down(fitted.combinations[k / 2], k % 2));
-        let steps = f32::from(2 * scales[k / 2] + 1);
-        for (i, (x, w)) in x.iter().zip(w).enumerate() {
-            let level = levels[digit(point, i)] * steps;
-            product += w * level * x;
-            square += w * level * level;
-        }
-    }
-    (square > 0.0).then(|| product / square)
 }

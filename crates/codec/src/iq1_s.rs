@@ -12,7 +12,6 @@ use crate::grid::split::Sorted;
 use crate::grid::sums::Together;
 use crate::grid::ternary::{Fitted, TernaryBlock, encode_rows, index};
 use crate::lanes::Lanes;
-use crate::primitives::{largest_since_nan, round_even};
 use crate::row::{Rows, TryEncode};
 
 impl DecodeLanes for IQ1_S {
@@ -49,8 +48,8 @@ impl TernaryBlock<32, 1> for IQ1_S {
     const NEGLIGIBLE: f32 = 1e-12;
 
     #[inline(always)]
-    fn cut<L: Lanes>(sorted: &Sorted<32, 1>) -> Best<L> {
-        Together::<L, 33>::new(sorted).best()
+    fn cut<L: Lanes>(sorted: &Sorted<32, 1>) -> Best {
+        Together::<33>::new::<L, 32>(sorted).best::<L>()
     }
 
     #[inline(always)]
@@ -58,22 +57,16 @@ impl TernaryBlock<32, 1> for IQ1_S {
         combination == 1
     }
 
-    fn pack(_: &[f32; 256], _: &[f32; 256], fitted: &Fitted) -> Self {
+    fn pack(fitted: &Fitted) -> Self {
         let indices = fitted.points.map(index);
         let mut high: [u16; 8] =
             std::array::from_fn(|b| (0..4).fold(0, |bits, l| bits | indices[4 * b + l] >> 8 << (3 * l)));
-        let largest = largest_since_nan(fitted.scales);
-        let scale = largest / 15.0;
-        // Without a scale the other scales and shifts stay zero.
-        if largest != 0.0 {
-            for (b, high) in high.iter_mut().enumerate() {
-                let code = round_even(0.5 * (1.0 / scale * fitted.scales[b] - 1.0)).clamp(0, 7) as u16;
-                *high |= code << 12 | u16::from(fitted.combinations[b]) << 15;
-            }
+        for (b, high) in high.iter_mut().enumerate() {
+            *high |= u16::from(fitted.scale_codes[b]) << 12 | u16::from(fitted.combinations[b]) << 15;
         }
         Self {
             // The factor is the reference's, for what the search loses on average.
-            scale: F16::from_f32(scale * 1.125),
+            scale: F16::from_f32(fitted.scale * 1.125),
             grid_indices_low: indices.map(|index| index as u8),
             grid_indices_high_and_scales: high.map(U16::new),
         }

@@ -5,107 +5,149 @@
 //! best scale finds it; sums up to each place make that cheap.
 //!
 //! A cut scores the squared sum of products over the sum of squares. The reference starts from a score below all and
-//! takes, in turn, each cut that is better than what it has. Here the start is the score of some likely cut, less
-//! [`WINDOW`] of it, and the result is the same. For a comparison errs only between scores that differ by less than
-//! 8 * 2^-24 of themselves. Of at most 1122 scores and the start, all within the window below the highest score, some
-//! neighbours are twice as far apart: WINDOW / 1123 is 29 * 2^-24. Any cut above that gap is taken where the best so far
-//! is below it, and none below where the best is above. So the cuts above the gap alone decide, by comparisons
-//! between them, which is taken last.
+//! takes, in turn, each cut that is better than what it has. Here an [outline](super::outline) tells which cuts come near
+//! the best score, and these alone are compared, in the same order, from a start below them. The result is the same. For
+//! a comparison errs only between scores that differ by less than 8 * 2^-24 of themselves. Of the start and scores above
+//! it, unless there are more than [`MOST_COMPARED`], some neighbours are twice as far apart. Any cut above that gap is
+//! taken where the best so far is below it, and none below where the best is above. So the cuts above the gap alone
+//! decide, by comparisons between them, which is taken last.
 
+use super::lines::Row;
+use super::outline::{Above, MARGIN, Outline};
 use super::sums::Sums;
-use crate::lanes::Lanes;
-
-/// By how much the start is below the score of a cut, of that.
-const WINDOW: f32 = 1.0 / 512.0;
+use super::ternary::levels;
+use crate::lanes::{Lanes, MAX_WIDTH, numbers};
 
 /// Within these limits of the sum of squares and of the score to start below, no number that decides is subnormal or
 /// infinite: no square is less than a 65th of their sum, and products are limited too.
 const LIMITS: [[f32; 2]; 2] = [[1e-12, 1e12], [1e-20, 1e20]];
 
-/// The best cut.
-pub(crate) struct Best<L> {
-    /// The best scale for its digits.
-    pub(crate) scale: L,
-    score: L,
+/// By how much the start is below a score that is reached, of that.
+const WINDOW: f32 = 1.0 / 4096.0;
+
+/// This many scores leave a gap of 16 * 2^-24 in the window.
+const MOST_COMPARED: u16 = 255;
+
+/// The best cuts of sub-blocks side by side.
+pub(crate) struct Best {
+    /// The best scales for their digits.
+    pub(crate) scales: Row,
+    scores: Row,
+    /// How many were compared.
+    compared: [u16; MAX_WIDTH],
     /// Of sorted weights the first with digit 1 and the first with digit 2.
-    pub(crate) cut: [L; 2],
-    /// Below zero: none.
-    pub(crate) combination: L,
+    pub(crate) cuts: [[u8; 2]; MAX_WIDTH],
+    /// [`Best::NONE`] where no cut is better than nothing.
+    pub(crate) combinations: [u8; MAX_WIDTH],
 }
 
-/// What cuts of sub-blocks side by side are scored by. `PLACES` is one more than there are weights.
-pub(crate) trait Cuts<L: Lanes, const PLACES: usize, const COMBINATIONS: usize> {
-    /// For each combination of levels the weighted sums of levels times weights, and of levels squared.
-    fn sums(&self, cut: [usize; 2]) -> [(L, L); COMBINATIONS];
+/// What cuts of sub-blocks side by side are scored by. `PLACES` is one more than there are weights. A combination says
+/// which parts of a sub-block have their levels shifted down.
+pub(crate) trait Cuts<const PLACES: usize, const PARTS: usize, const COMBINATIONS: usize> {
+    /// Whether a combination shifts the levels of a part down.
+    fn is_down(combination: usize, part: usize) -> bool;
 
     /// The sums that the others are made of, part by part.
-    fn parts(&self) -> &[Sums<L, PLACES>];
+    fn parts(&self) -> &[Sums<PLACES>; PARTS];
 
-    /// The best cut, as the reference finds it.
+    /// The weighted sums of levels times weights, and of levels squared, in the lanes from `lane` on.
+    fn sums<L: Lanes>(&self, lane: usize, cut: [usize; 2], combination: usize) -> (L, L);
+
+    /// The best cuts, as the reference finds them.
     #[inline(always)]
-    fn best(&self) -> Best<L> {
-        self.best_above(self.start())
+    fn best<L: Lanes>(&self) -> Best {
+        let mut each = [[[0.0; 3]; PARTS]; COMBINATIONS];
+        for (combination, each) in each.iter_mut().enumerate() {
+            for (part, each) in each.iter_mut().enumerate() {
+                *each = levels(Self::is_down(combination, part));
+            }
+        }
+        let mut outline = Outline::<L, PLACES, COMBINATIONS>::new(self.parts(), &each);
+        let (start, is_known) = self.start(&outline);
+        if L::any(!is_known) {
+            return self.best_above(L::select(is_known, start, L::splat(-f32::MAX)));
+        }
+        let mut best = Best::above(start);
+        outline.measure_by(start);
+        let (mut found, mut count) = ([[Above::NOTHING; PLACES]; 2], 0);
+        let found = found.as_flattened_mut();
+        for first in 0..PLACES {
+            outline.above_unit(first, found, &mut count);
+            // Not after each: to find how many there are takes as long as some of them.
+            if count > PLACES || first == PLACES - 1 {
+                self.compare(&found[..count], &mut best);
+                count = 0;
+            }
+        }
+        if best.compared.iter().any(|compared| *compared > MOST_COMPARED) {
+            return self.best_above(L::splat(-f32::MAX));
+        }
+        best
     }
 
-    /// The last cut that is better than those before it and than `score`.
+    /// Takes the cuts that are better.
     #[inline(always)]
-    fn best_above(&self, score: L) -> Best<L> {
-        let none = L::splat(-1.0);
-        let mut best = Best { scale: L::zero(), score, cut: [none; 2], combination: none };
+    fn compare(&self, found: &[Above], best: &mut Best) {
+        for above in found {
+            let (cut, mut lanes) = (above.cut.map(usize::from), above.lanes);
+            while lanes != 0 {
+                let bit = lanes.trailing_zeros() as usize;
+                lanes &= lanes - 1;
+                let (lane, combination) = (bit % MAX_WIDTH, bit / MAX_WIDTH);
+                best.take(lane, cut, combination, self.sums(lane, cut, combination));
+            }
+        }
+    }
+
+    /// The last cuts that are better than those before them and than `score`.
+    #[inline(always)]
+    fn best_above<L: Lanes>(&self, mut score: L) -> Best {
+        let mut best = Best::above(score);
         for first in 0..PLACES {
             for second in first..PLACES {
-                let sums = self.sums([first, second]);
-                let mut better = is_above(sums[0], best.score);
-                for &sums in &sums[1..] {
-                    better = better | is_above(sums, best.score);
-                }
-                // Seldom.
-                if L::any(better) {
-                    best.take(&sums, [first, second]);
+                for combination in 0..COMBINATIONS {
+                    let (product, square) = self.sums::<L>(0, [first, second], combination);
+                    let better = square.gt(L::zero()) & (product * product).gt(score * square);
+                    if !L::any(better) {
+                        continue;
+                    }
+                    let (products, squares) = (numbers(product), numbers(square));
+                    for lane in 0..L::WIDTH {
+                        best.take(lane, [first, second], combination, (products[lane], squares[lane]));
+                    }
+                    score = L::load(&best.scores);
                 }
             }
         }
         best
     }
 
-    /// A score to start from: below that of a likely cut, or of all where numbers are not [ordinary](Self::is_ordinary).
+    /// A score to start from, below that of a likely cut, and whether that is known: where numbers are ordinary, or all
+    /// are zero and no cut scores at all.
     #[inline(always)]
-    fn start(&self) -> L {
-        let (mut product, mut square) = (L::zero(), L::splat(1.0));
-        // A normal distribution has its best cut about a quarter from either end.
-        for first in (PLACES / 8..=PLACES / 2).step_by(2) {
-            for second in (PLACES / 2..PLACES - PLACES / 8).step_by(2) {
-                for (product_here, square_here) in self.sums([first, second]) {
-                    let better = (product_here * product_here * square).gt(product * product * square_here);
-                    product = L::select(better, product_here, product);
-                    square = L::select(better, square_here, square);
-                }
-            }
-        }
-        let score = product / square * product;
-        let ordinary = self.is_ordinary() & is_within(score, LIMITS[1]);
-        L::select(ordinary, score * L::splat(1.0 - WINDOW), L::splat(-f32::MAX))
-    }
-
-    /// Whether the sums are within limits, and importance is not below zero.
-    #[inline(always)]
-    fn is_ordinary(&self) -> L::Mask {
+    fn start<L: Lanes>(&self, outline: &Outline<L, PLACES, COMBINATIONS>) -> (L, L::Mask) {
         let (mut square, mut magnitude, mut descends) = (L::zero(), L::zero(), L::zero().lt(L::zero()));
         for part in self.parts() {
-            square = square + part.squares[PLACES - 1];
+            square = square + L::load(&part.squares[PLACES - 1]);
+            magnitude = magnitude + L::load(&part.magnitude);
             for i in 1..PLACES {
-                magnitude = magnitude + part.products[i].abs();
-                descends = descends | part.squares[i].lt(part.squares[i - 1]);
+                descends = descends | L::load(&part.squares[i]).lt(L::load(&part.squares[i - 1]));
             }
         }
-        !descends & is_within(square, LIMITS[0]) & magnitude.lt(L::splat(1e11))
+        // Best scales are a little above the mean of magnitudes. One for levels that are not shifted is near them.
+        let plain = Outline::<L, PLACES, 1>::new(self.parts(), &[[[-1.0, 0.0, 1.0]; PARTS]]);
+        let (product, plain_square) = plain.best_for(magnitude / square * L::splat(1.125));
+        let scale = product / plain_square;
+        let (product, likely_square) = outline.best_for(scale);
+        let score = product / likely_square * product;
+        let ordinary = is_within(square, LIMITS[0])
+            & magnitude.lt(L::splat(1e11))
+            & is_within(score, LIMITS[1])
+            & scale.gt(L::zero())
+            & (magnitude * magnitude).lt(score * square * L::splat(4.0));
+        let start = score * L::splat(1.0 - WINDOW - MARGIN);
+        (start, !descends & (ordinary | square.eq(L::zero())))
     }
-}
-
-/// Whether the score is above `score`.
-#[inline(always)]
-fn is_above<L: Lanes>((product, square): (L, L), score: L) -> L::Mask {
-    (product * product).gt(score * square)
 }
 
 #[inline(always)]
@@ -113,18 +155,29 @@ fn is_within<L: Lanes>(number: L, [low, high]: [f32; 2]) -> L::Mask {
     number.gt(L::splat(low)) & number.lt(L::splat(high))
 }
 
-impl<L: Lanes> Best<L> {
-    /// Takes the cut where it is better, with the best of its combinations.
+impl Best {
+    pub(crate) const NONE: u8 = u8::MAX;
+
     #[inline(always)]
-    fn take<const COMBINATIONS: usize>(&mut self, sums: &[(L, L); COMBINATIONS], cut: [usize; 2]) {
-        for (combination, &(product, square)) in sums.iter().enumerate() {
-            let better = square.gt(L::zero()) & is_above((product, square), self.score);
-            self.scale = L::select(better, product / square, self.scale);
-            self.score = L::select(better, self.scale * product, self.score);
-            for (best, cut) in self.cut.iter_mut().zip(cut) {
-                *best = L::select(better, L::splat(cut as f32), *best);
-            }
-            self.combination = L::select(better, L::splat(combination as f32), self.combination);
+    fn above<L: Lanes>(score: L) -> Self {
+        Self {
+            scales: [0.0; MAX_WIDTH],
+            scores: numbers(score),
+            compared: [0; MAX_WIDTH],
+            cuts: [[0; 2]; MAX_WIDTH],
+            combinations: [Self::NONE; MAX_WIDTH],
+        }
+    }
+
+    /// Takes a cut in a lane if it is better.
+    #[inline(always)]
+    fn take(&mut self, lane: usize, cut: [usize; 2], combination: usize, (product, square): (f32, f32)) {
+        self.compared[lane] += 1;
+        if square > 0.0 && product * product > self.scores[lane] * square {
+            self.scales[lane] = product / square;
+            self.scores[lane] = self.scales[lane] * product;
+            self.cuts[lane] = cut.map(|place| place as u8);
+            self.combinations[lane] = combination as u8;
         }
     }
 }
@@ -136,7 +189,7 @@ mod tests {
     use super::super::split::Sorted;
     use super::super::sums::{Halves, Together};
     use super::*;
-    use crate::lanes::{Isa, Kernel, MAX_WIDTH, dispatch, numbers};
+    use crate::lanes::{Isa, Kernel, dispatch};
 
     /// Compares the best from a likely start with the best of all.
     struct Compare<'a> {
@@ -149,24 +202,34 @@ mod tests {
         #[inline(always)]
         fn run<L: Lanes>(self) {
             let whole = Sorted::<32, 1>::new::<L>(self.x, self.w, (0..L::WIDTH).map(|lane| lane * 32));
-            *self.started += compare(&Together::<L, 33>::new(&whole));
+            *self.started += compare::<L, _, 33, 1, 2>(&Together::<33>::new::<L, 32>(&whole));
             let halves = Sorted::<16, 2>::new::<L>(self.x, self.w, (0..L::WIDTH).map(|lane| lane * 16));
-            *self.started += compare(&Halves::<L>::new(&halves));
+            *self.started += compare::<L, _, 17, 2, 4>(&Halves::new::<L>(&halves));
         }
     }
 
-    /// Returns in how many lanes scores above the start are all that is looked at.
-    fn compare<L: Lanes, const PLACES: usize, const COMBINATIONS: usize>(
-        cuts: &impl Cuts<L, PLACES, COMBINATIONS>,
-    ) -> u32 {
-        let start = cuts.start();
-        let [found, expected] = [start, L::splat(-f32::MAX)].map(|start| {
-            let best = cuts.best_above(start);
-            [best.scale, best.combination, best.cut[0], best.cut[1]]
-                .map(|lanes| numbers(lanes).map(f32::to_bits))
+    /// Returns in how many lanes a start is known.
+    #[inline(always)]
+    fn compare<L: Lanes, C, const PLACES: usize, const PARTS: usize, const COMBINATIONS: usize>(
+        cuts: &C,
+    ) -> u32
+    where
+        C: Cuts<PLACES, PARTS, COMBINATIONS>,
+    {
+        let found = cuts.best::<L>();
+        let expected = cuts.best_above(L::splat(-f32::MAX));
+        for lane in 0..L::WIDTH {
+            assert_eq!(found.combinations[lane], expected.combinations[lane]);
+            if found.combinations[lane] != Best::NONE {
+                assert_eq!(found.cuts[lane], expected.cuts[lane]);
+                assert_eq!(found.scales[lane].to_bits(), expected.scales[lane].to_bits());
+            }
+        }
+        let levels_of = std::array::from_fn(|combination| {
+            std::array::from_fn(|part| levels(C::is_down(combination, part)))
         });
-        assert_eq!(found, expected);
-        L::bits(start.gt(L::zero())).count_ones()
+        let outline = Outline::new(cuts.parts(), &levels_of);
+        L::bits(cuts.start::<L>(&outline).1).count_ones()
     }
 
     /// A number from bits: ragged, or one of few so that many cuts are as good, or nearly.

@@ -10,8 +10,9 @@
 //! | `places`, `records`, `fours` | the nearest of 4 digits for many scales |
 //! | `trials`, `search` | the scales that the IQ2 and IQ3 types try for a sub-block, and what comes of them |
 //! | `blocks` | what these types do around it |
-//! | `cut`, `sums` | the best cut of sorted weights in three, for the IQ1 types |
+//! | `cut`, `sums`, `outline` | the best cut of sorted weights in three, for the IQ1 types |
 //! | `split` | sub-blocks sorted for it, and what comes of it |
+//! | `refit` | scales fitted to the points that were chosen for these types |
 //! | `ternary` | what these types do around it |
 //!
 //! Where the reference ends the process, because distances to all neighbours overflow or are not numbers, a search here
@@ -24,9 +25,11 @@ mod fours;
 mod lines;
 mod nearest;
 mod neighbours;
+mod outline;
 mod places;
 pub(crate) mod points;
 mod records;
+pub(crate) mod refit;
 mod search;
 mod signs;
 mod snap;

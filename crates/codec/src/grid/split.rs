@@ -1,7 +1,7 @@
 //! Sub-blocks sorted for the search for a cut, and its result taken apart, for the IQ1 types.
 
 use super::cut::Best;
-use crate::lanes::{Blocks, CodeTile, LANE_NUMBERS, Lanes, numbers};
+use crate::lanes::{Blocks, CodeTile, LANE_NUMBERS, Lanes};
 
 /// The most lanes there are.
 const LANES: usize = LANE_NUMBERS.len();
@@ -67,7 +67,7 @@ fn ranks<L: Lanes, const SUB: usize>(mut x: [L; SUB]) -> CodeTile<SUB> {
     tile
 }
 
-impl<L: Lanes> Best<L> {
+impl Best {
     /// The cuts of the sub-blocks in the first `lanes` lanes; `None` where no cut is better than nothing. `last` is
     /// the highest combination.
     #[inline(always)]
@@ -78,16 +78,14 @@ impl<L: Lanes> Best<L> {
         last: u8,
         splits: &mut Vec<Option<Split<SUB>>>,
     ) {
-        let (scales, combinations) = (numbers(self.scale), numbers(self.combination));
-        let [first, second] = [numbers(self.cut[0]), numbers(self.cut[1])];
         for lane in 0..lanes {
-            if combinations[lane] < 0.0 {
+            if self.combinations[lane] == Self::NONE {
                 splits.push(None);
                 continue;
             }
             let mut split =
-                Split { scale: scales[lane], combination: combinations[lane] as u8, digits: [0; SUB] };
-            let (first, second) = (first[lane] as u8, second[lane] as u8);
+                Split { scale: self.scales[lane], combination: self.combinations[lane], digits: [0; SUB] };
+            let [first, second] = self.cuts[lane];
             for (digit, &rank) in split.digits.iter_mut().zip(&sorted.ranks[lane]) {
                 *digit = u8::from(rank >= first) + u8::from(rank >= second);
             }
@@ -141,7 +139,7 @@ mod tests {
     fn check<const PARTS: usize>(
         x: &[f32; 16],
         w: &[f32; 16],
-        find: impl Fn(&Sorted<16, PARTS>) -> Best<f32>,
+        find: impl Fn(&Sorted<16, PARTS>) -> Best,
         combinations: &[[bool; 2]],
     ) {
         let sorted = Sorted::new::<f32>(x, w, std::iter::once(0));
@@ -157,9 +155,9 @@ mod tests {
     proptest! {
         #[test]
         fn no_cut_is_better_than_the_one_found(x in proptest::array::uniform16(-1.0_f32..1.0), w in proptest::array::uniform16(0.1_f32..1.0)) {
-            check(&x, &w, |sorted| Together::<f32, 17>::new(sorted).best(), &[[false; 2], [true; 2]]);
+            check(&x, &w, |sorted| Together::<17>::new::<f32, 16>(sorted).best::<f32>(), &[[false; 2], [true; 2]]);
             let halves = [[false, false], [false, true], [true, false], [true, true]];
-            check(&x, &w, |sorted| Halves::<f32>::new(sorted).best(), &halves);
+            check(&x, &w, |sorted| Halves::new::<f32>(sorted).best::<f32>(), &halves);
         }
 
         #[test]

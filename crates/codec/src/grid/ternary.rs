@@ -9,17 +9,22 @@ use super::candidates::CLEAR;
 use super::cut::Best;
 use super::nearest::{Distances, Errors, nearest};
 use super::neighbours::{Grid, NONE, Near};
+use super::refit::fit_sub_blocks;
 use super::split::{Sorted, Split};
 use crate::error::Error;
 use crate::fit::importance_weights;
 use crate::lanes::{Blocks, Isa, Kernel, Lanes, dispatch, numbers, squares};
-use crate::primitives::largest_since_nan;
+use crate::primitives::{largest_since_nan, round_even};
 use crate::row::Rows;
 use crate::tables::{self, Packed};
 
-/// -1, 0 and 1 in steps, all of them shifted up or down by an eighth.
+/// By how much levels are shifted up or down, in steps.
+pub(super) const SHIFT: f32 = 0.125;
+
+/// -1, 0 and 1 in steps, all of them shifted up or down.
 pub(crate) const fn levels(down: bool) -> [f32; 3] {
-    if down { [-1.125, -0.125, 0.875] } else { [-0.875, 0.125, 1.125] }
+    let shift = if down { -SHIFT } else { SHIFT };
+    [shift - 1.0, shift, shift + 1.0]
 }
 
 /// A type with sub-blocks of `SUB` weights.
@@ -30,21 +35,57 @@ pub(crate) trait TernaryBlock<const SUB: usize, const PARTS: usize>: Block {
     const NEGLIGIBLE: f32;
 
     /// Finds the best cuts.
-    fn cut<L: Lanes>(sorted: &Sorted<SUB, PARTS>) -> Best<L>;
+    fn cut<L: Lanes>(sorted: &Sorted<SUB, PARTS>) -> Best;
 
     /// Which way a combination shifts the levels of group `group` of a sub-block.
     fn is_down(combination: u8, group: usize) -> bool;
 
+    /// Fits the scales of blocks, as many as there are lanes at most, to all that is chosen otherwise.
+    #[inline(always)]
+    fn fit_blocks<L: Lanes>(_x: &[f32], _w: &[f32], _fitted: &mut [Fitted]) {}
+
     /// Makes the block.
-    fn pack(x: &[f32; 256], w: &[f32; 256], fitted: &Fitted) -> Self;
+    fn pack(fitted: &Fitted) -> Self;
 }
 
-/// A block before its scales are quantized and its bits placed. Sub-blocks that are left out have zero everywhere.
+/// A block before its bits are placed. Sub-blocks that are left out have zero everywhere.
 pub(crate) struct Fitted {
-    pub(crate) scales: [f32; 16],
+    pub(crate) scale: f32,
+    /// Those of sub-blocks.
+    pub(super) scales: [f32; 16],
+    /// The same from 0 to 7: twice that and 1 times `scale`.
+    pub(crate) scale_codes: [u8; 16],
     pub(crate) combinations: [u8; 16],
     /// Points per 8 weights.
     pub(crate) points: [Packed; 32],
+    /// The sub-blocks with a point that the digits did not say.
+    pub(super) off_grid: [bool; 16],
+}
+
+impl Fitted {
+    const EMPTY: Self = Self {
+        scale: 0.0,
+        scales: [0.0; 16],
+        scale_codes: [0; 16],
+        combinations: [0; 16],
+        points: [0; 32],
+        off_grid: [false; 16],
+    };
+
+    /// Quantizes the scales of sub-blocks. Without a scale these and the shifts stay zero.
+    #[inline(always)]
+    fn quantize(&mut self) {
+        let largest = largest_since_nan(self.scales);
+        if largest == 0.0 {
+            self.combinations = [0; 16];
+            return;
+        }
+        self.scale = largest / 15.0;
+        let per_scale = 1.0 / self.scale;
+        for (code, scale) in self.scale_codes.iter_mut().zip(self.scales) {
+            *code = round_even(0.5 * (per_scale * scale - 1.0)).clamp(0, 7) as u8;
+        }
+    }
 }
 
 /// Encodes the blocks of rows.
@@ -73,7 +114,8 @@ impl<B: TernaryBlock<SUB, PARTS>, const SUB: usize, const PARTS: usize> Kernel
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Self { rows, blocks, failed } = self;
-        let (mut w, mut splits, mut distances) = (Vec::new(), Vec::new(), Distances::new());
+        let (mut w, mut splits, mut fitted) = (Vec::new(), Vec::new(), Vec::new());
+        let mut distances = Distances::new();
         // As many blocks as there are lanes make whole vectors of sub-blocks.
         let batches = blocks.chunks_mut(L::WIDTH).zip(rows.weights.chunks(L::WIDTH * 256));
         for (batch, (blocks, x)) in batches.enumerate() {
@@ -93,15 +135,23 @@ impl<B: TernaryBlock<SUB, PARTS>, const SUB: usize, const PARTS: usize> Kernel
                 let best = B::cut::<L>(&sorted);
                 best.splits(&sorted, starts.count(), B::LAST_COMBINATION, &mut splits);
             }
-            let each = blocks.iter_mut().zip(x.as_chunks::<256>().0).zip(&w).zip(splits.chunks(256 / SUB));
-            for (number, (((block, x), w), splits)) in each.enumerate() {
-                match fit::<L, B, SUB, PARTS>(x, w, splits, &mut distances) {
-                    Ok(fitted) => *block = B::pack(x, w, &fitted),
-                    Err(weight) => {
-                        *failed = Some(start + number * 256 + weight);
-                        return;
-                    }
+            fitted.clear();
+            let each = x.as_chunks::<256>().0.iter().zip(&w).zip(splits.chunks(256 / SUB));
+            for (number, ((x, w), splits)) in each.enumerate() {
+                fitted.push(Fitted::EMPTY);
+                let fitted = &mut fitted[number];
+                if let Err(weight) = choose_points::<L, B, SUB, PARTS>(x, w, splits, &mut distances, fitted) {
+                    *failed = Some(start + number * 256 + weight);
+                    return;
                 }
+            }
+            fit_sub_blocks::<L, SUB>(x, w.as_flattened(), &mut fitted, B::is_down);
+            for fitted in &mut fitted {
+                fitted.quantize();
+            }
+            B::fit_blocks::<L>(x, w.as_flattened(), &mut fitted);
+            for (block, fitted) in blocks.iter_mut().zip(&fitted) {
+                *block = B::pack(fitted);
             }
         }
     }
@@ -112,15 +162,15 @@ fn weigh(x: &[f32; 256], variance: f32, importance: Option<&[f32; 256]>) -> [f32
     importance.map_or_else(|| squares(x), |importance| importance_weights(importance, variance, x))
 }
 
-/// Chooses points for the digits of every sub-block. Where these are no points, the scale is fitted again.
+/// Chooses points for the digits of every sub-block.
 #[inline(always)]
-fn fit<L: Lanes, B: TernaryBlock<SUB, PARTS>, const SUB: usize, const PARTS: usize>(
+fn choose_points<L: Lanes, B: TernaryBlock<SUB, PARTS>, const SUB: usize, const PARTS: usize>(
     x: &[f32; 256],
     w: &[f32; 256],
     splits: &[Option<Split<SUB>>],
     distances: &mut Distances,
-) -> Result<Fitted, usize> {
-    let mut fitted = Fitted { scales: [0.0; 16], combinations: [0; 16], points: [0; 32] };
+    fitted: &mut Fitted,
+) -> Result<(), usize> {
     let groups = x.as_chunks::<SUB>().0.iter().zip(w.as_chunks::<SUB>().0);
     // First what all groups are compared with: it is on its way from the caches then while others are looked at.
     let mut near = [Near::NOTHING; 32];
@@ -138,10 +188,11 @@ fn fit<L: Lanes, B: TernaryBlock<SUB, PARTS>, const SUB: usize, const PARTS: usi
         let down = |group| B::is_down(split.combination, group);
         fitted.combinations[number] = split.combination;
         let near = &near[number * (SUB / 8)..][..SUB / 8];
-        fitted.scales[number] =
-            snap::<L, SUB>(x, w, split, near, down, points, distances).ok_or(number * SUB)?;
+        fitted.scales[number] = split.scale;
+        let on_grid = snap::<L, SUB>(x, w, split, near, down, points, distances).ok_or(number * SUB)?;
+        fitted.off_grid[number] = !on_grid;
     }
-    Ok(fitted)
+    Ok(())
 }
 
 /// Looks up the points near the digits of groups.
@@ -162,7 +213,7 @@ fn look_up<L: Lanes, const SUB: usize>(
     }
 }
 
-/// Chooses the points of a sub-block among those near its groups, and returns its scale.
+/// Chooses the points of a sub-block among those near its groups. Returns whether all are what the digits say.
 #[inline(always)]
 fn snap<L: Lanes, const SUB: usize>(
     x: &[f32; SUB],
@@ -172,7 +223,7 @@ fn snap<L: Lanes, const SUB: usize>(
     down: impl Fn(usize) -> bool,
     points: &mut [Packed],
     distances: &mut Distances,
-) -> Option<f32> {
+) -> Option<bool> {
     if split.scale.is_nan() {
         return None;
     }
@@ -191,19 +242,7 @@ fn snap<L: Lanes, const SUB: usize>(
             }
         }
     }
-    if on_grid {
-        return Some(split.scale);
-    }
-    let (mut product, mut square) = (0.0, 0.0);
-    for (group, point) in points.iter().enumerate() {
-        let levels = levels(down(group));
-        for (i, (x, w)) in x[group].iter().zip(w[group]).enumerate() {
-            let level = levels[digit(*point, i)];
-            product += w * level * x;
-            square += w * level * level;
-        }
-    }
-    Some(if product > 0.0 && square > 0.0 { product / square } else { split.scale })
+    Some(on_grid)
 }
 
 /// A bit for each weight that is clearly nearest to the level of its digit. That is most of them: a cut with a weight
@@ -231,11 +270,6 @@ fn clear<L: Lanes, const SUB: usize>(
     }
     // Quotients of smaller scales are not what rounding makes of others.
     if split.scale > 1e-20 { clear } else { 0 }
-}
-
-/// Digit `i` of a point.
-pub(crate) fn digit(point: Packed, i: usize) -> usize {
-    usize::from(point >> (2 * i) & 3)
 }
 
 /// The index of a point.
