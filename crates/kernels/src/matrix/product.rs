@@ -136,14 +136,21 @@ fn one_column<W: Dot, S: Simd>(simd: S, blocks: &[W], row_blocks: usize, x: &Act
     }
     let x = W::Element::of(x);
     if W::HAS_ROWS {
-        for (place, out) in out.chunks_mut(ROWS).enumerate() {
+        // Each of the rows that are read side by side is followed by the next one in memory.
+        let runs = out.len().div_ceil(ROWS);
+        for place in 0..runs {
             let mut rows = [&blocks[..0]; ROWS];
             for r in 0..ROWS {
                 // Behind the last row it is taken again, so that no product depends on how rows are shared out.
-                let first = (ROWS * place + r.min(out.len() - 1)) * row_blocks;
+                let first = (r * runs + place).min(out.len() - 1) * row_blocks;
                 rows[r] = &blocks[first..first + row_blocks];
             }
-            out.copy_from_slice(&W::rows(simd, rows, x)[..out.len()]);
+            let products = W::rows(simd, rows, x);
+            for r in 0..ROWS {
+                if let Some(out) = out.get_mut(r * runs + place) {
+                    *out = products[r];
+                }
+            }
         }
         return;
     }

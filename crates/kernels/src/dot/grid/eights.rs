@@ -84,10 +84,10 @@ impl Signed for IQ2_XXS {
     }
     #[inline(always)]
     fn magnitudes<S: Simd>(&self, simd: S, run: usize) -> S::Ints {
-        let indices = simd.opaque(u32::from_le_bytes(self.records[run].grid_indices).into());
+        let indices = simd.four_indices(&self.records[run].grid_indices);
         let mut eights = [&[0; 8]; 4];
         unrolled!(i in 0 1 2 3 => {
-            eights[i] = &points::IQ2_XXS[usize::from((indices >> (8 * i)) as u8)];
+            eights[i] = &points::IQ2_XXS[indices[i]];
         });
         simd.load_eights(eights)
     }

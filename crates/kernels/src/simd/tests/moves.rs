@@ -70,6 +70,8 @@ pub(super) fn check<S: Simd>(simd: S, input: &Input) {
     let set = |i: usize| bits >> i & 1 == 1;
     same(simd, "load_eights", simd.load_eights(eights(&a)), a);
     assert_eq!(simd.opaque(bits.into()), bits.into());
+    let four = bits.to_le_bytes();
+    assert_eq!(simd.four_indices(&four), four.map(usize::from));
 
     let lower = from_fn::<_, 32, _>(|i| eight[i / 8 * 2]);
     same(simd, "eight_times", simd.eight_times(u64::from_le_bytes(eight)), lower);

@@ -103,7 +103,15 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn load_eights(self, eights: [&[u8; 8]; 4]) -> __m256i {
-        self.join_four(eights.map(|eight| u64::from_le_bytes(*eight)))
+        // As floats, whose second in a register is loaded and put there by one instruction.
+        let [a, b, c, d] = eights.map(|eight| f64::from_le_bytes(*eight));
+        // SAFETY: see the module.
+        unsafe { _mm256_castpd_si256(_mm256_set_m128d(_mm_set_pd(d, c), _mm_set_pd(b, a))) }
+    }
+    #[inline(always)]
+    fn four_indices(self, [a, b, c, d]: &[u8; 4]) -> [usize; 4] {
+        // Here the number of instructions is what counts, and each byte read on its own saves some.
+        [usize::from(*a), usize::from(*b), usize::from(*c), usize::from(*d)]
     }
     #[inline(always)]
     fn made_even(self, bytes: __m256i) -> __m256i {
