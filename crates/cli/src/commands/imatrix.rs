@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use briq_convert::Error;
 use briq_convert::imatrix::{Entry, Format, Imatrix, MergeOptions, merge};
+use briq_convert::{Error, check_no_input};
 use briq_format::{Escaped, Existing};
 use serde::Serialize;
 use serde_json::json;
@@ -29,6 +29,7 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<Outcome> {
 
 fn write(inputs: &[Imatrix], output: &ImatrixOutput) -> anyhow::Result<()> {
     let format = format_of(&output.out)?;
+    check_no_input(inputs.iter().map(Imatrix::path), &output.out)?;
     // From here on an interrupt, or the signal of a file-size limit, ends the program when it has cleared up.
     let stop = interrupt::flag()?;
     let merged = merge(inputs, MergeOptions { chunk_size: output.chunk_size })?;
