@@ -36,7 +36,7 @@ pub(crate) enum Command {
     /// Look at importance matrices, merge them, or change their format
     #[command(subcommand)]
     Imatrix(Imatrix),
-    /// Measure how fast weights are encoded and decoded, here and by ggml
+    /// Measure how fast weights are encoded, decoded and multiplied, here and by ggml
     Bench(Bench),
     /// List the tensor types and recipes
     Types(Types),
@@ -313,30 +313,30 @@ pub(crate) struct Bench {
     /// What to measure
     #[arg(required_unless_present = "list_isa")]
     pub(crate) work: Option<Work>,
-    /// Take turns with the ggml in this folder, whose code is run, and compare every byte
+    /// Take turns with the ggml in this folder, whose code is run, and compare what both make
     #[arg(long, value_name = "DIR")]
     pub(crate) peer: Option<PathBuf>,
-    /// Take turns with its kernels for another processor, such as haswell [default: the best for this one]
+    /// Multiply with its kernels for another processor, such as haswell [default: the best for this one]
     #[arg(long, value_name = "NAME", requires = "peer")]
     pub(crate) peer_cpu: Option<String>,
-    /// Vectors that `matmul` multiplies with
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
-    pub(crate) batch: u16,
+    /// Vectors that `matmul` multiplies with [default: 64]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) batch: Option<u16>,
     /// Measure this type; may be repeated [default: all]
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) types: Vec<TensorType>,
     /// Encode with importance where a type uses it; those that cannot do without have it anyway
     #[arg(long)]
     pub(crate) imatrix: bool,
-    /// Threads that share the rows, on both sides
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(crate) threads: u16,
+    /// Threads that share the rows, on both sides; `dot` has one [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
     /// Weights of each type, up to 2^30, made whole rows [default: to encode and decode at most 2^24, fewer for slow
     /// types; to multiply, the sizes of caches and of layers]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 30))]
     pub(crate) weights: Option<u32>,
     /// List the instruction sets of this processor, and which one is used
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["work", "peer", "batch", "types", "imatrix", "threads", "weights"])]
     pub(crate) list_isa: bool,
     /// Report as JSON
     #[arg(long)]
