@@ -162,13 +162,14 @@ fn a_single_safetensors_file_keeps_its_names_and_needs_an_architecture() {
 #[test]
 fn wrong_usage_ends_with_its_code_and_says_what_is_allowed() {
     let folder = Folder::with(MODEL, "model");
-    let cases: [&[&str]; 6] = [
+    let cases: [&[&str]; 7] = [
         &[],
         &["--type", "Q9_9"],
         &["--type", "Q8_0", "--threads", "0"],
         &["--type", "Q8_0", "--max-memory", "1KiB"],
         &["--type", "Q8_0", "--tensor-type", "attn_v"],
         &["--type", "Q8_0", "--tensor-type", "(=Q8_0"],
+        &["--type", "Q8_0", "--tensor-type", "attn_v=F99"],
     ];
     insta::assert_snapshot!(
         cases.map(|more| folder.wrong_usage(&[&["convert", "model"], more].concat())).concat()

@@ -18,7 +18,10 @@ fn every_type_is_listed_with_its_size_and_what_can_be_done_with_it() {
         assert_eq!(listed["block_bytes"], ty.block_bytes());
         assert_eq!(listed["encode"], briq_codec::can_encode(ty));
         assert_eq!(listed["decode"], true);
+        assert_eq!(listed["multiply"], briq_kernels::can_dot(ty));
         let line = text.lines().find(|line| line.split_whitespace().nth(1) == Some(ty.name())).unwrap();
+        assert_eq!(line.contains("multiply"), briq_kernels::can_dot(ty), "{line}");
+        assert_eq!(line.contains("encode"), briq_codec::can_encode(ty), "{line}");
         assert!(line.contains(&ty.block_elements().to_string()) && line.contains(ty.description()), "{line}");
     }
 }
