@@ -12,6 +12,7 @@ use std::time::Duration;
 use briq_convert::Error;
 
 use crate::output::stdout;
+use crate::patient::Patient;
 
 #[derive(Debug)]
 pub(crate) enum Destination {
@@ -61,7 +62,7 @@ impl Destination {
             Self::Stream(path) => {
                 let file = open(path, stop)?;
                 let is_terminal = file.is_terminal();
-                (Box::new(file), is_terminal)
+                (Box::new(Patient(file)), is_terminal)
             }
             Self::StandardOutput => (Box::new(stdout()), io::stdout().is_terminal()),
         };

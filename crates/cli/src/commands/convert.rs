@@ -18,6 +18,7 @@ use crate::args::Convert;
 use crate::destination::Destination;
 use crate::exit::Outcome;
 use crate::interrupt;
+use crate::patient::Patient;
 use crate::progress::Bar;
 use crate::words;
 
@@ -55,7 +56,7 @@ pub(crate) fn run(args: &Convert) -> anyhow::Result<Outcome> {
     done?;
     let seconds = started.elapsed().as_secs_f64();
     let report: Box<dyn Write> = match destination.takes_standard_output() {
-        true => Box::new(BufWriter::new(io::stderr())),
+        true => Box::new(BufWriter::new(Patient(io::stderr()))),
         false => Box::new(stdout()),
     };
     match args.json {
