@@ -117,7 +117,7 @@ pub(crate) struct Convert {
     /// What buffers may take together, as in 64MiB or 1G; at least 1 MiB
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = parse_size)]
     pub(crate) max_memory: u64,
-    /// Print the plan with exact sizes and write nothing
+    /// Print the plan with exact sizes and write nothing; an output that a run would refuse is refused
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Replace the output if it exists

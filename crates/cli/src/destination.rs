@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use briq_convert::Error;
+use briq_format::{AtomicFile, Existing};
 
 use crate::output::stdout;
 use crate::patient::Patient;
@@ -48,6 +49,17 @@ impl Destination {
             Self::File(_) => false,
             Self::Stream(path) => is_standard_output(path),
             Self::StandardOutput => true,
+        }
+    }
+
+    /// Refuses a file that a run would not write, and writes nothing.
+    ///
+    /// # Errors
+    /// When it is there and is to be kept, is no file, or has no folder.
+    pub(crate) fn check(&self, existing: Existing) -> Result<(), Error> {
+        match self {
+            Self::File(path) => Ok(AtomicFile::check(path, existing)?),
+            Self::Stream(_) | Self::StandardOutput => Ok(()),
         }
     }
 

@@ -30,16 +30,17 @@ pub(crate) fn run(args: &Convert) -> anyhow::Result<Outcome> {
     let plan = Plan::new(source, &plan_options(args, named.as_ref())?)?;
     let destination = destination(named, args, &plan)?;
     let output = destination.path();
+    if !args.in_place {
+        let inputs = [&args.imatrix, &args.recipe_file].into_iter().flatten();
+        check_output(&plan.source, inputs.map(PathBuf::as_path), output)?;
+    }
     if args.dry_run {
+        destination.check(existing(args))?;
         match args.json {
             true => print_json(&as_json(&plan, output, None))?,
             false => print_plan(&plan, output)?,
         }
         return Ok(Outcome::Done);
-    }
-    if !args.in_place {
-        let inputs = [&args.imatrix, &args.recipe_file].into_iter().flatten();
-        check_output(&plan.source, inputs.map(PathBuf::as_path), output)?;
     }
     warn_of_missing_importance(&plan);
     warn_of_requantizing(&plan);
@@ -108,11 +109,16 @@ fn run_options(args: &Convert) -> RunOptions {
     RunOptions {
         threads: args.threads.map_or(0, usize::from),
         max_memory: args.max_memory,
-        existing: if args.force || args.in_place { Existing::Replace } else { Existing::Keep },
+        existing: existing(args),
         allow_non_finite: args.allow_non_finite,
         // What it replaces is gone afterwards.
         read_back: args.in_place,
     }
+}
+
+/// What happens to a file that has the output's name.
+fn existing(args: &Convert) -> Existing {
+    if args.force || args.in_place { Existing::Replace } else { Existing::Keep }
 }
 
 fn print_plan(plan: &Plan, output: &Path) -> anyhow::Result<()> {
