@@ -146,6 +146,18 @@ fn tensors_that_come_quantized_are_named_before_they_are_quantized_again() {
     let said = "briq: 15 tensors are quantized already (Q4_K, Q5_0, Q6_K): what that lost stays lost\n";
     assert_eq!(again("Q8_0", "out.gguf"), said);
     assert_eq!(again("auto", "same.gguf"), "");
+
+    let plan = |more: &[&str]| {
+        let convert = ["convert", "in.gguf", "--type", "Q8_0", "--out", "plan.gguf", "--dry-run"];
+        folder.succeeds(&[&convert[..], more].concat())
+    };
+    let line = said.strip_prefix("briq: ").unwrap();
+    assert!(plan(&[]).contains(line), "{}", plan(&[]));
+    let report = json(&plan(&["--json"]));
+    let named: Vec<_> = report["quantized_before"].as_array().unwrap().iter().collect();
+    let tensors = report["tensors"].as_array().unwrap().iter();
+    let quantized = tensors.filter(|tensor| tensor["source_type"] != "F32").map(|tensor| &tensor["name"]);
+    assert_eq!(named, quantized.collect::<Vec<_>>());
 }
 
 #[test]

@@ -147,6 +147,9 @@ fn print_plan(plan: &Plan, output: &Path) -> anyhow::Result<()> {
             escaped(tensor.spec.name())
         )?;
     }
+    if let Some(said) = requantized(plan) {
+        writeln!(out, "{said}")?;
+    }
     for pattern in &plan.unmatched {
         writeln!(out, "no tensor matches: {}", Printable(pattern))?;
     }
@@ -215,18 +218,22 @@ fn warn_of_missing_importance(plan: &Plan) {
 
 /// Says that some of the source is no longer what the model's makers published, before the work starts.
 fn warn_of_requantizing(plan: &Plan) {
+    if let Some(said) = requantized(plan) {
+        warn(format_args!("{said}"));
+    }
+}
+
+/// What the user should know whose source was quantized before.
+fn requantized(plan: &Plan) -> Option<String> {
     let mut types: Vec<&str> = plan.quantized_before().map(|tensor| tensor.stored_as.as_str()).collect();
-    let tensors = types.len();
+    let tensors = match types.len() {
+        0 => return None,
+        1 => "1 tensor is".to_owned(),
+        tensors => format!("{tensors} tensors are"),
+    };
     types.sort_unstable();
     types.dedup();
-    let types = types.join(", ");
-    match tensors {
-        0 => {}
-        1 => warn(format_args!("1 tensor is quantized already ({types}): what that lost stays lost")),
-        _ => {
-            warn(format_args!("{tensors} tensors are quantized already ({types}): what that lost stays lost"))
-        }
-    }
+    Some(format!("{tensors} quantized already ({}): what that lost stays lost", types.join(", ")))
 }
 
 /// Names the patterns that change nothing, before the work starts.
@@ -278,6 +285,7 @@ fn as_json(plan: &Plan, output: &Path, seconds: Option<f64>) -> serde_json::Valu
         "bits_per_weight": plan.bits_per_weight(),
         "fallback_weights": plan.fallback_weights(),
         "unquantized_weights": plan.unquantized_weights(),
+        "quantized_before": plan.quantized_before().map(|tensor| tensor.spec.name()).collect::<Vec<_>>(),
         "written": seconds.is_some(),
         "seconds": seconds,
         "record": plan.record,
