@@ -13,8 +13,17 @@ use regex::Regex;
     name = "briq",
     version,
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 done, 1 a check failed, 2 wrong usage, 3 bad input, 4 the system failed \
-                  (disk, permission), 5 the record of a file is stale, 130 interrupted."
+    after_help = "Examples:
+  briq convert Llama-3.2-1B --type Q4_K_M
+  briq inspect model.gguf
+  briq verify model.gguf
+  briq hash model.gguf > model.gguf.sha256
+  briq types
+
+`briq COMMAND --help` has more.
+
+Exit codes: 0 done, 1 a check failed, 2 wrong usage, 3 bad input, 4 the system failed (disk, permission), \
+5 the record of a file is stale, 130 interrupted."
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -34,7 +43,13 @@ pub(crate) enum Command {
     /// Print a stable text of a GGUF file, or compare it with one
     Snapshot(Snapshot),
     /// Look at importance matrices, merge them, or change their format
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  briq imatrix info imatrix.gguf
+  briq imatrix merge english.gguf code.gguf --out both.gguf
+  briq imatrix convert imatrix.dat --out imatrix.gguf"
+    )]
     Imatrix(Imatrix),
     /// Measure how fast weights are encoded, decoded and multiplied, here and by ggml
     Bench(Bench),
@@ -57,7 +72,7 @@ pub(crate) enum Command {
   briq convert MyLlama --arch-as llama --type Q8_0
   briq convert --list-families
 
-A file appears complete under its name, or not at all. A pipe or a device, and standard output, take the model from
+A file appears complete under its name, or not at all. A pipe or a device, and standard output, take the model from \
 front to back: without a record of digests, and not to be taken for a model where the exit code is not 0.")]
 pub(crate) struct Convert {
     /// A Hugging Face model directory, a .safetensors file or a .gguf file
@@ -161,8 +176,8 @@ pub(crate) struct Inspect {
   briq verify model-Q4_K_M.gguf --source Llama-3.2-1B
   briq verify model-Q4_K_M.gguf --source model-F16.gguf --json
 
-A file that `briq convert` wrote carries a record: a digest of every key and every tensor. Tensors that are not what
-was written are damaged: exit code 1. Where another tool changed keys or types and carried the record along, the
+A file that `briq convert` wrote carries a record: a digest of every key and every tensor. Tensors that are not what \
+was written are damaged: exit code 1. Where another tool changed keys or types and carried the record along, the \
 record is stale: what it still describes was checked, the rest cannot be, and the exit code is 5.")]
 pub(crate) struct Verify {
     /// A GGUF file; any shard checks the whole model
@@ -189,7 +204,7 @@ pub(crate) struct Verify {
   briq hash model.gguf --sha1 --uuid --no-layer
   briq verify model.gguf --against model.gguf.manifest
 
-Without an option: the SHA-256 of the file, as sha256sum prints it. With algorithms: a line for each tensor and one
+Without an option: the SHA-256 of the file, as sha256sum prints it. With algorithms: a line for each tensor and one \
 for the data of all tensors, as llama.cpp's llama-gguf-hash prints them.")]
 pub(crate) struct Hash {
     /// A GGUF file; a shard is hashed by itself, except for --manifest, where any shard stands for the model

@@ -153,15 +153,15 @@ fn print_plan(plan: &Plan, output: &Path) -> anyhow::Result<()> {
     for pattern in &plan.unmatched {
         writeln!(out, "no tensor matches: {}", Printable(pattern))?;
     }
+    let tensors = words::number(plan.tensors.len(), "tensor", "tensors");
     if plan.record {
-        let keys = plan.metadata.len();
-        writeln!(out, "record: a BLAKE3 digest of each of {keys} keys and {} tensors", plan.tensors.len())?;
+        let keys = words::number(plan.metadata.len(), "key", "keys");
+        writeln!(out, "record: a BLAKE3 digest of each of {keys} and {tensors}")?;
     }
     writeln!(
         out,
-        "{}: {} tensors, {} bytes, {:.2} bits per weight{}{}",
+        "{}: {tensors}, {} bytes, {:.2} bits per weight{}{}",
         Escaped(output.as_os_str().as_encoded_bytes()),
-        plan.tensors.len(),
         plan.file.file_bytes(),
         plan.bits_per_weight(),
         departures(plan),
@@ -201,8 +201,7 @@ fn departures(plan: &Plan) -> String {
 fn missing_importance(plan: &Plan) -> String {
     match plan.without_importance().count() {
         0 => String::new(),
-        1 => ", 1 tensor without importance".to_owned(),
-        tensors => format!(", {tensors} tensors without importance"),
+        tensors => format!(", {} without importance", words::number(tensors, "tensor", "tensors")),
     }
 }
 

@@ -14,6 +14,7 @@ use super::{print_json, stdout};
 use crate::args::{Imatrix as Command, ImatrixInfo, ImatrixOutput};
 use crate::exit::Outcome;
 use crate::interrupt;
+use crate::words;
 
 pub(crate) fn run(command: &Command) -> anyhow::Result<Outcome> {
     match command {
@@ -47,9 +48,9 @@ fn write(inputs: &[Imatrix], output: &ImatrixOutput) -> anyhow::Result<()> {
     let mut out = stdout();
     writeln!(
         out,
-        "{}: {} entries, {format} format",
+        "{}: {}, {format} format",
         Escaped(output.out.as_os_str().as_encoded_bytes()),
-        merged.len()
+        words::number(merged.len(), "entry", "entries")
     )?;
     out.flush()?;
     Ok(())
@@ -81,16 +82,16 @@ fn print(imatrix: &Imatrix) -> anyhow::Result<()> {
     let entries = imatrix.entries();
     write!(
         out,
-        "{}: {} format, {} entries",
+        "{}: {} format, {}",
         Escaped(imatrix.path().as_os_str().as_encoded_bytes()),
         imatrix.format(),
-        entries.len()
+        words::number(entries.len(), "entry", "entries")
     )?;
     if let Some(chunks) = imatrix.chunk_count() {
-        write!(out, ", {chunks} chunks")?;
+        write!(out, ", {}", words::number(chunks as usize, "chunk", "chunks"))?;
     }
     if let Some(size) = imatrix.chunk_size() {
-        write!(out, " of {size} tokens")?;
+        write!(out, " of {}", words::number(size as usize, "token", "tokens"))?;
     }
     writeln!(out)?;
     for dataset in imatrix.datasets() {
