@@ -7,7 +7,7 @@ use std::process::Command;
 
 use briq_format::TensorType;
 use briq_tests::{Folder, Run};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A peer that knows F32 and Q8_0: it copies the one, and leaves the second block of the other as it was.
 const PEER: &str = r#"
@@ -137,7 +137,33 @@ fn a_peer_that_decodes_alike_ends_with_0() {
         (Some(0), &Value::from(0)),
         "{report}"
     );
-    assert_eq!(report["threads"], 2);
+    let library = format!("{DLL_PREFIX}ggml-base{DLL_SUFFIX}");
+    let setup =
+        json!({ "work": "decode", "threads": 2, "batch": null, "row_elements": 4096, "peer": library });
+    for (name, value) in setup.as_object().unwrap() {
+        assert_eq!(&report[name], value, "{name}");
+    }
+}
+
+#[test]
+fn options_that_would_change_nothing_are_refused() {
+    let folder = Folder::new();
+    let batch = "--batch: `matmul` alone multiplies with a batch";
+    let kernels = "--peer-cpu: encoders and decoders are the same for every processor";
+    let threads = "--threads: `dot` multiplies on one thread; `matvec` takes more";
+    for (arguments, message) in [
+        (&["dot", "--threads", "4"][..], threads),
+        (&["dot", "--batch", "2"], batch),
+        (&["matvec", "--batch", "64"], batch),
+        (&["encode", "--batch", "2"], batch),
+        (&["decode", "--batch", "2"], batch),
+        (&["encode", "--peer", ".", "--peer-cpu", "haswell"], kernels),
+        (&["decode", "--peer", ".", "--peer-cpu", "haswell"], kernels),
+    ] {
+        folder.refuses(&[&["bench"], arguments].concat(), 2, message);
+    }
+    folder.wrong_usage(&["bench", "encode", "--list-isa"]);
+    folder.wrong_usage(&["bench", "--list-isa", "--threads", "2"]);
 }
 
 #[test]
@@ -150,6 +176,9 @@ fn dot_products_are_measured_beside_those_of_a_peer() {
     let lines = report["lines"].as_array().unwrap();
     let number = |line: usize, name: &str| lines[line][name].as_f64();
     assert_eq!(lines.len(), 3, "{report}");
+    let library = format!("{DLL_PREFIX}ggml-cpu-any{DLL_SUFFIX}");
+    assert_eq!((&report["work"], &report["peer"]), (&"dot".into(), &library.into()));
+    assert_eq!((&report["threads"], &report["batch"]), (&1.into(), &1.into()));
     assert!(number(0, "ratio").unwrap() > 0.0 && number(0, "difference").unwrap() < 1e-3, "{report}");
     // What is zero there is apart by all that it is here.
     assert_eq!((number(1, "difference"), number(2, "difference")), (Some(1.0), None), "{report}");
@@ -159,16 +188,21 @@ fn dot_products_are_measured_beside_those_of_a_peer() {
 fn matrices_are_measured_with_a_vector_and_with_a_batch() {
     let folder = Folder::new();
     let arguments = ["--weights", "40000", "--type", "Q4_0", "--type", "F16", "--threads", "2"];
-    for (work, read) in [("matvec", true), ("matmul", false)] {
-        let (code, report) = measure(&folder, &[&[work, "--batch", "3"], &arguments[..]].concat());
-        assert_eq!((code, &report["threads"]), (Some(0), &Value::from(2)));
+    for (work, given, batch) in [("matvec", &[][..], 1), ("matmul", &["--batch", "3"], 3)] {
+        let work_and_batch = [&[work], given].concat();
+        let (code, report) = measure(&folder, &[&work_and_batch, &arguments[..]].concat());
+        let setup = json!({ "work": work, "threads": 2, "batch": batch, "row_elements": 4096, "peer": null });
+        for (name, value) in setup.as_object().unwrap() {
+            assert_eq!((code, &report[name]), (Some(0), value), "{name}");
+        }
         for (line, name) in report["lines"].as_array().unwrap().iter().zip(["Q4_0", "F16"]) {
-            assert_eq!((&line["type"], &line["place"]), (&Value::from(name), &Value::from("10")), "{report}");
+            let size = (&line["type"], &line["place"], &line["rows"], &line["matrices"]);
+            assert_eq!(size, (&name.into(), &Value::Null, &10.into(), &1.into()), "{report}");
             assert!(line["weights_per_second"].as_f64().unwrap() > 0.0, "{report}");
-            assert_eq!(line["read_bytes_per_second"].is_number(), read, "{work}");
+            assert_eq!(line["read_bytes_per_second"].is_number(), batch == 1, "{work}");
             assert!(line["ratio"].is_null() && line["difference"].is_null(), "{report}");
         }
-        let table = folder.succeeds(&[&["bench", work, "--batch", "3"], &arguments[..]].concat());
+        let table = folder.succeeds(&[&["bench"], &work_and_batch[..], &arguments].concat());
         let lines: Vec<Vec<_>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!((lines.len(), lines[1][0], &lines[2][..2]), (4, "type", &["Q4_0", "10"][..]), "{table}");
         assert!(lines[2].ends_with(&["-", "-", "-"]), "{table}");

@@ -52,6 +52,33 @@ fn a_dry_run_writes_nothing_and_its_sizes_are_those_of_the_file() {
 }
 
 #[test]
+fn a_dry_run_refuses_the_outputs_that_a_run_refuses() {
+    let folder = Folder::with(MODEL, "model");
+    let convert = ["convert", "model", "--type", "Q4_0"];
+    folder.succeeds(&[&convert[..], &["--out", "Parrot.gguf"]].concat());
+    folder.succeeds(&convert);
+    let name = folder.names().into_iter().find(|name| !["Parrot.gguf", "model"].contains(&name.as_str()));
+    let by_convention = format!("{}: the output exists; pass --force to replace it", name.unwrap());
+    for (out, message) in [
+        (&[][..], by_convention.as_str()),
+        (&["--out", "Parrot.gguf"], "Parrot.gguf: the output exists; pass --force to replace it"),
+        (&["--out", "none/x.gguf"], "none/x.gguf: there is no folder none"),
+        (&["--out", "model"], "model: the output is there and is no regular file"),
+        (&["--out", "x/"], "x/: the output is to be a file, not a folder"),
+        (
+            &["--out", "model/config.json", "--force"],
+            "model/config.json: the output is a file of the source (model/config.json); write to another name",
+        ),
+    ] {
+        for dry in [&[][..], &["--dry-run"], &["--dry-run", "--json"]] {
+            folder.refuses(&[&convert[..], out, dry].concat(), WRONG_USAGE, message);
+        }
+    }
+    folder.succeeds(&[&convert[..], &["--dry-run", "--force"]].concat());
+    folder.succeeds(&["convert", "Parrot.gguf", "--type", "Q4_0", "--in-place", "--dry-run"]);
+}
+
+#[test]
 fn a_run_prints_one_line_with_sizes_bits_and_time_and_nothing_on_standard_error() {
     let folder = Folder::with(MODEL, "model");
     let printed = folder.succeeds(&["convert", "model", "--type", "Q4_0", "--out", "out.gguf"]);
@@ -99,7 +126,7 @@ fn patterns_that_match_no_tensor_are_named_and_change_nothing() {
         )
     );
     assert_eq!(folder.read("slip.gguf"), folder.read("plain.gguf"));
-    let plan = folder.succeeds(&[&convert[..], &["--dry-run"]].concat());
+    let plan = folder.succeeds(&[&convert[..], &["--force", "--dry-run"]].concat());
     assert!(plan.contains("no tensor matches: ffn_dwon\n"), "{plan}");
 }
 
@@ -119,6 +146,18 @@ fn tensors_that_come_quantized_are_named_before_they_are_quantized_again() {
     let said = "briq: 15 tensors are quantized already (Q4_K, Q5_0, Q6_K): what that lost stays lost\n";
     assert_eq!(again("Q8_0", "out.gguf"), said);
     assert_eq!(again("auto", "same.gguf"), "");
+
+    let plan = |more: &[&str]| {
+        let convert = ["convert", "in.gguf", "--type", "Q8_0", "--out", "plan.gguf", "--dry-run"];
+        folder.succeeds(&[&convert[..], more].concat())
+    };
+    let line = said.strip_prefix("briq: ").unwrap();
+    assert!(plan(&[]).contains(line), "{}", plan(&[]));
+    let report = json(&plan(&["--json"]));
+    let named: Vec<_> = report["quantized_before"].as_array().unwrap().iter().collect();
+    let tensors = report["tensors"].as_array().unwrap().iter();
+    let quantized = tensors.filter(|tensor| tensor["source_type"] != "F32").map(|tensor| &tensor["name"]);
+    assert_eq!(named, quantized.collect::<Vec<_>>());
 }
 
 #[test]
@@ -162,13 +201,14 @@ fn a_single_safetensors_file_keeps_its_names_and_needs_an_architecture() {
 #[test]
 fn wrong_usage_ends_with_its_code_and_says_what_is_allowed() {
     let folder = Folder::with(MODEL, "model");
-    let cases: [&[&str]; 6] = [
+    let cases: [&[&str]; 7] = [
         &[],
         &["--type", "Q9_9"],
         &["--type", "Q8_0", "--threads", "0"],
         &["--type", "Q8_0", "--max-memory", "1KiB"],
         &["--type", "Q8_0", "--tensor-type", "attn_v"],
         &["--type", "Q8_0", "--tensor-type", "(=Q8_0"],
+        &["--type", "Q8_0", "--tensor-type", "attn_v=F99"],
     ];
     insta::assert_snapshot!(
         cases.map(|more| folder.wrong_usage(&[&["convert", "model"], more].concat())).concat()

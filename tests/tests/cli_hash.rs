@@ -65,6 +65,57 @@ fn without_an_option_the_file_is_hashed_as_sha256sum_does() {
     assert_eq!(printed.as_bytes(), sum.stdout);
 }
 
+/// Names that end a line, look like an escape, or are no text.
+#[cfg(target_os = "linux")]
+fn odd_names() -> impl Iterator<Item = &'static std::ffi::OsStr> {
+    use std::os::unix::ffi::OsStrExt;
+    let names: [&[u8]; 6] =
+        [b"a\\b.gguf", b"a\\nb.gguf", b"a\nb.gguf", b"\\m.gguf", b"\xff\x1b.gguf", b"m\xffn\n\\.gguf"];
+    names.into_iter().map(std::ffi::OsStr::from_bytes)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn odd_names_are_written_as_sha256sum_writes_and_checks_them() {
+    let folder = two_tensors();
+    for name in odd_names() {
+        std::fs::copy(folder.path("m.gguf"), folder.path("").join(name)).unwrap();
+        let printed = folder.command(&["hash"]).arg(name).output().unwrap();
+        let mut sha256sum = Command::new("sha256sum");
+        sha256sum.current_dir(folder.path(""));
+        let Ok(sum) = sha256sum.arg(name).output() else {
+            eprintln!("not tested: there is no sha256sum here");
+            return;
+        };
+        assert_eq!(printed.stdout, sum.stdout, "{name:?}");
+        folder.write("list", &printed.stdout);
+        let checked = Command::new("sha256sum").args(["-c", "list"]).current_dir(folder.path("")).output();
+        assert!(checked.unwrap().status.success(), "{name:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn lists_of_odd_names_are_read_in_every_form() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let folder = two_tensors();
+    for name in odd_names().chain([OsStr::from_bytes(b"a\rb.gguf"), OsStr::from_bytes(b"\r\r")]) {
+        std::fs::rename(folder.path("m.gguf"), folder.path("").join(name)).unwrap();
+        // A list without a line for the file would be refused.
+        for (form, tensors) in [(&[][..], 0), (&["--all", "--uuid"], 6)] {
+            let printed = folder.command(&["hash"]).arg(name).args(form).output().unwrap();
+            folder.write("list", [&printed.stdout[..], b"sha1      12  other.gguf\n"].concat());
+            let mut verify = folder.command(&["verify", "--against", "list", "--json"]);
+            let verified: briq_tests::Run = verify.arg(name).output().unwrap().into();
+            assert_eq!(verified.code, Some(0), "{name:?} {form:?}: {verified:?}");
+            let report: serde_json::Value = serde_json::from_str(&verified.stdout).unwrap();
+            assert_eq!(report["list"]["tensors"], tensors, "{name:?} {form:?}: {report}");
+        }
+        std::fs::rename(folder.path("").join(name), folder.path("m.gguf")).unwrap();
+    }
+}
+
 #[test]
 fn what_hash_prints_verify_accepts_for_the_same_file_alone() {
     let folder = two_tensors();
@@ -165,4 +216,13 @@ fn json_holds_the_same_hashes() {
     assert_eq!(hashes["hashes"].as_array().unwrap().len(), 3);
     assert_eq!(hashes["hashes"][1]["tensor"], "b:1");
     assert_eq!(json(&["--manifest"])["tensors"][0]["shape"], serde_json::json!([64]));
+    if cfg!(unix) {
+        // The path is escaped once, by JSON.
+        std::fs::rename(folder.path("m.gguf"), folder.path("a\\b.gguf")).unwrap();
+        for form in [&[][..], &["--sha1"]] {
+            let printed = folder.succeeds(&[&["hash", "a\\b.gguf", "--json"], form].concat());
+            let report: serde_json::Value = serde_json::from_str(&printed).unwrap();
+            assert_eq!(report["file"], "a\\b.gguf");
+        }
+    }
 }

@@ -233,12 +233,28 @@ fn the_name_of_the_output_decides_the_format_and_nothing_is_replaced_unasked() {
     };
     refuses("x.txt", "x.txt: the name must end in .gguf for the GGUF format or in .dat for the legacy one");
     refuses("x", "x: the name must end in .gguf for the GGUF format or in .dat for the legacy one");
-    refuses("m.gguf", "m.gguf: the output exists; pass --force to replace it");
+    folder.write("other.gguf", "what was there");
+    refuses("other.gguf", "other.gguf: the output exists; pass --force to replace it");
     refuses("none/x.gguf", "none/x.gguf: there is no folder none");
+    folder.succeeds(&["imatrix", "convert", "m.gguf", "--out", "other.gguf", "--force"]);
+    assert_eq!(folder.read("other.gguf"), folder.read("m.gguf"));
+}
 
-    let before = folder.read("m.gguf");
-    folder.succeeds(&["imatrix", "convert", "m.gguf", "--out", "m.gguf", "--force"]);
-    assert_eq!(folder.read("m.gguf"), before, "read in full before it is replaced");
+#[cfg(unix)]
+#[test]
+fn an_input_is_never_the_output_under_whatever_name() {
+    let folder = with_matrix();
+    folder.succeeds(&["imatrix", "convert", "m.gguf", "--out", "m.dat"]);
+    std::os::unix::fs::symlink("m.gguf", folder.path("link.gguf")).unwrap();
+    std::fs::hard_link(folder.path("m.gguf"), folder.path("hard.gguf")).unwrap();
+    for out in ["m.gguf", "./m.gguf", "link.gguf", "hard.gguf"] {
+        let message = format!("{out}: the output is an input as well (m.gguf); write to another name");
+        for inputs in [&["convert", "m.gguf"][..], &["merge", "m.dat", "m.gguf"]] {
+            let arguments = [&["imatrix"], inputs, &["--out", out]].concat();
+            folder.refuses(&arguments, USAGE, &message);
+            folder.refuses(&[&arguments[..], &["--force"]].concat(), USAGE, &message);
+        }
+    }
 }
 
 #[test]

@@ -99,3 +99,14 @@ fn a_vocabulary_of_262144_tokens_is_shortened() {
     );
     assert!(printed.len() < 1000, "{printed}");
 }
+
+#[test]
+fn one_thing_is_counted_as_one() {
+    let folder = Folder::new();
+    let header = |keys: u8| [&b"GGUF\x03\0\0\0"[..], &[0; 8], &[keys], &[0; 7]].concat();
+    for (keys, need) in [(1, "1 key takes at least 14 bytes"), (2, "2 keys take at least 14 bytes each")] {
+        folder.write("m.gguf", header(keys));
+        let message = format!("m.gguf: byte 16: {need}, but only 0 are left");
+        folder.refuses(&["inspect", "m.gguf"], 3, &message);
+    }
+}

@@ -18,7 +18,10 @@ fn every_type_is_listed_with_its_size_and_what_can_be_done_with_it() {
         assert_eq!(listed["block_bytes"], ty.block_bytes());
         assert_eq!(listed["encode"], briq_codec::can_encode(ty));
         assert_eq!(listed["decode"], true);
+        assert_eq!(listed["multiply"], briq_kernels::can_dot(ty));
         let line = text.lines().find(|line| line.split_whitespace().nth(1) == Some(ty.name())).unwrap();
+        assert_eq!(line.contains("multiply"), briq_kernels::can_dot(ty), "{line}");
+        assert_eq!(line.contains("encode"), briq_codec::can_encode(ty), "{line}");
         assert!(line.contains(&ty.block_elements().to_string()) && line.contains(ty.description()), "{line}");
     }
 }
@@ -45,6 +48,25 @@ fn every_listed_recipe_converts_or_says_in_one_line_why_not() {
     }
 }
 
+const COMMANDS: [&str; 9] =
+    ["convert", "inspect", "verify", "hash", "snapshot", "imatrix", "bench", "types", "completions"];
+
+#[test]
+fn what_stands_below_the_options_is_broken_where_the_line_ends_and_nowhere_else() {
+    let folder = Folder::new();
+    for arguments in COMMANDS.map(|command| vec![command, "--help"]).into_iter().chain([vec!["--help"]]) {
+        let output = folder.command(&arguments).env("COLUMNS", "80").output().unwrap();
+        let help = String::from_utf8(output.stdout).unwrap();
+        let (_, below) = help.split_once("\nExamples:\n").unwrap();
+        let lines: Vec<_> = below.lines().collect();
+        for pair in lines.windows(2).filter(|pair| !pair[0].is_empty() && !pair[0].starts_with(' ')) {
+            let next = pair[1].split(' ').next().unwrap();
+            assert!(pair[0].chars().count() <= 80, "{help}");
+            assert!(next.is_empty() || pair[0].chars().count() + 1 + next.len() > 80, "{pair:?} in\n{help}");
+        }
+    }
+}
+
 #[test]
 fn every_command_has_help_and_those_with_options_have_examples() {
     let folder = Folder::new();
@@ -54,7 +76,8 @@ fn every_command_has_help_and_those_with_options_have_examples() {
             "Exit codes: 0 done, 1 a check failed, 2 wrong usage, 3 bad input, 4 the system failed"
         )
     );
-    for command in ["convert", "inspect", "verify", "snapshot", "types", "completions"] {
+    assert!(help.contains("Examples:\n  briq convert"), "{help}");
+    for command in COMMANDS {
         assert!(help.contains(&format!("\n  {command} ")), "{command} is not in\n{help}");
         let help = folder.succeeds(&[command, "--help"]);
         assert!(help.contains(&format!("Examples:\n  briq {command}")), "{help}");

@@ -4,10 +4,13 @@
 #![cfg(target_os = "linux")]
 
 use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use briq_tests::{Folder, Run, two_rows};
+use rustix::fs::OFlags;
 
 const WRONG_USAGE: i32 = 2;
 const BAD_INPUT: i32 = 3;
@@ -73,12 +76,37 @@ fn a_named_pipe_is_waited_for_and_stays_a_pipe() {
 }
 
 #[test]
+fn a_pipe_that_does_not_block_is_waited_for() {
+    let (folder, model) = folder_and_model();
+    let (mut reader, mut writer) = io::pipe().unwrap();
+    rustix::fs::fcntl_setfl(&writer, OFlags::NONBLOCK).unwrap();
+    // Full from the start, so that there is no room for the first byte.
+    let mut expected = Vec::new();
+    while let Ok(written) = writer.write(&[7; 4096]) {
+        expected.resize(expected.len() + written, 7);
+    }
+    expected.extend(&model);
+    let mut command = folder.command(&convert_to("-"));
+    let converting = command.stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+    // It has the other end of the pipe, which has to be closed for the model to end.
+    drop(command);
+    thread::sleep(Duration::from_millis(500));
+    let mut read = Vec::new();
+    while reader.by_ref().take(16 << 10).read_to_end(&mut read).unwrap() > 0 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    let run: Run = converting.wait_with_output().unwrap().into();
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(read == expected, "{} bytes", read.len());
+}
+
+#[test]
 fn waiting_for_somebody_to_read_a_pipe_can_be_interrupted() {
     let folder = Folder::with("checkpoints/tiny-llama", "model");
     make_pipe(&folder, "pipe");
     let waiting = folder.command(&convert_to("pipe")).stderr(Stdio::piped()).spawn().unwrap();
     // Nothing shows from outside that it waits; an interrupt before would end it as well, with another code.
-    std::thread::sleep(Duration::from_secs(1));
+    thread::sleep(Duration::from_secs(1));
     let told = Command::new("kill").args(["-INT", &waiting.id().to_string()]).status().unwrap();
     assert!(told.success());
     let run: Run = waiting.wait_with_output().unwrap().into();

@@ -13,8 +13,17 @@ use regex::Regex;
     name = "briq",
     version,
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 done, 1 a check failed, 2 wrong usage, 3 bad input, 4 the system failed \
-                  (disk, permission), 5 the record of a file is stale, 130 interrupted."
+    after_help = "Examples:
+  briq convert Llama-3.2-1B --type Q4_K_M
+  briq inspect model.gguf
+  briq verify model.gguf
+  briq hash model.gguf > model.gguf.sha256
+  briq types
+
+`briq COMMAND --help` has more.
+
+Exit codes: 0 done, 1 a check failed, 2 wrong usage, 3 bad input, 4 the system failed (disk, permission), \
+5 the record of a file is stale, 130 interrupted."
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -34,9 +43,15 @@ pub(crate) enum Command {
     /// Print a stable text of a GGUF file, or compare it with one
     Snapshot(Snapshot),
     /// Look at importance matrices, merge them, or change their format
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  briq imatrix info imatrix.gguf
+  briq imatrix merge english.gguf code.gguf --out both.gguf
+  briq imatrix convert imatrix.dat --out imatrix.gguf"
+    )]
     Imatrix(Imatrix),
-    /// Measure how fast weights are encoded and decoded, here and by ggml
+    /// Measure how fast weights are encoded, decoded and multiplied, here and by ggml
     Bench(Bench),
     /// List the tensor types and recipes
     Types(Types),
@@ -57,7 +72,7 @@ pub(crate) enum Command {
   briq convert MyLlama --arch-as llama --type Q8_0
   briq convert --list-families
 
-A file appears complete under its name, or not at all. A pipe or a device, and standard output, take the model from
+A file appears complete under its name, or not at all. A pipe or a device, and standard output, take the model from \
 front to back: without a record of digests, and not to be taken for a model where the exit code is not 0.")]
 pub(crate) struct Convert {
     /// A Hugging Face model directory, a .safetensors file or a .gguf file
@@ -117,7 +132,7 @@ pub(crate) struct Convert {
     /// What buffers may take together, as in 64MiB or 1G; at least 1 MiB
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = parse_size)]
     pub(crate) max_memory: u64,
-    /// Print the plan with exact sizes and write nothing
+    /// Print the plan with exact sizes and write nothing; an output that a run would refuse is refused
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Replace the output if it exists
@@ -161,8 +176,8 @@ pub(crate) struct Inspect {
   briq verify model-Q4_K_M.gguf --source Llama-3.2-1B
   briq verify model-Q4_K_M.gguf --source model-F16.gguf --json
 
-A file that `briq convert` wrote carries a record: a digest of every key and every tensor. Tensors that are not what
-was written are damaged: exit code 1. Where another tool changed keys or types and carried the record along, the
+A file that `briq convert` wrote carries a record: a digest of every key and every tensor. Tensors that are not what \
+was written are damaged: exit code 1. Where another tool changed keys or types and carried the record along, the \
 record is stale: what it still describes was checked, the rest cannot be, and the exit code is 5.")]
 pub(crate) struct Verify {
     /// A GGUF file; any shard checks the whole model
@@ -189,7 +204,7 @@ pub(crate) struct Verify {
   briq hash model.gguf --sha1 --uuid --no-layer
   briq verify model.gguf --against model.gguf.manifest
 
-Without an option: the SHA-256 of the file, as sha256sum prints it. With algorithms: a line for each tensor and one
+Without an option: the SHA-256 of the file, as sha256sum prints it. With algorithms: a line for each tensor and one \
 for the data of all tensors, as llama.cpp's llama-gguf-hash prints them.")]
 pub(crate) struct Hash {
     /// A GGUF file; a shard is hashed by itself, except for --manifest, where any shard stands for the model
@@ -313,30 +328,30 @@ pub(crate) struct Bench {
     /// What to measure
     #[arg(required_unless_present = "list_isa")]
     pub(crate) work: Option<Work>,
-    /// Take turns with the ggml in this folder, whose code is run, and compare every byte
+    /// Take turns with the ggml in this folder, whose code is run, and compare what both make
     #[arg(long, value_name = "DIR")]
     pub(crate) peer: Option<PathBuf>,
-    /// Take turns with its kernels for another processor, such as haswell [default: the best for this one]
+    /// Multiply with its kernels for another processor, such as haswell [default: the best for this one]
     #[arg(long, value_name = "NAME", requires = "peer")]
     pub(crate) peer_cpu: Option<String>,
-    /// Vectors that `matmul` multiplies with
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
-    pub(crate) batch: u16,
+    /// Vectors that `matmul` multiplies with [default: 64]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) batch: Option<u16>,
     /// Measure this type; may be repeated [default: all]
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) types: Vec<TensorType>,
     /// Encode with importance where a type uses it; those that cannot do without have it anyway
     #[arg(long)]
     pub(crate) imatrix: bool,
-    /// Threads that share the rows, on both sides
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(crate) threads: u16,
+    /// Threads that share the rows, on both sides; `dot` has one [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
     /// Weights of each type, up to 2^30, made whole rows [default: to encode and decode at most 2^24, fewer for slow
     /// types; to multiply, the sizes of caches and of layers]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 30))]
     pub(crate) weights: Option<u32>,
     /// List the instruction sets of this processor, and which one is used
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["work", "peer", "batch", "types", "imatrix", "threads", "weights"])]
     pub(crate) list_isa: bool,
     /// Report as JSON
     #[arg(long)]

@@ -10,8 +10,10 @@ use std::thread;
 use std::time::Duration;
 
 use briq_convert::Error;
+use briq_format::{AtomicFile, Existing};
 
 use crate::output::stdout;
+use crate::patient::Patient;
 
 #[derive(Debug)]
 pub(crate) enum Destination {
@@ -50,6 +52,17 @@ impl Destination {
         }
     }
 
+    /// Refuses a file that a run would not write, and writes nothing.
+    ///
+    /// # Errors
+    /// When it is there and is to be kept, is no file, or has no folder.
+    pub(crate) fn check(&self, existing: Existing) -> Result<(), Error> {
+        match self {
+            Self::File(path) => Ok(AtomicFile::check(path, existing)?),
+            Self::Stream(_) | Self::StandardOutput => Ok(()),
+        }
+    }
+
     /// What a stream is written to; none for a file. A named pipe is waited for until somebody reads it, or `stop` is
     /// set.
     ///
@@ -61,7 +74,7 @@ impl Destination {
             Self::Stream(path) => {
                 let file = open(path, stop)?;
                 let is_terminal = file.is_terminal();
-                (Box::new(file), is_terminal)
+                (Box::new(Patient(file)), is_terminal)
             }
             Self::StandardOutput => (Box::new(stdout()), io::stdout().is_terminal()),
         };

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use briq_format::Printable;
 
 use crate::interrupt;
+use crate::patient::Patient;
 
 /// A check failed; the report says where.
 const CHECK_FAILED: u8 = 1;
@@ -40,7 +41,7 @@ pub(crate) fn report(done: anyhow::Result<Outcome>) -> ExitCode {
     };
     // A message may quote a file; what it quotes must not act on the terminal.
     // Where standard error cannot be written either, the exit code has to do.
-    let _ = writeln!(io::stderr(), "briq: {}", Printable(&message));
+    let _ = writeln!(Patient(io::stderr()), "briq: {}", Printable(&message));
     code_of(&error).into()
 }
 

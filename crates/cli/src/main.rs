@@ -8,6 +8,7 @@ mod interrupt;
 mod json;
 mod memory;
 mod output;
+mod patient;
 mod peer;
 mod progress;
 mod threads;

@@ -54,6 +54,11 @@ struct Layout<'peer> {
 }
 
 impl Peer {
+    /// The file name of the library.
+    pub(crate) fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
     /// Loads ggml's base library from `folder`, which runs its initialisers.
     ///
     /// # Errors

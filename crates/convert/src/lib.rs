@@ -40,5 +40,5 @@ pub mod verify;
 mod weights;
 
 pub use error::{Error, Result};
-pub use output::{check_in_place, check_output, default_file_name};
+pub use output::{check_in_place, check_no_input, check_output, default_file_name};
 pub use weights::Origin;

@@ -41,19 +41,10 @@ pub fn check_output<'a>(
     inputs: impl IntoIterator<Item = &'a Path>,
     output: &Path,
 ) -> Result<()> {
-    if output.as_os_str().as_encoded_bytes().ends_with(b"/") {
-        return Err(Error::usage(format!("{}: the output is to be a file, not a folder", output.display())));
-    }
+    check_no_input(inputs, output)?;
     let Ok(output_file) = fs::canonicalize(output) else {
         return Ok(());
     };
-    if let Some(input) = inputs.into_iter().find(|input| is_same_file(input, &output_file)) {
-        return Err(Error::usage(format!(
-            "{}: the output is an input as well ({}); write to another name",
-            output.display(),
-            input.display()
-        )));
-    }
     for path in source.files_beside() {
         if is_same_file(&path, &output_file) {
             let instead = match check_in_place(source) {
@@ -68,6 +59,27 @@ pub fn check_output<'a>(
         }
     }
     Ok(())
+}
+
+/// Refuses an output that is one of the `inputs`, under whatever name.
+///
+/// # Errors
+/// When it is, or its name is that of a folder.
+pub fn check_no_input<'a>(inputs: impl IntoIterator<Item = &'a Path>, output: &Path) -> Result<()> {
+    if output.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return Err(Error::usage(format!("{}: the output is to be a file, not a folder", output.display())));
+    }
+    let Ok(output_file) = fs::canonicalize(output) else {
+        return Ok(());
+    };
+    match inputs.into_iter().find(|input| is_same_file(input, &output_file)) {
+        Some(input) => Err(Error::usage(format!(
+            "{}: the output is an input as well ({}); write to another name",
+            output.display(),
+            input.display()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The file that a conversion in place replaces: the source, where that is a single GGUF file.

@@ -45,8 +45,8 @@ impl Header {
             }
         };
         cursor.wire = Wire { endian, narrow: version == 1 };
-        let tensor_count = cursor.count("tensors", min_tensor_bytes(cursor.wire))?;
-        let key_count = cursor.count("keys", min_key_bytes(cursor.wire))?;
+        let tensor_count = cursor.count("tensor", min_tensor_bytes(cursor.wire))?;
+        let key_count = cursor.count("key", min_key_bytes(cursor.wire))?;
         Ok(Self { version, endian, tensor_count, key_count })
     }
 }

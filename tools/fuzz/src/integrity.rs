@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use briq_convert::integrity::foreign::{Algorithm, tensor_digests};
+use briq_convert::integrity::foreign::{Algorithm, sum_line, tensor_digests};
 use briq_convert::integrity::{Manifest, State, check, check_against};
 use briq_convert::plan::{Plan, PlanOptions};
 use briq_convert::recipe::Recipe;
@@ -49,9 +49,9 @@ pub(crate) fn list_seeds() -> Vec<Vec<u8>> {
     let manifest = Manifest::of(&sound_file(), &(), &STOP).expect("the file is sound").to_string();
     let digests =
         tensor_digests(&sound_file(), &Algorithm::ALL, true, &(), &STOP).expect("the file is sound");
-    let lines: String = digests.iter().map(|digest| digest.line("sound.gguf") + "\n").collect();
-    let sum = format!("{}  sound.gguf\n", "0a".repeat(32));
-    vec![manifest.into(), lines.into(), sum.into()]
+    let lines: Vec<u8> = digests.iter().flat_map(|digest| digest.line(b"sound.gguf")).collect();
+    let sum = |name: &[u8]| sum_line(&"0a".repeat(32), name);
+    vec![manifest.into(), lines, sum(b"sound.gguf"), sum(b"a\\b\n\xff\r/sound.gguf")]
 }
 
 /// A file that briq wrote, with its record; one for each thread, like its folder.

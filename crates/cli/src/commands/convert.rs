@@ -18,6 +18,7 @@ use crate::args::Convert;
 use crate::destination::Destination;
 use crate::exit::Outcome;
 use crate::interrupt;
+use crate::patient::Patient;
 use crate::progress::Bar;
 use crate::words;
 
@@ -29,16 +30,17 @@ pub(crate) fn run(args: &Convert) -> anyhow::Result<Outcome> {
     let plan = Plan::new(source, &plan_options(args, named.as_ref())?)?;
     let destination = destination(named, args, &plan)?;
     let output = destination.path();
+    if !args.in_place {
+        let inputs = [&args.imatrix, &args.recipe_file].into_iter().flatten();
+        check_output(&plan.source, inputs.map(PathBuf::as_path), output)?;
+    }
     if args.dry_run {
+        destination.check(existing(args))?;
         match args.json {
             true => print_json(&as_json(&plan, output, None))?,
             false => print_plan(&plan, output)?,
         }
         return Ok(Outcome::Done);
-    }
-    if !args.in_place {
-        let inputs = [&args.imatrix, &args.recipe_file].into_iter().flatten();
-        check_output(&plan.source, inputs.map(PathBuf::as_path), output)?;
     }
     warn_of_missing_importance(&plan);
     warn_of_requantizing(&plan);
@@ -55,7 +57,7 @@ pub(crate) fn run(args: &Convert) -> anyhow::Result<Outcome> {
     done?;
     let seconds = started.elapsed().as_secs_f64();
     let report: Box<dyn Write> = match destination.takes_standard_output() {
-        true => Box::new(BufWriter::new(io::stderr())),
+        true => Box::new(BufWriter::new(Patient(io::stderr()))),
         false => Box::new(stdout()),
     };
     match args.json {
@@ -107,11 +109,16 @@ fn run_options(args: &Convert) -> RunOptions {
     RunOptions {
         threads: args.threads.map_or(0, usize::from),
         max_memory: args.max_memory,
-        existing: if args.force || args.in_place { Existing::Replace } else { Existing::Keep },
+        existing: existing(args),
         allow_non_finite: args.allow_non_finite,
         // What it replaces is gone afterwards.
         read_back: args.in_place,
     }
+}
+
+/// What happens to a file that has the output's name.
+fn existing(args: &Convert) -> Existing {
+    if args.force || args.in_place { Existing::Replace } else { Existing::Keep }
 }
 
 fn print_plan(plan: &Plan, output: &Path) -> anyhow::Result<()> {
@@ -140,18 +147,21 @@ fn print_plan(plan: &Plan, output: &Path) -> anyhow::Result<()> {
             escaped(tensor.spec.name())
         )?;
     }
+    if let Some(said) = requantized(plan) {
+        writeln!(out, "{said}")?;
+    }
     for pattern in &plan.unmatched {
         writeln!(out, "no tensor matches: {}", Printable(pattern))?;
     }
+    let tensors = words::number(plan.tensors.len(), "tensor", "tensors");
     if plan.record {
-        let keys = plan.metadata.len();
-        writeln!(out, "record: a BLAKE3 digest of each of {keys} keys and {} tensors", plan.tensors.len())?;
+        let keys = words::number(plan.metadata.len(), "key", "keys");
+        writeln!(out, "record: a BLAKE3 digest of each of {keys} and {tensors}")?;
     }
     writeln!(
         out,
-        "{}: {} tensors, {} bytes, {:.2} bits per weight{}{}",
+        "{}: {tensors}, {} bytes, {:.2} bits per weight{}{}",
         Escaped(output.as_os_str().as_encoded_bytes()),
-        plan.tensors.len(),
         plan.file.file_bytes(),
         plan.bits_per_weight(),
         departures(plan),
@@ -191,8 +201,7 @@ fn departures(plan: &Plan) -> String {
 fn missing_importance(plan: &Plan) -> String {
     match plan.without_importance().count() {
         0 => String::new(),
-        1 => ", 1 tensor without importance".to_owned(),
-        tensors => format!(", {tensors} tensors without importance"),
+        tensors => format!(", {} without importance", words::number(tensors, "tensor", "tensors")),
     }
 }
 
@@ -208,18 +217,22 @@ fn warn_of_missing_importance(plan: &Plan) {
 
 /// Says that some of the source is no longer what the model's makers published, before the work starts.
 fn warn_of_requantizing(plan: &Plan) {
+    if let Some(said) = requantized(plan) {
+        warn(format_args!("{said}"));
+    }
+}
+
+/// What the user should know whose source was quantized before.
+fn requantized(plan: &Plan) -> Option<String> {
     let mut types: Vec<&str> = plan.quantized_before().map(|tensor| tensor.stored_as.as_str()).collect();
-    let tensors = types.len();
+    let tensors = match types.len() {
+        0 => return None,
+        1 => "1 tensor is".to_owned(),
+        tensors => format!("{tensors} tensors are"),
+    };
     types.sort_unstable();
     types.dedup();
-    let types = types.join(", ");
-    match tensors {
-        0 => {}
-        1 => warn(format_args!("1 tensor is quantized already ({types}): what that lost stays lost")),
-        _ => {
-            warn(format_args!("{tensors} tensors are quantized already ({types}): what that lost stays lost"))
-        }
-    }
+    Some(format!("{tensors} quantized already ({}): what that lost stays lost", types.join(", ")))
 }
 
 /// Names the patterns that change nothing, before the work starts.
@@ -271,6 +284,7 @@ fn as_json(plan: &Plan, output: &Path, seconds: Option<f64>) -> serde_json::Valu
         "bits_per_weight": plan.bits_per_weight(),
         "fallback_weights": plan.fallback_weights(),
         "unquantized_weights": plan.unquantized_weights(),
+        "quantized_before": plan.quantized_before().map(|tensor| tensor.spec.name()).collect::<Vec<_>>(),
         "written": seconds.is_some(),
         "seconds": seconds,
         "record": plan.record,

@@ -1,13 +1,12 @@
 //! `briq hash`: hashes of a file and of its tensors.
 
-use std::io::Write;
-use std::path::Path;
+use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::AtomicBool;
 
 use briq_convert::integrity::Manifest;
-use briq_convert::integrity::foreign::{Algorithm, file_sha256, tensor_digests};
+use briq_convert::integrity::foreign::{Algorithm, file_sha256, sum_line, tensor_digests};
 use briq_format::shard::open_parts;
-use briq_format::{Escaped, Limits};
+use briq_format::{Limits, Printable};
 use serde_json::{Value, json};
 
 use super::{print_json, stdout, tensor_bytes};
@@ -25,18 +24,36 @@ pub(crate) fn run(args: &Hash) -> anyhow::Result<Outcome> {
     let (text, report) = hashed?;
     match args.json {
         true => print_json(&report)?,
-        false => {
-            let mut out = stdout();
-            out.write_all(text.as_bytes())?;
-            out.flush()?;
-        }
+        false => print(&text)?,
     }
     Ok(Outcome::Done)
 }
 
+/// Prints lines as other tools read them, byte by byte; a terminal is shown nothing that acts on it.
+fn print(text: &[u8]) -> io::Result<()> {
+    let mut out = stdout();
+    match io::stdout().is_terminal() {
+        true => out.write_all(harmless(text).as_bytes())?,
+        false => out.write_all(text)?,
+    }
+    out.flush()
+}
+
+/// Lines without characters that act on a terminal.
+fn harmless(text: &[u8]) -> String {
+    let line = |line: &[u8]| {
+        let chunks = line.utf8_chunks().map(|chunk| {
+            let invalid: String = chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")).collect();
+            format!("{}{invalid}", Printable(chunk.valid()))
+        });
+        chunks.collect::<String>() + "\n"
+    };
+    text.strip_suffix(b"\n").unwrap_or(text).split(|&byte| byte == b'\n').map(line).collect()
+}
+
 /// What to print, as text and as JSON.
-fn hashed(args: &Hash, bar: &Bar, stop: &AtomicBool) -> Result<(String, Value), briq_convert::Error> {
-    let file = shown(&args.file);
+fn hashed(args: &Hash, bar: &Bar, stop: &AtomicBool) -> Result<(Vec<u8>, Value), briq_convert::Error> {
+    let (file, named) = (args.file.to_string_lossy(), args.file.as_os_str().as_encoded_bytes());
     let algorithms = algorithms(args);
     if args.manifest {
         let manifest = Manifest::of(&args.file, bar, stop)?;
@@ -52,14 +69,14 @@ fn hashed(args: &Hash, bar: &Bar, stop: &AtomicBool) -> Result<(String, Value), 
             "keys": keys.collect::<Vec<_>>(),
             "tensors": tensors.collect::<Vec<_>>(),
         });
-        return Ok((manifest.to_string(), report));
+        return Ok((manifest.to_string().into(), report));
     }
     if algorithms.is_empty() {
         let sha256 = file_sha256(&args.file, bar, stop)?;
-        return Ok((format!("{sha256}  {file}\n"), json!({ "file": file, "sha256": sha256 })));
+        return Ok((sum_line(&sha256, named), json!({ "file": file, "sha256": sha256 })));
     }
     let digests = tensor_digests(&args.file, &algorithms, !args.no_layer, bar, stop)?;
-    let text = digests.iter().map(|digest| digest.line(&file) + "\n").collect();
+    let text = digests.iter().flat_map(|digest| digest.line(named)).collect();
     let lines = digests.iter().map(|digest| {
         json!({ "algorithm": digest.algorithm.name(), "digest": digest.digest, "tensor": digest.tensor })
     });
@@ -94,7 +111,15 @@ fn total(args: &Hash) -> anyhow::Result<u64> {
     Ok(tensors.saturating_mul(passes.max(1)))
 }
 
-/// The path as it was given: the line is one, whatever is in the name.
-fn shown(path: &Path) -> String {
-    Escaped(path.as_os_str().as_encoded_bytes()).to_string()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_acts_on_a_terminal_is_left_and_lines_stay_lines() {
+        assert_eq!(
+            harmless(b"12  a\\\xff\x1b[2J\n34  b:\xe2\x80\xae\n"),
+            "12  a\\\\xff\\u{1b}[2J\n34  b:\\u{202e}\n"
+        );
+    }
 }

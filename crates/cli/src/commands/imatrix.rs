@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use briq_convert::Error;
 use briq_convert::imatrix::{Entry, Format, Imatrix, MergeOptions, merge};
+use briq_convert::{Error, check_no_input};
 use briq_format::{Escaped, Existing};
 use serde::Serialize;
 use serde_json::json;
@@ -14,6 +14,7 @@ use super::{print_json, stdout};
 use crate::args::{Imatrix as Command, ImatrixInfo, ImatrixOutput};
 use crate::exit::Outcome;
 use crate::interrupt;
+use crate::words;
 
 pub(crate) fn run(command: &Command) -> anyhow::Result<Outcome> {
     match command {
@@ -29,6 +30,7 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<Outcome> {
 
 fn write(inputs: &[Imatrix], output: &ImatrixOutput) -> anyhow::Result<()> {
     let format = format_of(&output.out)?;
+    check_no_input(inputs.iter().map(Imatrix::path), &output.out)?;
     // From here on an interrupt, or the signal of a file-size limit, ends the program when it has cleared up.
     let stop = interrupt::flag()?;
     let merged = merge(inputs, MergeOptions { chunk_size: output.chunk_size })?;
@@ -46,9 +48,9 @@ fn write(inputs: &[Imatrix], output: &ImatrixOutput) -> anyhow::Result<()> {
     let mut out = stdout();
     writeln!(
         out,
-        "{}: {} entries, {format} format",
+        "{}: {}, {format} format",
         Escaped(output.out.as_os_str().as_encoded_bytes()),
-        merged.len()
+        words::number(merged.len(), "entry", "entries")
     )?;
     out.flush()?;
     Ok(())
@@ -80,16 +82,16 @@ fn print(imatrix: &Imatrix) -> anyhow::Result<()> {
     let entries = imatrix.entries();
     write!(
         out,
-        "{}: {} format, {} entries",
+        "{}: {} format, {}",
         Escaped(imatrix.path().as_os_str().as_encoded_bytes()),
         imatrix.format(),
-        entries.len()
+        words::number(entries.len(), "entry", "entries")
     )?;
     if let Some(chunks) = imatrix.chunk_count() {
-        write!(out, ", {chunks} chunks")?;
+        write!(out, ", {}", words::number(chunks as usize, "chunk", "chunks"))?;
     }
     if let Some(size) = imatrix.chunk_size() {
-        write!(out, " of {size} tokens")?;
+        write!(out, " of {}", words::number(size as usize, "token", "tokens"))?;
     }
     writeln!(out)?;
     for dataset in imatrix.datasets() {

@@ -43,7 +43,7 @@ fn print(model: &Gguf, args: &Inspect) -> anyhow::Result<()> {
         print_summary(&mut out, model)?;
     }
     if !args.tensors {
-        writeln!(out, "metadata: {} keys", model.metadata().len())?;
+        writeln!(out, "metadata: {}", words::number(model.metadata().len(), "key", "keys"))?;
         for (key, value) in model.metadata().iter() {
             let ty = value.value_type().name();
             let shown = match value {

@@ -18,10 +18,11 @@ use std::io::{self, Write};
 use briq_format::shard::Part;
 
 use crate::output::stdout;
+use crate::patient::Patient;
 
 /// Says something on standard error before the work starts. Where nobody listens, the work is done all the same.
 fn warn(line: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "briq: {line}");
+    let _ = writeln!(Patient(io::stderr()), "briq: {line}");
 }
 
 /// The end of a report. Where its reader left early, what was found out still decides how the program ends.

@@ -6,6 +6,7 @@ use briq_convert::integrity::{ByteRange, Damage, Findings, State};
 use briq_format::Escaped;
 
 use crate::exit::Outcome;
+use crate::words;
 
 /// Changes and damages that are shown; the JSON report has all of them.
 const SHOWN: usize = 20;
@@ -16,7 +17,11 @@ pub(super) fn print(out: &mut impl Write, findings: &Findings) -> io::Result<()>
     print_damage(out, &findings.damage)?;
     match state {
         State::Absent => writeln!(out, "note: the file carries no record of what was written into it")?,
-        State::Holds => writeln!(out, "record: {keys} keys and {tensors} tensors are as they were written")?,
+        State::Holds => {
+            let keys = words::number(*keys, "key", "keys");
+            let tensors = words::number(*tensors, "tensor", "tensors");
+            writeln!(out, "record: {keys} and {tensors} are as they were written")?;
+        }
         State::Damaged if findings.changes.is_empty() => {}
         State::Unknown => {
             for change in &findings.changes {

@@ -2,8 +2,10 @@
 
 use std::io::Write;
 
+use briq_codec::can_encode;
 use briq_convert::recipe::Recipe;
 use briq_format::TensorType;
+use briq_kernels::can_dot;
 use serde_json::json;
 
 use super::{print_json, stdout};
@@ -22,7 +24,7 @@ fn print() -> anyhow::Result<()> {
     let mut out = stdout();
     writeln!(
         out,
-        "{:>3}  {:8} {:>5} {:>5} {:>7}  {:13} block",
+        "{:>3}  {:8} {:>5} {:>5} {:>7}  {:24} block",
         "id", "type", "elems", "bytes", "bits/w", "briq can"
     )?;
     for &ty in TensorType::ALL {
@@ -30,7 +32,7 @@ fn print() -> anyhow::Result<()> {
         let bits = ty.bits_per_weight();
         writeln!(
             out,
-            "{id:>3}  {name:8} {elements:>5} {bytes:>5} {bits:>7.4}  {:13} {}",
+            "{id:>3}  {name:8} {elements:>5} {bytes:>5} {bits:>7.4}  {:24} {}",
             abilities(ty),
             ty.description()
         )?;
@@ -44,7 +46,12 @@ fn print() -> anyhow::Result<()> {
 }
 
 fn abilities(ty: TensorType) -> &'static str {
-    if briq_codec::can_encode(ty) { "encode, decode" } else { "decode" }
+    match (can_encode(ty), can_dot(ty)) {
+        (true, true) => "encode, decode, multiply",
+        (true, false) => "encode, decode",
+        (false, true) => "decode, multiply",
+        (false, false) => "decode",
+    }
 }
 
 fn as_json() -> serde_json::Value {
@@ -55,8 +62,9 @@ fn as_json() -> serde_json::Value {
             "block_elements": ty.block_elements(),
             "block_bytes": ty.block_bytes(),
             "bits_per_weight": ty.bits_per_weight(),
-            "encode": briq_codec::can_encode(ty),
+            "encode": can_encode(ty),
             "decode": true,
+            "multiply": can_dot(ty),
             "description": ty.description(),
         })
     });

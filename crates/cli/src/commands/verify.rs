@@ -97,10 +97,11 @@ fn print(model: &[Part], found: &Found) -> anyhow::Result<()> {
     // Shapes of unknown types are not held against the file, so their sum may be any number.
     let weights = report.tensors.iter().fold(0, |sum: u64, tensor| sum.saturating_add(tensor.weights));
     let weights = words::count(weights);
+    let tensors = words::number(report.tensors.len(), "tensor", "tensors");
     match failed {
         0 if !report.passed => writeln!(out, "failed: the file is not what it was")?,
-        0 => writeln!(out, "ok: {} tensors, {weights} weights", report.tensors.len())?,
-        _ => writeln!(out, "{failed} of {} tensors failed", report.tensors.len())?,
+        0 => writeln!(out, "ok: {tensors}, {weights} weights")?,
+        _ => writeln!(out, "{failed} of {tensors} failed")?,
     }
     out.flush()?;
     Ok(())

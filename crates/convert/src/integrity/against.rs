@@ -8,6 +8,7 @@ use briq_format::{Escaped, Head, Limits, open_regular};
 
 use super::check::{ByteRange, Change, Damage, Findings, State, check_listing};
 use super::foreign::{Algorithm, file_sha256, tensor_digests};
+use super::line;
 use super::manifest::Manifest;
 use crate::json::{TOKENIZER_CAP, read_bytes};
 use crate::run::Progress;
@@ -24,10 +25,9 @@ pub fn check_against(
     progress: &(dyn Progress + Sync),
     stop: &AtomicBool,
 ) -> Result<Findings> {
-    let text = String::from_utf8(read_bytes(list, TOKENIZER_CAP)?)
-        .map_err(|_| Error::bad(list, "it is no list of hashes: it is not UTF-8"))?;
-    if Manifest::is_one(&text) {
-        let Manifest(listing) = Manifest::parse(list, &text)?;
+    let text = read_bytes(list, TOKENIZER_CAP)?;
+    if let Some(manifest) = str::from_utf8(&text).ok().filter(|text| Manifest::is_one(text)) {
+        let Manifest(listing) = Manifest::parse(list, manifest)?;
         return check_listing(path, &listing, progress, stop);
     }
     let mut file = open_regular(path)?;
@@ -104,46 +104,69 @@ enum Of {
     Tensor(String),
 }
 
-/// The lines that speak of the file at `path`.
-fn listed(list: &Path, text: &str, path: &Path, is_tensor: impl Fn(&str) -> bool) -> Result<Vec<Listed>> {
-    let file_name = path.file_name().unwrap_or_default().to_string_lossy();
-    let is_file = |name: &str| name.rsplit(['/', '\\']).next() == Some(&*file_name);
+/// The lines that speak of the file at `path`. Names of files are any bytes.
+fn listed(list: &Path, text: &[u8], path: &Path, is_tensor: impl Fn(&str) -> bool) -> Result<Vec<Listed>> {
+    let file_name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    let is_file = |name: &[u8]| {
+        let folder = name.strip_suffix(file_name);
+        folder.is_some_and(|folder| matches!(folder.last(), None | Some(b'/' | b'\\')))
+    };
     let mut listed = Vec::new();
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
-        let is_sum = first.len() == 64 && first.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if is_sum {
-            // A star marks a file that was read as binary.
-            let name = rest.strip_prefix([' ', '*']).unwrap_or(rest);
-            if is_file(name) {
-                let digest = first.to_ascii_lowercase();
-                listed.push(Listed { algorithm: Algorithm::Sha256, digest, of: Of::File });
-            }
+    for (number, line) in text.split(|&byte| byte == b'\n').enumerate() {
+        if line.trim_ascii().is_empty() {
             continue;
         }
-        let parsed = Algorithm::named(first).zip(rest.trim_start().split_once("  "));
-        let Some((algorithm, (digest, name))) = parsed else {
-            let problem = format!(
-                "line {}: expected a line of `briq hash`, of sha256sum, or of llama.cpp's hash tool",
-                number + 1
-            );
-            return Err(Error::bad(list, problem));
+        let Some(line) = line::read(line) else { return Err(no_line(list, number)) };
+        let Some((tool, digest, name)) = parse(&line) else { return Err(no_line(list, number)) };
+        let of = match tool {
+            Some(_) => of_tensors(name, is_file, &is_tensor),
+            None => is_file(name).then_some(Of::File),
         };
-        // Both names may have colons: the longest one that the file has is the tensor's.
-        let tensor = name.match_indices(':').map(|(at, _)| &name[at + 1..]).find(|name| is_tensor(name));
-        let of = match tensor {
-            Some(tensor) => Of::Tensor(tensor.to_owned()),
-            None if is_file(name) => Of::AllTensors,
-            None => match name.rsplit_once(':') {
-                Some((file, tensor)) if is_file(file) => Of::Tensor(tensor.to_owned()),
-                _ => continue,
-            },
-        };
-        listed.push(Listed { algorithm, digest: digest.to_ascii_lowercase(), of });
+        if let Some(of) = of {
+            let (algorithm, digest) = (tool.unwrap_or(Algorithm::Sha256), digest.to_ascii_lowercase());
+            listed.push(Listed { algorithm, digest, of });
+        }
     }
     match listed.is_empty() {
         false => Ok(listed),
-        true => Err(Error::bad(list, format!("it has no line for a file called {file_name}"))),
+        true => {
+            let file_name = Escaped(file_name);
+            Err(Error::bad(list, format!("it has no line for a file called {file_name}")))
+        }
+    }
+}
+
+fn no_line(list: &Path, number: usize) -> Error {
+    let allowed = "a line of `briq hash`, of sha256sum, or of llama.cpp's hash tool";
+    Error::bad(list, format!("line {}: expected {allowed}", number + 1))
+}
+
+/// The parts of a line: the algorithm, where it is one of llama.cpp's hash tool, the hash, and the name.
+fn parse(line: &[u8]) -> Option<(Option<Algorithm>, &str, &[u8])> {
+    let (first, rest) = line.split_at(line.iter().position(|&byte| byte == b' ').unwrap_or(line.len()));
+    let first = str::from_utf8(first).ok()?;
+    if first.len() == 64 && first.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        // A star marks a file that was read as binary.
+        let name = rest.strip_prefix(b"  ").or_else(|| rest.strip_prefix(b" *"));
+        return Some((None, first, name.or_else(|| rest.strip_prefix(b" ")).unwrap_or(rest)));
+    }
+    let rest = rest.trim_ascii_start();
+    let (digest, name) = rest.split_at(rest.windows(2).position(|two| two == b"  ")?);
+    Some((Some(Algorithm::named(first)?), str::from_utf8(digest).ok()?, &name[2..]))
+}
+
+/// What the hash tool means by a name, where that is of the file.
+fn of_tensors(name: &[u8], is_file: impl Fn(&[u8]) -> bool, is_tensor: impl Fn(&str) -> bool) -> Option<Of> {
+    let colons = name.iter().enumerate().filter(|(_, byte)| **byte == b':');
+    let mut tensors = colons
+        .filter(|&(at, _)| is_file(&name[..at]))
+        .map(|(at, _)| String::from_utf8_lossy(&name[at + 1..]).into_owned())
+        .collect::<Vec<_>>();
+    // Both names may have colons: the longest one that the file has is the tensor's.
+    match tensors.iter().position(|tensor| is_tensor(tensor)) {
+        Some(known) => Some(Of::Tensor(tensors.swap_remove(known))),
+        None if is_file(name) => Some(Of::AllTensors),
+        None => tensors.pop().map(Of::Tensor),
     }
 }
 
@@ -153,14 +176,15 @@ mod tests {
 
     fn parse(text: &str) -> Result<Vec<Listed>, String> {
         let is_tensor = |name: &str| ["a", "b:c"].contains(&name);
-        listed(Path::new("list"), text, Path::new("dir/m.gguf"), is_tensor).map_err(|error| error.to_string())
+        listed(Path::new("list"), text.as_bytes(), Path::new("dir/m.gguf"), is_tensor)
+            .map_err(|error| error.to_string())
     }
 
     #[test]
     fn every_form_is_read_and_lines_of_other_files_are_passed_over() {
         let sum = "ab".repeat(32);
         let text = format!(
-            "{sum}  other.gguf\n{sum} *./m.gguf\n\nsha1      12  C:\\x\\m.gguf:a\nxxh64     34  m.gguf:b:c\nuuid      56  m.gguf\nsha1      78  m.gguf:gone\nsha1      9a  n.gguf\n"
+            "{sum}  other.gguf\n{sum} *./m.gguf\n\nsha1      12  C:\\x\\m.gguf:a\nxxh64     34  m.gguf:b:c\nuuid      56  m.gguf\nsha1      78  m.gguf:gone\nsha1      9a  n.gguf\nsha1      9a  n.gguf:a\n"
         );
         let of: Vec<Of> = parse(&text).unwrap().into_iter().map(|line| line.of).collect();
         let tensor = |name: &str| Of::Tensor(name.to_owned());

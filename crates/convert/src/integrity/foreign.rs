@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use twox_hash::XxHash64;
 
 use super::data::Place;
+use super::line;
 use crate::run::Progress;
 use crate::{Error, Result};
 
@@ -67,12 +68,23 @@ pub struct TensorDigest {
 }
 
 impl TensorDigest {
-    /// The line that llama.cpp's hash tool prints of it for a file called `file`.
-    pub fn line(&self, file: &str) -> String {
+    /// The line that llama.cpp's hash tool prints of it for a file called `file`, with its end. That tool knows no way
+    /// to write a name that breaks the line; here such a line is marked as [`sum_line`] does it.
+    pub fn line(&self, file: &[u8]) -> Vec<u8> {
         let Self { algorithm, digest, tensor } = self;
         let tensor = tensor.as_ref().map(|name| format!(":{name}")).unwrap_or_default();
-        format!("{:8}  {digest}  {file}{tensor}", algorithm.name())
+        line::write(
+            &format!("{:8}  {digest}", algorithm.name()),
+            &[file, tensor.as_bytes()].concat(),
+            b"\n\r",
+        )
     }
+}
+
+/// The line that `sha256sum` prints for a file called `file`, with its end. Where the name holds a backslash or ends a
+/// line, a backslash in front marks the line, and the name has `\\`, `\n` and `\r` instead. Source: coreutils.
+pub fn sum_line(sha256: &str, file: &[u8]) -> Vec<u8> {
+    line::write(sha256, file, b"\\\n\r")
 }
 
 /// Hashes the tensors of the file at `path`: all algorithms of the first tensor, of the second, and so on, then of

@@ -9,6 +9,7 @@ mod check;
 mod data;
 mod digest;
 pub mod foreign;
+mod line;
 mod listing;
 mod manifest;
 mod padding;

@@ -83,10 +83,14 @@ pub fn pattern(text: &str) -> Result<Regex, String> {
 /// # Errors
 /// When there is no such type, or weights cannot be encoded to it; the error is one line.
 pub fn weight_type(name: &str) -> Result<TensorType, String> {
-    let ty = name.parse::<TensorType>().map_err(|error| error.to_string())?;
-    match briq_codec::can_encode(ty) {
-        true => Ok(ty),
-        false => Err(format!("{ty} cannot be encoded; `briq types` shows which can")),
+    match name.parse::<TensorType>() {
+        Ok(ty) if briq_codec::can_encode(ty) => Ok(ty),
+        Ok(ty) => Err(format!("{ty} cannot be encoded; `briq types` shows which can")),
+        Err(_) => {
+            let encoded = TensorType::ALL.iter().filter(|&&ty| briq_codec::can_encode(ty));
+            let names: Vec<&str> = encoded.map(|ty| ty.name()).collect();
+            Err(format!("no tensor type is named {name:?}; allowed are {}", names.join(", ")))
+        }
     }
 }
 

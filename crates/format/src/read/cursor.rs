@@ -114,20 +114,24 @@ impl<'a> Cursor<'a> {
         Ok(self.wire.unsigned(self.bytes(span)))
     }
 
-    /// A number of things that take at least `min_bytes` each, refused where the file cannot hold them.
+    /// A number of things, of which `what` is one, that take at least `min_bytes` each, refused where the file cannot hold them.
     pub(crate) fn count(&mut self, what: &str, min_bytes: u64) -> Result<u64, Stop> {
         let at = self.position();
-        let count = self.length(|| format!("the number of {what}"))?;
-        self.hold(at, count, what, min_bytes)?;
+        let count = self.length(|| format!("the number of {what}s"))?;
+        self.hold(at, count, what, "", min_bytes)?;
         Ok(count)
     }
 
-    /// Holds `count` things of at least `min_bytes` each against the bytes that remain.
-    pub(crate) fn hold(&self, at: u64, count: u64, what: &str, min_bytes: u64) -> Result<(), Stop> {
+    /// Holds `count` things of at least `min_bytes` each against the bytes that remain. One of them is `what`; `of` what
+    /// they are is said behind it.
+    pub(crate) fn hold(&self, at: u64, count: u64, what: &str, of: &str, min_bytes: u64) -> Result<(), Stop> {
         let left = self.file_bytes - self.position();
         if count > left / min_bytes.max(1) {
-            let problem =
-                format!("{count} {what} take at least {min_bytes} bytes each, but only {left} are left");
+            let need = match count {
+                1 => format!("1 {what}{of} takes at least {min_bytes} bytes"),
+                _ => format!("{count} {what}s{of} take at least {min_bytes} bytes each"),
+            };
+            let problem = format!("{need}, but only {left} are left");
             return Err(Error::malformed(at, problem).into());
         }
         Ok(())

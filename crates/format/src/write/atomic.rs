@@ -56,6 +56,16 @@ impl AtomicFile {
         Self::create_with(path, existing, Box::new(System))
     }
 
+    /// Makes sure that [`create`](Self::create) would find nothing to refuse, and touches nothing.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create), but for a folder that is not writable.
+    pub fn check(path: impl AsRef<Path>, existing: Existing) -> Result<()> {
+        let path = path.as_ref();
+        let checked = Place::of(path).and_then(|place| refuse_existing(place.old.as_ref(), existing));
+        checked.map_err(|error| error.in_file(path))
+    }
+
     /// As [`create`](Self::create), with operations of the caller's in place of the system's.
     ///
     /// # Errors
@@ -70,20 +80,11 @@ impl AtomicFile {
     }
 
     fn beside(path: &Path, existing: Existing, mut system: Box<dyn FileSystem>) -> Result<Self> {
-        let old = old_file(path)?;
-        let target = match old {
-            Some(_) => fs::canonicalize(path).map_err(Error::io("resolve"))?,
-            None => path.to_owned(),
-        };
+        let Place { old, target } = Place::of(path)?;
         let folder = folder_of(&target);
-        if !folder.is_dir() {
-            return Err(Error::invalid(format!("there is no folder {}", folder.display())));
-        }
         let name = target.file_name().ok_or_else(|| Error::invalid("the output has no file name"))?;
         remove_leftovers(&mut *system, folder, name);
-        if old.is_some() && existing == Existing::Keep {
-            return Err(Error::invalid(EXISTS));
-        }
+        refuse_existing(old.as_ref(), existing)?;
         let made = temporary::create(&mut *system, folder, name);
         let (file, temporary) = made.map_err(Error::io("create a temporary file beside it"))?;
         let temporary = Temporary { file, path: Some(temporary), system, written_bytes: 0, begun_bytes: 0 };
@@ -225,6 +226,36 @@ const SYNC_STEP_BYTES: u64 = 8 << 20;
 const PAGE_BYTES: u64 = 4096;
 
 const EXISTS: &str = "the output exists; pass --force to replace it";
+
+/// Where a file goes.
+struct Place {
+    /// What is there.
+    old: Option<fs::Metadata>,
+    /// Its name, behind links.
+    target: PathBuf,
+}
+
+impl Place {
+    fn of(path: &Path) -> Result<Self> {
+        let old = old_file(path)?;
+        let target = match old {
+            Some(_) => fs::canonicalize(path).map_err(Error::io("resolve"))?,
+            None => path.to_owned(),
+        };
+        let folder = folder_of(&target);
+        match folder.is_dir() {
+            true => Ok(Self { old, target }),
+            false => Err(Error::invalid(format!("there is no folder {}", folder.display()))),
+        }
+    }
+}
+
+fn refuse_existing(old: Option<&fs::Metadata>, existing: Existing) -> Result<()> {
+    match (old, existing) {
+        (Some(_), Existing::Keep) => Err(Error::invalid(EXISTS)),
+        _ => Ok(()),
+    }
+}
 
 /// What is at `path`, if anything: a regular file, or something that a file can replace.
 fn old_file(path: &Path) -> Result<Option<fs::Metadata>> {

@@ -7,14 +7,17 @@ use briq_format::TensorType;
 use serde::Serialize;
 
 use super::data;
+use super::products::Size;
 
 /// The figures of one type and size. Rates are those of the best round.
 #[derive(Serialize)]
 pub(super) struct Line {
     #[serde(rename = "type")]
     name: &'static str,
-    /// The cache that holds the weights, or the rows of the matrix.
-    place: String,
+    /// The cache that holds the weights, where they were chosen for one.
+    place: Option<&'static str>,
+    /// Rows of a matrix.
+    rows: usize,
     /// Matrices that were multiplied one after the other.
     matrices: usize,
     weights_per_second: f64,
@@ -32,7 +35,7 @@ pub(super) struct Line {
 /// What was measured; times are in seconds.
 pub(super) struct Measured<'a> {
     pub(super) ty: TensorType,
-    pub(super) matrices: usize,
+    pub(super) size: &'a Size,
     /// Of all weights.
     pub(super) bytes: usize,
     /// Vectors that each weight was multiplied with.
@@ -46,8 +49,8 @@ pub(super) struct Measured<'a> {
 
 impl Line {
     /// The figures that follow from what was measured.
-    pub(super) fn new(place: String, measured: &Measured<'_>) -> Self {
-        let &Measured { ty, matrices, bytes, batch, ours, read, products, theirs } = measured;
+    pub(super) fn new(measured: &Measured<'_>) -> Self {
+        let &Measured { ty, size, bytes, batch, ours, read, products, theirs } = measured;
         let weights = (bytes / data::row_bytes(ty) * data::ROW * batch) as f64;
         let largest = products.iter().fold(0.0_f32, |largest, product| largest.max(product.abs()));
         let difference = |theirs: &[f32]| {
@@ -57,8 +60,9 @@ impl Line {
         };
         Self {
             name: ty.name(),
-            place,
-            matrices,
+            place: size.place,
+            rows: size.rows,
+            matrices: size.matrices,
             weights_per_second: weights / ours,
             bytes_per_second: bytes as f64 / ours,
             read_bytes_per_second: read.map(|read| bytes as f64 / read),
@@ -88,7 +92,7 @@ impl Line {
             out,
             "{:8} {:>8} {:>9.1} {:>8.2} {:>8} {:>9} {:>6} {:>10}",
             self.name,
-            self.place,
+            self.place.map_or_else(|| self.rows.to_string(), str::to_owned),
             self.weights_per_second / 1e6,
             self.bytes_per_second / 1e9,
             or_dash(share),

@@ -9,6 +9,7 @@ mod figures;
 mod line;
 mod products;
 mod rounds;
+mod setup;
 mod workbench;
 
 use std::io::Write;
@@ -18,32 +19,36 @@ use briq_codec::{Isa, can_encode};
 use briq_convert::Error;
 use briq_format::TensorType;
 use briq_kernels::can_dot;
+use serde::Serialize;
 use serde_json::json;
 
 use super::{print_json, stdout};
 use crate::args::{Bench, Work};
 use crate::exit::Outcome;
 use figures::Figures;
+use setup::Setup;
 use workbench::Workbench;
 
 pub(crate) fn run(args: &Bench) -> Result<Outcome> {
-    let Some(work) = args.work.filter(|_| !args.list_isa) else {
+    let Some(work) = args.work else {
         list_isas(args.json)?;
         return Ok(Outcome::Done);
     };
+    let mut setup = Setup::new(work, args)?;
     let types = types(work, args)?;
     if !matches!(work, Work::Encode | Work::Decode) {
-        products::run(work, &types, args)?;
+        products::run(setup, &types, args)?;
         return Ok(Outcome::Done);
     }
-    let bench = Workbench::new(args)?;
+    let bench = Workbench::new(&setup, args)?;
+    setup.peer = bench.peer_name();
     let figures = types.into_iter().map(|ty| match work {
         Work::Encode => bench.encode(ty, args.imatrix),
         _ => bench.decode(ty),
     });
     let differ = match args.json {
-        true => report_json(args, figures)?,
-        false => report(args, figures)?,
+        true => report_json(&setup, figures)?,
+        false => report(&setup, figures)?,
     };
     Ok(if differ { Outcome::CheckFailed } else { Outcome::Done })
 }
@@ -64,10 +69,6 @@ fn list_isas(json: bool) -> Result<()> {
 
 /// The types that were asked for, or all that there are.
 fn types(work: Work, args: &Bench) -> Result<Vec<TensorType>> {
-    if work != Work::Encode && args.imatrix {
-        let who = if work == Work::Decode { "decoders" } else { "products" };
-        return Err(Error::usage(format!("--imatrix: {who} make no use of importance")).into());
-    }
     let (can, verb): (fn(TensorType) -> bool, _) = match work {
         Work::Encode => (can_encode, "encoded"),
         Work::Decode => (|_| true, "decoded"),
@@ -85,11 +86,10 @@ fn types(work: Work, args: &Bench) -> Result<Vec<TensorType>> {
 }
 
 /// Prints a line per type as soon as it is measured; whether bytes differ.
-fn report(args: &Bench, all: impl Iterator<Item = Result<Figures>>) -> Result<bool> {
-    let (threads, has_peer) = (args.threads, args.peer.is_some());
+fn report(setup: &Setup, all: impl Iterator<Item = Result<Figures>>) -> Result<bool> {
+    let has_peer = setup.peer.is_some();
     let mut out = stdout();
-    let plural = if threads == 1 { "" } else { "s" };
-    writeln!(out, "{}, {threads} thread{plural}, best of the rounds", Isa::best())?;
+    writeln!(out, "{}", setup.heading())?;
     Figures::print_heading(&mut out, has_peer)?;
     out.flush()?;
     let mut differ = false;
@@ -103,8 +103,14 @@ fn report(args: &Bench, all: impl Iterator<Item = Result<Figures>>) -> Result<bo
 }
 
 /// Prints everything at the end; whether bytes differ.
-fn report_json(args: &Bench, all: impl Iterator<Item = Result<Figures>>) -> Result<bool> {
+fn report_json(setup: &Setup, all: impl Iterator<Item = Result<Figures>>) -> Result<bool> {
+    #[derive(Serialize)]
+    struct Report<'a> {
+        #[serde(flatten)]
+        setup: &'a Setup,
+        types: &'a [Figures],
+    }
     let all = all.collect::<Result<Vec<_>>>()?;
-    print_json(&json!({ "isa": Isa::best().name(), "threads": args.threads, "types": all }))?;
+    print_json(&Report { setup, types: &all })?;
     Ok(all.iter().any(Figures::differ))
 }

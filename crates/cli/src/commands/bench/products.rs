@@ -6,15 +6,16 @@ use std::ops::Deref;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use briq_codec::{Isa, can_encode};
+use briq_codec::can_encode;
 use briq_format::TensorType;
 use briq_format::wire::DEFAULT_ALIGNMENT;
 use briq_kernels::{Activations, Matrix, dot, matmul, matvec, partner};
 use rayon::prelude::*;
-use serde_json::json;
+use serde::Serialize;
 
 use super::data;
 use super::line::{Line, Measured};
+use super::setup::Setup;
 use crate::args::{Bench, Work};
 use crate::commands::{print_json, stdout};
 use crate::peer::Kernels;
@@ -37,29 +38,25 @@ const ROWS: [usize; 2] = [14_336, 57_344];
 const MEMORY: usize = 192 << 20;
 
 /// Measures the types, and prints a line for each size.
-pub(super) fn run(work: Work, types: &[TensorType], args: &Bench) -> Result<()> {
+pub(super) fn run(mut setup: Setup, types: &[TensorType], args: &Bench) -> Result<()> {
     let peer =
         args.peer.as_deref().map(|folder| Kernels::load(folder, args.peer_cpu.as_deref())).transpose()?;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.into()).build()?;
+    setup.peer = peer.as_ref().map(Kernels::name);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(setup.threads.into()).build()?;
     let mut out = stdout();
     if !args.json {
-        let against = peer.as_ref().map(|peer| format!(", against {}", peer.name())).unwrap_or_default();
-        let plural = if args.threads == 1 { "" } else { "s" };
-        writeln!(out, "{}, {} thread{plural}{against}, best of the rounds", Isa::best(), args.threads)?;
+        writeln!(out, "{}", setup.heading())?;
         Line::print_heading(&mut out)?;
         out.flush()?;
     }
     let mut lines = Vec::new();
     for &ty in types {
-        for Size { place, rows, matrices } in sizes(work, ty, args.weights) {
-            let weights = weights(ty, matrices * rows)?;
+        for size in sizes(setup.work(), ty, args.weights) {
+            let weights = weights(ty, size.matrices * size.rows)?;
             let peer = peer.as_ref();
-            let line = match work {
-                Work::Dot => dots(ty, place, &weights, peer)?,
-                _ => {
-                    let batch = if work == Work::Matmul { args.batch.into() } else { 1 };
-                    products(ty, place, &weights, matrices, batch, &pool, peer)?
-                }
+            let line = match (setup.work(), setup.batch) {
+                (Work::Dot, _) => dots(ty, &size, &weights, peer)?,
+                (_, batch) => products(ty, &size, &weights, batch.unwrap_or(1).into(), &pool, peer)?,
             };
             if !args.json {
                 line.print(&mut out)?;
@@ -69,27 +66,37 @@ pub(super) fn run(work: Work, types: &[TensorType], args: &Bench) -> Result<()> 
         }
     }
     if args.json {
-        print_json(&json!({ "isa": Isa::best().name(), "threads": args.threads, "lines": lines }))?;
+        print_json(&Report { setup: &setup, lines: &lines })?;
     }
     Ok(())
 }
 
+/// All that was measured.
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    setup: &'a Setup,
+    lines: &'a [Line],
+}
+
 /// What is multiplied for a line.
-struct Size {
-    place: String,
+pub(super) struct Size {
+    /// The cache that holds the weights, where they were chosen for one.
+    pub(super) place: Option<&'static str>,
     /// Rows of a matrix.
-    rows: usize,
-    matrices: usize,
+    pub(super) rows: usize,
+    /// Matrices that are multiplied one after the other.
+    pub(super) matrices: usize,
 }
 
 /// The lines of a type; one, if the command line names a number of weights.
 fn sizes(work: Work, ty: TensorType, weights: Option<u32>) -> Vec<Size> {
-    let of_rows = |rows: usize, matrices| Size { place: rows.to_string(), rows, matrices };
+    let of_rows = |rows, matrices| Size { place: None, rows, matrices };
     if let Some(weights) = weights {
         return vec![of_rows((weights as usize).div_ceil(data::ROW), 1)];
     }
-    let place = |&(name, bytes): &(&str, usize)| Size {
-        place: name.to_owned(),
+    let place = |&(name, bytes): &(&'static str, usize)| Size {
+        place: Some(name),
         rows: (bytes / data::row_bytes(ty)).max(1),
         matrices: 1,
     };
@@ -168,7 +175,7 @@ fn race<const N: usize>(mut turns: [&mut dyn FnMut() -> Result<()>; N]) -> Resul
 }
 
 /// A row at a time, on this thread.
-fn dots(ty: TensorType, place: String, weights: &[u8], peer: Option<&Kernels>) -> Result<Line> {
+fn dots(ty: TensorType, size: &Size, weights: &[u8], peer: Option<&Kernels>) -> Result<Line> {
     let row_bytes = data::row_bytes(ty);
     let rows = weights.len() / row_bytes;
     let x = Activations::encode(partner(ty)?, &activations(1))?;
@@ -197,7 +204,7 @@ fn dots(ty: TensorType, place: String, weights: &[u8], peer: Option<&Kernels>) -
     ])?;
     let measured = Measured {
         ty,
-        matrices: 1,
+        size,
         bytes: weights.len(),
         batch: 1,
         ours: our_time / repeats as f64,
@@ -205,7 +212,7 @@ fn dots(ty: TensorType, place: String, weights: &[u8], peer: Option<&Kernels>) -
         products: &ours,
         theirs: theirs_dot.is_some().then_some((their_time / repeats as f64, &theirs)),
     };
-    Ok(Line::new(place, &measured))
+    Ok(Line::new(&measured))
 }
 
 /// Bytes that a thread reads at a time, as kernels do.
@@ -214,15 +221,14 @@ const PIECE: usize = 256 << 10;
 /// All rows of each matrix with a batch of vectors, on all threads.
 fn products(
     ty: TensorType,
-    place: String,
+    size: &Size,
     weights: &[u8],
-    matrices: usize,
     batch: usize,
     pool: &rayon::ThreadPool,
     peer: Option<&Kernels>,
 ) -> Result<Line> {
     let threads = pool.current_num_threads();
-    let each = || weights.chunks_exact(weights.len() / matrices);
+    let each = || weights.chunks_exact(weights.len() / size.matrices);
     let matrices = each().map(|bytes| Matrix::new(ty, bytes, data::ROW)).collect::<Result<Vec<_>, _>>()?;
     let floats = activations(batch);
     let vectors = floats
@@ -266,7 +272,7 @@ fn products(
     let theirs = theirs.transpose()?.map(|products| products.concat());
     let measured = Measured {
         ty,
-        matrices: matrices.len(),
+        size,
         bytes: weights.len(),
         batch,
         ours: our_time,
@@ -274,7 +280,7 @@ fn products(
         products: &ours,
         theirs: theirs.as_ref().map(|theirs| (their_time, &theirs[..])),
     };
-    Ok(Line::new(place, &measured))
+    Ok(Line::new(&measured))
 }
 
 /// Reads all bytes, as plain sums do.

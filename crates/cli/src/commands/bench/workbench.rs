@@ -8,6 +8,7 @@ use briq_format::TensorType;
 use super::data::{self, PERIOD, ROW, row_bytes};
 use super::figures::Figures;
 use super::rounds::{Contest, Side};
+use super::setup::Setup;
 use crate::args::Bench;
 use crate::peer::Peer;
 
@@ -24,16 +25,21 @@ pub(super) struct Workbench {
 }
 
 impl Workbench {
-    pub(super) fn new(args: &Bench) -> Result<Self> {
+    pub(super) fn new(setup: &Setup, args: &Bench) -> Result<Self> {
         let rows = args.weights.map_or(WEIGHTS, |weights| weights as usize).div_ceil(ROW);
         Ok(Self {
             peer: args.peer.as_deref().map(Peer::load).transpose()?,
-            threads: args.threads.into(),
+            threads: setup.threads.into(),
             weights: data::weights(rows),
             importance: data::importance(),
             // A number from the command line is meant.
             min_rows: if args.weights.is_some() { rows } else { PERIOD },
         })
+    }
+
+    /// The file name of the other side's library.
+    pub(super) fn peer_name(&self) -> Option<String> {
+        self.peer.as_ref().map(Peer::name)
     }
 
     /// Measures the encoder of a type, with importance if that is needed, or used and asked for.

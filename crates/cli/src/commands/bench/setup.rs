@@ -1,0 +1,86 @@
+//! What is measured, and how: the first line of a table, and the front of a report as JSON.
+
+use briq_codec::Isa;
+use briq_convert::Error;
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+use serde::{Serialize, Serializer};
+
+use super::data;
+use crate::args::{Bench, Work};
+
+#[derive(Serialize)]
+pub(super) struct Setup {
+    #[serde(serialize_with = "as_spelled")]
+    work: Work,
+    isa: &'static str,
+    pub(super) threads: u16,
+    /// Weights of a row.
+    row_elements: usize,
+    /// Vectors that each row is multiplied with.
+    pub(super) batch: Option<u16>,
+    /// The file name of the other side's library, once it is loaded.
+    pub(super) peer: Option<String>,
+}
+
+/// Vectors that `matmul` multiplies with where the command line names no number.
+const BATCH: u16 = 64;
+
+impl Setup {
+    /// What the command line says.
+    ///
+    /// # Errors
+    /// It says something that would change nothing.
+    pub(super) fn new(work: Work, args: &Bench) -> Result<Self, Error> {
+        refuse_idle_options(work, args)?;
+        Ok(Self {
+            work,
+            isa: Isa::best().name(),
+            threads: args.threads.unwrap_or(1),
+            row_elements: data::ROW,
+            batch: match work {
+                Work::Encode | Work::Decode => None,
+                Work::Dot | Work::Matvec => Some(1),
+                Work::Matmul => Some(args.batch.unwrap_or(BATCH)),
+            },
+            peer: None,
+        })
+    }
+
+    pub(super) fn work(&self) -> Work {
+        self.work
+    }
+
+    /// The line above the table.
+    pub(super) fn heading(&self) -> String {
+        let Self { isa, threads, .. } = self;
+        let plural = if *threads == 1 { "" } else { "s" };
+        let against = self.peer.as_ref().map(|peer| format!(", against {peer}")).unwrap_or_default();
+        format!("{isa}, {threads} thread{plural}{against}, best of the rounds")
+    }
+}
+
+/// The work as the command line spells it.
+fn as_spelled<S: Serializer>(work: &Work, serializer: S) -> Result<S::Ok, S::Error> {
+    work.to_possible_value().as_ref().map(PossibleValue::get_name).serialize(serializer)
+}
+
+/// Refuses options that would change nothing.
+fn refuse_idle_options(work: Work, args: &Bench) -> Result<(), Error> {
+    let refused = match work {
+        Work::Decode if args.imatrix => "--imatrix: decoders make no use of importance",
+        Work::Dot | Work::Matvec | Work::Matmul if args.imatrix => {
+            "--imatrix: products make no use of importance"
+        }
+        Work::Dot if args.threads.is_some() => {
+            "--threads: `dot` multiplies on one thread; `matvec` takes more"
+        }
+        Work::Matmul => return Ok(()),
+        _ if args.batch.is_some() => "--batch: `matmul` alone multiplies with a batch",
+        Work::Encode | Work::Decode if args.peer_cpu.is_some() => {
+            "--peer-cpu: encoders and decoders are the same for every processor"
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::usage(refused))
+}
