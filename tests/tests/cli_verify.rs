@@ -174,6 +174,44 @@ fn a_file_made_with_an_importance_matrix_is_not_held_to_bounds_that_know_of_none
 }
 
 #[test]
+fn an_expert_that_became_zeros_fails_whatever_the_type_and_the_matrix() {
+    let folder = Folder::new();
+    let header = r#"{"w":{"dtype":"F32","shape":[3,2,256],"data_offsets":[0,6144]}}"#;
+    let weights = |least: f32| -> Vec<u8> {
+        let weight = |index: u16| least * f32::from(index % 11 + 1) * if index % 2 == 0 { 1.0 } else { -1.0 };
+        (0..1536).flat_map(|index| weight(index).to_le_bytes()).collect()
+    };
+    folder.write("w.safetensors", safetensors(header, &weights(0.01)));
+    folder.write("im.dat", legacy_imatrix(&[("w", 1, &[1.0; 768])]));
+    for arguments in [&["--type", "Q3_K_S"][..], &["--type", "Q4_K_S", "--imatrix", "im.dat"]] {
+        let convert =
+            ["convert", "w.safetensors", "--arch", "x", "--no-record", "--out", "w.gguf", "--force"];
+        folder.briq(&[&convert[..], arguments].concat());
+        let verify = ["verify", "w.gguf", "--source", "w.safetensors", "--arch", "x"];
+        folder.succeeds(&verify);
+        let mut file = folder.read("w.gguf");
+        let model = Gguf::open(folder.path("w.gguf")).unwrap();
+        let tensor = model.tensor("w").unwrap().info;
+        let expert = tensor.bytes as usize / 3;
+        file[tensor.offset_in_file as usize + expert..][..expert].fill(0);
+        folder.write("w.gguf", &file);
+        fails(
+            &folder,
+            &verify,
+            &[
+                "FAILED: tensor \"w\" decodes to nothing but 0 in matrix 1, which has other weights in the source",
+            ],
+        );
+    }
+    // Weights that a scale cannot hold are zeros by right.
+    folder.write("w.safetensors", safetensors(header, &weights(1e-12)));
+    let convert =
+        ["convert", "w.safetensors", "--arch", "x", "--type", "Q3_K_S", "--out", "w.gguf", "--force"];
+    folder.briq(&convert);
+    folder.succeeds(&["verify", "w.gguf", "--source", "w.safetensors", "--arch", "x"]);
+}
+
+#[test]
 fn another_shape_of_as_many_rows_is_another_shape() {
     let folder = Folder::new();
     for (name, shape) in [("a", "[4,3,32]"), ("b", "[3,4,32]")] {
