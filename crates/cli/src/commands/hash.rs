@@ -1,19 +1,21 @@
 //! `briq hash`: hashes of a file and of its tensors.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use briq_convert::integrity::Manifest;
-use briq_convert::integrity::foreign::{Algorithm, file_sha256, tensor_digests};
+use briq_convert::integrity::foreign::{Algorithm, TensorDigest, file_sha256, tensor_digests};
+use briq_convert::integrity::{KeyLine, Manifest, TensorLine};
 use briq_format::shard::open_parts;
 use briq_format::{Escaped, Limits};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use super::{print_json, stdout, tensor_bytes};
 use crate::args::Hash;
 use crate::exit::Outcome;
 use crate::interrupt;
+use crate::json::InTurn;
 use crate::progress::Bar;
 use crate::threads;
 
@@ -22,48 +24,81 @@ pub(crate) fn run(args: &Hash) -> anyhow::Result<Outcome> {
     let bar = Bar::new(total(args)?);
     let hashed = threads::share(|| hashed(args, &bar, &stop));
     bar.finish();
-    let (text, report) = hashed?;
+    let (hashed, file) = (hashed?, shown(&args.file));
     match args.json {
-        true => print_json(&report)?,
-        false => {
-            let mut out = stdout();
-            out.write_all(text.as_bytes())?;
-            out.flush()?;
-        }
+        true => print_json(&hashed.report(&file))?,
+        false => hashed.print(&file)?,
     }
     Ok(Outcome::Done)
 }
 
-/// What to print, as text and as JSON.
-fn hashed(args: &Hash, bar: &Bar, stop: &AtomicBool) -> Result<(String, Value), briq_convert::Error> {
-    let file = shown(&args.file);
+/// What was hashed. Lines are made as they are printed: of a large table they take far more room than the hashes.
+enum Hashed {
+    File(String),
+    Tensors(Vec<TensorDigest>),
+    Manifest(Manifest),
+}
+
+fn hashed(args: &Hash, bar: &Bar, stop: &AtomicBool) -> Result<Hashed, briq_convert::Error> {
     let algorithms = algorithms(args);
     if args.manifest {
-        let manifest = Manifest::of(&args.file, bar, stop)?;
-        let keys = manifest.0.keys.iter().map(
-            |line| json!({ "key": line.key, "type": line.ty.name(), "digest": line.digest.to_string() }),
-        );
-        let tensors = manifest.0.tensors.iter().map(|line| {
-            let ty = line.type_id.to_string();
-            json!({ "name": line.name, "type": ty, "shape": line.dims, "digest": line.digest.to_string() })
-        });
-        let report = json!({
-            "whole": manifest.0.whole().to_string(),
-            "keys": keys.collect::<Vec<_>>(),
-            "tensors": tensors.collect::<Vec<_>>(),
-        });
-        return Ok((manifest.to_string(), report));
+        return Manifest::of(&args.file, bar, stop).map(Hashed::Manifest);
     }
     if algorithms.is_empty() {
-        let sha256 = file_sha256(&args.file, bar, stop)?;
-        return Ok((format!("{sha256}  {file}\n"), json!({ "file": file, "sha256": sha256 })));
+        return file_sha256(&args.file, bar, stop).map(Hashed::File);
     }
-    let digests = tensor_digests(&args.file, &algorithms, !args.no_layer, bar, stop)?;
-    let text = digests.iter().map(|digest| digest.line(&file) + "\n").collect();
-    let lines = digests.iter().map(|digest| {
-        json!({ "algorithm": digest.algorithm.name(), "digest": digest.digest, "tensor": digest.tensor })
-    });
-    Ok((text, json!({ "file": file, "hashes": lines.collect::<Vec<_>>() })))
+    tensor_digests(&args.file, &algorithms, !args.no_layer, bar, stop).map(Hashed::Tensors)
+}
+
+impl Hashed {
+    fn print(&self, file: &str) -> io::Result<()> {
+        let mut out = stdout();
+        match self {
+            Self::File(sha256) => writeln!(out, "{sha256}  {file}")?,
+            Self::Tensors(digests) => {
+                digests.iter().try_for_each(|digest| writeln!(out, "{}", digest.line(file)))?;
+            }
+            Self::Manifest(manifest) => write!(out, "{manifest}")?,
+        }
+        out.flush()
+    }
+
+    fn report<'a>(&'a self, file: &'a str) -> Report<'a> {
+        match self {
+            Self::File(sha256) => Report::File { file, sha256 },
+            Self::Tensors(digests) => {
+                let line = |line: &TensorDigest| {
+                    let algorithm = line.algorithm.name();
+                    json!({ "algorithm": algorithm, "digest": line.digest, "tensor": line.tensor })
+                };
+                Report::Tensors { file, hashes: InTurn::of(move || digests.iter().map(line)) }
+            }
+            Self::Manifest(Manifest(listing)) => {
+                let key = |line: &KeyLine| {
+                    let digest = line.digest.to_string();
+                    json!({ "key": line.key, "type": line.ty.name(), "digest": digest })
+                };
+                let tensor = |line: &TensorLine| {
+                    let (digest, ty) = (line.digest.to_string(), line.type_id.to_string());
+                    json!({ "name": line.name, "type": ty, "shape": line.dims, "digest": digest })
+                };
+                Report::Manifest {
+                    keys: InTurn::of(move || listing.keys.iter().map(key)),
+                    tensors: InTurn::of(move || listing.tensors.iter().map(tensor)),
+                    whole: listing.whole().to_string(),
+                }
+            }
+        }
+    }
+}
+
+/// The hashes as JSON.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Report<'a> {
+    File { file: &'a str, sha256: &'a str },
+    Tensors { file: &'a str, hashes: InTurn<'a> },
+    Manifest { keys: InTurn<'a>, tensors: InTurn<'a>, whole: String },
 }
 
 /// The algorithms that were asked for, in the order in which they are printed.
