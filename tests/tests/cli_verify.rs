@@ -179,7 +179,8 @@ fn an_expert_that_became_zeros_fails_whatever_the_type_and_the_matrix() {
     let folder = Folder::new();
     let header = r#"{"w.weight":{"dtype":"F32","shape":[3,2,256],"data_offsets":[0,6144]}}"#;
     let weights = |least: f32| -> Vec<u8> {
-        let weight = |index: u16| least * f32::from(index % 11 + 1) * if index % 2 == 0 { 1.0 } else { -1.0 };
+        let weight =
+            |index: u16| least * f32::from(index % 11 + 1) * if index.is_multiple_of(2) { 1.0 } else { -1.0 };
         (0..1536).flat_map(|index| weight(index).to_le_bytes()).collect()
     };
     folder.write("w.safetensors", safetensors(header, &weights(0.01)));
@@ -246,10 +247,8 @@ fn unfinished(folder: &Folder) -> Option<u64> {
     file.set_len(bytes).unwrap();
     let report = folder.succeeds(&["inspect", "model.gguf", "--json"]);
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
-    let Some(hole) = report["holes"].get(0) else {
-        eprintln!("not tested: no holes are found here");
-        return None;
-    };
+    // Where the system keeps no holes there is nothing to find.
+    let hole = report["holes"].get(0)?;
     assert_eq!((&hole["file"], &hole["end"]), (&"model.gguf".into(), &bytes.into()));
     assert_eq!(hole["reaches_end"], true);
     hole["start"].as_u64()
