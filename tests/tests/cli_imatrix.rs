@@ -269,3 +269,17 @@ fn what_is_missing_on_the_command_line_is_wrong_usage() {
     ];
     insta::assert_snapshot!(cases.map(|wrong| folder.wrong_usage(wrong)).concat());
 }
+
+#[test]
+fn a_matrix_in_which_nothing_matters_is_refused_before_a_tensor_is_wiped() {
+    let folder = Folder::with("checkpoints/tiny-llama", "model");
+    folder.write("zeros.dat", legacy_imatrix(&[("blk.0.attn_k.weight", 3, &[0.0; 256])]));
+    let message = "zeros.dat: entry \"blk.0.attn_k.weight\": matrix 0 of 1 counts 3.0, but the importance of each of \
+                   its 256 columns is 0, which would encode its weights as nothing; at least one above 0 is required, \
+                   or a count of 0";
+    for recipe in ["Q4_K_M", "IQ4_NL", "IQ1_S", "Q8_0"] {
+        let convert = ["convert", "model", "--type", recipe, "--imatrix", "zeros.dat", "--out", "out.gguf"];
+        folder.refuses(&convert, BAD_INPUT, message);
+    }
+    folder.refuses(&["imatrix", "info", "zeros.dat"], BAD_INPUT, message);
+}

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::fs::File;
 use std::io;
 
 use briq_format::Gguf;
@@ -174,6 +175,45 @@ fn a_file_made_with_an_importance_matrix_is_not_held_to_bounds_that_know_of_none
 }
 
 #[test]
+fn an_expert_that_became_zeros_fails_whatever_the_type_and_the_matrix() {
+    let folder = Folder::new();
+    let header = r#"{"w.weight":{"dtype":"F32","shape":[3,2,256],"data_offsets":[0,6144]}}"#;
+    let weights = |least: f32| -> Vec<u8> {
+        let weight =
+            |index: u16| least * f32::from(index % 11 + 1) * if index.is_multiple_of(2) { 1.0 } else { -1.0 };
+        (0..1536).flat_map(|index| weight(index).to_le_bytes()).collect()
+    };
+    folder.write("w.safetensors", safetensors(header, &weights(0.01)));
+    folder.write("im.dat", legacy_imatrix(&[("w.weight", 1, &[1.0; 768])]));
+    for arguments in [&["--type", "Q3_K_S"][..], &["--type", "Q4_K_S", "--imatrix", "im.dat"]] {
+        let convert =
+            ["convert", "w.safetensors", "--arch", "x", "--no-record", "--out", "w.gguf", "--force"];
+        folder.briq(&[&convert[..], arguments].concat());
+        let verify = ["verify", "w.gguf", "--source", "w.safetensors", "--arch", "x"];
+        folder.succeeds(&verify);
+        let mut file = folder.read("w.gguf");
+        let model = Gguf::open(folder.path("w.gguf")).unwrap();
+        let tensor = model.tensor("w.weight").unwrap().info;
+        let expert = tensor.bytes as usize / 3;
+        file[tensor.offset_in_file as usize + expert..][..expert].fill(0);
+        folder.write("w.gguf", &file);
+        fails(
+            &folder,
+            &verify,
+            &[
+                "FAILED: tensor \"w.weight\" decodes to nothing but 0 in matrix 1, which has other weights in the source",
+            ],
+        );
+    }
+    // Weights that a scale cannot hold are zeros by right.
+    folder.write("w.safetensors", safetensors(header, &weights(1e-12)));
+    let convert =
+        ["convert", "w.safetensors", "--arch", "x", "--type", "Q3_K_S", "--out", "w.gguf", "--force"];
+    folder.briq(&convert);
+    folder.succeeds(&["verify", "w.gguf", "--source", "w.safetensors", "--arch", "x"]);
+}
+
+#[test]
 fn another_shape_of_as_many_rows_is_another_shape() {
     let folder = Folder::new();
     for (name, shape) in [("a", "[4,3,32]"), ("b", "[3,4,32]")] {
@@ -197,6 +237,78 @@ fn a_check_that_failed_counts_although_nobody_reads_the_report() {
     let (reader, writer) = io::pipe().unwrap();
     drop(reader);
     assert_eq!(verify.stdout(writer).status().unwrap().code(), Some(CHECK_FAILED));
+}
+
+/// Cuts a file at 300,000 bytes and gives it its size back, whether the file system keeps the hole, and where it begins.
+fn unfinished(folder: &Folder) -> Option<u64> {
+    let file = File::options().write(true).open(folder.path("model.gguf")).unwrap();
+    let bytes = file.metadata().unwrap().len();
+    file.set_len(300_000).unwrap();
+    file.set_len(bytes).unwrap();
+    let report = folder.succeeds(&["inspect", "model.gguf", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    // Where the system keeps no holes there is nothing to find.
+    let hole = report["holes"].get(0)?;
+    assert_eq!((&hole["file"], &hole["end"]), (&"model.gguf".into(), &bytes.into()));
+    assert_eq!(hole["reaches_end"], true);
+    hole["start"].as_u64()
+}
+
+#[test]
+fn a_file_that_was_never_finished_fails_although_its_size_is_right() {
+    let folder = converted("Q8_0");
+    folder.write("whole.gguf", folder.read("model.gguf"));
+    let manifest = folder.succeeds(&["hash", "model.gguf", "--manifest"]);
+    folder.write("manifest", manifest);
+    let Some(start) = unfinished(&folder) else { return };
+    let model = Gguf::open(folder.path("model.gguf")).unwrap();
+    let missing: Vec<_> = model
+        .tensors()
+        .filter(|t| t.info.offset_in_file + t.info.bytes > start)
+        .map(|t| t.info.name)
+        .collect();
+    let hole = format!(
+        "model.gguf holds no data from byte {start} to its end: tensor \"{}\" and {} more",
+        missing[0],
+        missing.len() - 1
+    );
+    assert!((300_000..300_000 + (64 << 10)).contains(&start), "{start}");
+    fails(
+        &folder,
+        &["verify", "model.gguf"],
+        &[&format!("FAILED: {hole}"), "failed: the file was never finished"],
+    );
+    let shown = folder.succeeds(&["inspect", "model.gguf"]);
+    assert!(shown.lines().any(|line| line == format!("note: {hole}")), "{shown}");
+    let run = folder.briq(&["verify", "model.gguf", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!((&report["passed"], &report["holes"][0]["start"]), (&false.into(), &start.into()));
+    assert_eq!(report["holes"][0]["tensors"], serde_json::json!(missing));
+    fails(&folder, &["verify", "model.gguf", "--against", "manifest"], &[&format!("FAILED: {hole}")]);
+    // What other programs wrote instead of copying zeros is whole.
+    assert!(folder.succeeds(&["verify", "whole.gguf"]).ends_with("ok: 20 tensors, 656.6 K weights\n"));
+}
+
+#[test]
+fn zeros_that_hashes_prove_may_be_holes() {
+    let folder = Folder::new();
+    let header = r#"{"a":{"dtype":"F32","shape":[65536],"data_offsets":[0,262144]},"b":{"dtype":"F32","shape":[65536],"data_offsets":[262144,524288]}}"#;
+    folder.write("w.safetensors", safetensors(header, &[0; 524_288]));
+    let convert =
+        ["convert", "w.safetensors", "--arch", "x", "--type", "F32", "--out", "model.gguf", "--force"];
+    for record in [true, false] {
+        folder.succeeds(&[&convert[..], if record { &[] } else { &["--no-record"] }].concat());
+        let sha256 = folder.succeeds(&["hash", "model.gguf"]);
+        folder.write("sum", sha256);
+        let Some(start) = unfinished(&folder) else { return };
+        let note = format!("note: model.gguf holds no data from byte {start} to its end: tensor \"b\"\n");
+        if record {
+            assert!(folder.succeeds(&["verify", "model.gguf"]).starts_with(&note));
+        } else {
+            assert_eq!(folder.briq(&["verify", "model.gguf"]).code, Some(CHECK_FAILED));
+        }
+        assert!(folder.succeeds(&["verify", "model.gguf", "--against", "sum"]).starts_with(&note));
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
-//! Metadata values as JSON.
+//! Metadata values as JSON, and arrays that are too long to be made at once.
 
 use briq_format::Value;
+use serde::{Serialize, Serializer};
 use serde_json::json;
 
 /// The value; arrays of more than `limit` elements are shortened to an object that says so.
@@ -35,4 +36,23 @@ pub(crate) fn value(value: Value<'_>, limit: u64) -> serde_json::Value {
 
 fn float(x: f64) -> serde_json::Value {
     serde_json::Number::from_f64(x).map_or_else(|| x.to_string().into(), Into::into)
+}
+
+/// An array whose elements are made as they are written: all at once they take many times the room of what they are
+/// made of.
+pub(crate) struct InTurn<'a>(Box<dyn Fn() -> Elements<'a> + 'a>);
+
+type Elements<'a> = Box<dyn Iterator<Item = serde_json::Value> + 'a>;
+
+impl<'a> InTurn<'a> {
+    /// The elements that `all` gives, whenever it is asked.
+    pub(crate) fn of<I: Iterator<Item = serde_json::Value> + 'a>(all: impl Fn() -> I + 'a) -> Self {
+        Self(Box::new(move || Box::new(all())))
+    }
+}
+
+impl Serialize for InTurn<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq((self.0)())
+    }
 }

@@ -34,7 +34,7 @@ pub use escape::{Escaped, Printable};
 pub use header::Header;
 pub use metadata::{Array, Metadata, MetadataBuf, OwnedValue, Text, Value};
 pub use open::Gguf;
-pub use read::{Head, Limits, Parsed, View, open_regular, parse, parse_with};
+pub use read::{Head, Hole, Limits, Parsed, View, holes, open_regular, parse, parse_with};
 pub use snapshot::Snapshot;
 pub use tensor::{Shape, Tensor, TensorInfo};
 pub use types::{TensorType, TypeId};

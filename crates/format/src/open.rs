@@ -65,6 +65,11 @@ impl Gguf {
         self.parts.iter().map(|(part, mapping)| (part.path.as_path(), shard::view(part, mapping.bytes())))
     }
 
+    /// The files of the model in order, as they were opened.
+    pub fn parts(&self) -> impl ExactSizeIterator<Item = &Part> {
+        self.parts.iter().map(|(part, _)| part)
+    }
+
     /// Version, byte order and counts of the first file.
     pub fn header(&self) -> Header {
         self.first().header()

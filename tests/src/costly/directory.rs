@@ -86,9 +86,23 @@ pub(super) fn card(folder: &Folder) {
     folder.write("model/README.md", format!("---\nbase_model:\n{}\n---\n", repeat("- a/b\n")));
 }
 
+/// The largest recipe that is read, in bytes.
+const RECIPE: usize = 256 << 10;
+
 pub(super) fn patterns(folder: &Folder) {
+    recipe(folder, "\"\\\\w\",");
+}
+
+/// An array of as many units as there is room for.
+pub(super) fn recipe(folder: &Folder, unit: &str) {
     folder.copy("checkpoints/tiny-llama", "model");
-    folder.write("recipe.toml", format!("base = \"Q8_0\"\nkeep = [{}\"a\"]\n", repeat("\"\\\\w\",")));
+    let units = unit.repeat((RECIPE - 100) / unit.len());
+    folder.write("recipe.toml", format!("base = \"Q8_0\"\nkeep = [{units}]\n"));
+}
+
+pub(super) fn tables(folder: &Folder, unit: &str) {
+    folder.copy("checkpoints/tiny-llama", "model");
+    folder.write("recipe.toml", format!("{}a = 1\n", unit.repeat((RECIPE - 100) / unit.len())));
 }
 
 /// Few bytes, but no larger pattern is allowed, and no more of them.

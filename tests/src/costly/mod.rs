@@ -31,10 +31,10 @@ impl Costly {
     /// The commands that read such a file.
     pub fn commands(&self) -> Vec<Vec<&'static str>> {
         let convert = vec!["convert", self.subject, "--type", "Q8_0", "--arch", "llama", "--out", "out.gguf"];
-        let plain = vec!["convert", self.subject, "--type", "Q8_0", "--out", "out.gguf"];
+        let plain = vec!["convert", self.subject, "--type", "Q8_0", "--force", "--out", "out.gguf"];
         match self.subject {
             "model" => vec![plain],
-            "recipe.toml" => vec![vec!["convert", "model", "--recipe", "recipe.toml", "--out", "out.gguf"]],
+            "recipe.toml" => vec![vec!["convert", "model", "--recipe", "recipe.toml", "--dry-run"]],
             "i.gguf" | "i.dat" => vec![
                 vec!["imatrix", "info", self.subject],
                 vec!["imatrix", "info", self.subject, "--json"],
@@ -47,6 +47,13 @@ impl Costly {
                 vec!["inspect", file, "--json"],
                 vec!["verify", file],
                 vec!["snapshot", file],
+                vec!["hash", file, "--all"],
+                vec!["hash", file, "--all", "--json"],
+                vec!["hash", file, "--manifest"],
+                vec!["hash", file, "--manifest", "--json"],
+                [&plain[..], &["--no-record"]].concat(),
+                [&plain[..], &["--dry-run"]].concat(),
+                [&plain[..], &["--dry-run", "--json"]].concat(),
                 plain,
             ],
         }
@@ -84,6 +91,12 @@ pub const COSTLY: &[Costly] = &[
         subject: "recipe.toml",
         make: directory::most_patterns,
     },
+    Costly {
+        name: "tables in tables of a recipe",
+        subject: "recipe.toml",
+        make: |f| directory::tables(f, "a."),
+    },
+    Costly { name: "arrays of a recipe", subject: "recipe.toml", make: |f| directory::recipe(f, "[],") },
     Costly { name: "tensors of safetensors", subject: "w.safetensors", make: container::empty_tensors },
     Costly { name: "tensors without data", subject: "f.gguf", make: |f| container::gguf_table(f, 24) },
     Costly { name: "tensors of no known type", subject: "f.gguf", make: |f| container::gguf_table(f, 36) },

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use briq_convert::imatrix::Imatrix;
-use briq_convert::plan::{Plan, PlanOptions};
+use briq_convert::plan::{Plan, PlanOptions, Planned};
 use briq_convert::recipe::{Importance, Options};
 use briq_convert::run::{RunOptions, run as run_plan, run_through};
 use briq_convert::{Error, check_in_place, check_output, default_file_name};
-use briq_format::{Escaped, Existing, Printable};
+use briq_format::{Escaped, Existing, Printable, TensorInfo};
+use serde::Serialize;
 use serde_json::json;
 
 use super::{families, print_json, stdout, warn, write_json};
@@ -18,6 +19,7 @@ use crate::args::Convert;
 use crate::destination::Destination;
 use crate::exit::Outcome;
 use crate::interrupt;
+use crate::json::InTurn;
 use crate::patient::Patient;
 use crate::progress::Bar;
 use crate::words;
@@ -253,8 +255,18 @@ fn escaped(text: &str) -> String {
     Escaped(text.as_bytes()).to_string()
 }
 
-fn as_json(plan: &Plan, output: &Path, seconds: Option<f64>) -> serde_json::Value {
-    let tensors = plan.tensors.iter().zip(plan.file.infos()).map(|(tensor, info)| {
+/// The plan as JSON, its keys in the order of the alphabet.
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    first: serde_json::Value,
+    tensors: InTurn<'a>,
+    #[serde(flatten)]
+    last: serde_json::Value,
+}
+
+fn as_json<'a>(plan: &'a Plan, output: &Path, seconds: Option<f64>) -> Report<'a> {
+    let tensor = |(tensor, info): (&Planned, TensorInfo<'_>)| {
         json!({
             "name": info.name,
             "shape": info.shape.dims(),
@@ -271,26 +283,29 @@ fn as_json(plan: &Plan, output: &Path, seconds: Option<f64>) -> serde_json::Valu
             "offset": info.offset_in_file,
             "bytes": info.bytes,
         })
-    });
+    };
     let named = |left_out: &[(String, &str)]| -> serde_json::Value {
         left_out.iter().map(|(name, reason)| json!({ "name": name, "reason": reason })).collect()
     };
-    json!({
-        "output": output.to_string_lossy(),
-        "recipe": plan.recipe.name(),
-        "imatrix": plan.imatrix.as_ref().map(|imatrix| imatrix.path().to_string_lossy().into_owned()),
-        "source_bytes": plan.source.bytes(),
-        "bytes": plan.file.file_bytes(),
+    let first = json!({
         "bits_per_weight": plan.bits_per_weight(),
+        "bytes": plan.file.file_bytes(),
         "fallback_weights": plan.fallback_weights(),
-        "unquantized_weights": plan.unquantized_weights(),
-        "quantized_before": plan.quantized_before().map(|tensor| tensor.spec.name()).collect::<Vec<_>>(),
-        "written": seconds.is_some(),
-        "seconds": seconds,
-        "record": plan.record,
-        "tensors": tensors.collect::<Vec<_>>(),
-        "unmatched_patterns": plan.unmatched,
+        "imatrix": plan.imatrix.as_ref().map(|imatrix| imatrix.path().to_string_lossy().into_owned()),
         "left_out": named(&plan.dropped),
+        "output": output.to_string_lossy(),
+        "quantized_before": plan.quantized_before().map(|tensor| tensor.spec.name()).collect::<Vec<_>>(),
+        "recipe": plan.recipe.name(),
+        "record": plan.record,
+        "seconds": seconds,
+        "source_bytes": plan.source.bytes(),
+    });
+    let last = json!({
+        "unmatched_patterns": plan.unmatched,
+        "unquantized_weights": plan.unquantized_weights(),
         "unsaid": named(&plan.unsaid),
-    })
+        "written": seconds.is_some(),
+    });
+    let tensors = InTurn::of(move || plan.tensors.iter().zip(plan.file.infos()).map(tensor));
+    Report { first, tensors, last }
 }

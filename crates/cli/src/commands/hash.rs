@@ -3,16 +3,18 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::AtomicBool;
 
-use briq_convert::integrity::Manifest;
-use briq_convert::integrity::foreign::{Algorithm, file_sha256, sum_line, tensor_digests};
+use briq_convert::integrity::foreign::{Algorithm, TensorDigest, file_sha256, sum_line, tensor_digests};
+use briq_convert::integrity::{KeyLine, Manifest, TensorLine};
 use briq_format::shard::open_parts;
 use briq_format::{Limits, Printable};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use super::{print_json, stdout, tensor_bytes};
 use crate::args::Hash;
 use crate::exit::Outcome;
 use crate::interrupt;
+use crate::json::InTurn;
 use crate::progress::Bar;
 use crate::threads;
 
@@ -21,22 +23,12 @@ pub(crate) fn run(args: &Hash) -> anyhow::Result<Outcome> {
     let bar = Bar::new(total(args)?);
     let hashed = threads::share(|| hashed(args, &bar, &stop));
     bar.finish();
-    let (text, report) = hashed?;
+    let hashed = hashed?;
     match args.json {
-        true => print_json(&report)?,
-        false => print(&text)?,
+        true => print_json(&hashed.report(&args.file.to_string_lossy()))?,
+        false => hashed.print(args.file.as_os_str().as_encoded_bytes())?,
     }
     Ok(Outcome::Done)
-}
-
-/// Prints lines as other tools read them, byte by byte; a terminal is shown nothing that acts on it.
-fn print(text: &[u8]) -> io::Result<()> {
-    let mut out = stdout();
-    match io::stdout().is_terminal() {
-        true => out.write_all(harmless(text).as_bytes())?,
-        false => out.write_all(text)?,
-    }
-    out.flush()
 }
 
 /// Lines without characters that act on a terminal.
@@ -51,36 +43,78 @@ fn harmless(text: &[u8]) -> String {
     text.strip_suffix(b"\n").unwrap_or(text).split(|&byte| byte == b'\n').map(line).collect()
 }
 
-/// What to print, as text and as JSON.
-fn hashed(args: &Hash, bar: &Bar, stop: &AtomicBool) -> Result<(Vec<u8>, Value), briq_convert::Error> {
-    let (file, named) = (args.file.to_string_lossy(), args.file.as_os_str().as_encoded_bytes());
+/// What was hashed. Lines are made as they are printed: of a large table they take far more room than the hashes.
+enum Hashed {
+    File(String),
+    Tensors(Vec<TensorDigest>),
+    Manifest(Manifest),
+}
+
+fn hashed(args: &Hash, bar: &Bar, stop: &AtomicBool) -> Result<Hashed, briq_convert::Error> {
     let algorithms = algorithms(args);
     if args.manifest {
-        let manifest = Manifest::of(&args.file, bar, stop)?;
-        let keys = manifest.0.keys.iter().map(
-            |line| json!({ "key": line.key, "type": line.ty.name(), "digest": line.digest.to_string() }),
-        );
-        let tensors = manifest.0.tensors.iter().map(|line| {
-            let ty = line.type_id.to_string();
-            json!({ "name": line.name, "type": ty, "shape": line.dims, "digest": line.digest.to_string() })
-        });
-        let report = json!({
-            "whole": manifest.0.whole().to_string(),
-            "keys": keys.collect::<Vec<_>>(),
-            "tensors": tensors.collect::<Vec<_>>(),
-        });
-        return Ok((manifest.to_string().into(), report));
+        return Manifest::of(&args.file, bar, stop).map(Hashed::Manifest);
     }
     if algorithms.is_empty() {
-        let sha256 = file_sha256(&args.file, bar, stop)?;
-        return Ok((sum_line(&sha256, named), json!({ "file": file, "sha256": sha256 })));
+        return file_sha256(&args.file, bar, stop).map(Hashed::File);
     }
-    let digests = tensor_digests(&args.file, &algorithms, !args.no_layer, bar, stop)?;
-    let text = digests.iter().flat_map(|digest| digest.line(named)).collect();
-    let lines = digests.iter().map(|digest| {
-        json!({ "algorithm": digest.algorithm.name(), "digest": digest.digest, "tensor": digest.tensor })
-    });
-    Ok((text, json!({ "file": file, "hashes": lines.collect::<Vec<_>>() })))
+    tensor_digests(&args.file, &algorithms, !args.no_layer, bar, stop).map(Hashed::Tensors)
+}
+
+impl Hashed {
+    /// Prints lines as other tools read them, byte by byte; a terminal is shown nothing that acts on it.
+    fn print(&self, file: &[u8]) -> io::Result<()> {
+        let mut out = stdout();
+        let is_terminal = io::stdout().is_terminal();
+        let mut print = |line: &[u8]| match is_terminal {
+            true => out.write_all(harmless(line).as_bytes()),
+            false => out.write_all(line),
+        };
+        match self {
+            Self::File(sha256) => print(&sum_line(sha256, file))?,
+            Self::Tensors(digests) => digests.iter().try_for_each(|digest| print(&digest.line(file)))?,
+            Self::Manifest(manifest) if is_terminal => print(manifest.to_string().as_bytes())?,
+            Self::Manifest(manifest) => write!(out, "{manifest}")?,
+        }
+        out.flush()
+    }
+
+    fn report<'a>(&'a self, file: &'a str) -> Report<'a> {
+        match self {
+            Self::File(sha256) => Report::File { file, sha256 },
+            Self::Tensors(digests) => {
+                let line = |line: &TensorDigest| {
+                    let algorithm = line.algorithm.name();
+                    json!({ "algorithm": algorithm, "digest": line.digest, "tensor": line.tensor })
+                };
+                Report::Tensors { file, hashes: InTurn::of(move || digests.iter().map(line)) }
+            }
+            Self::Manifest(Manifest(listing)) => {
+                let key = |line: &KeyLine| {
+                    let digest = line.digest.to_string();
+                    json!({ "key": line.key, "type": line.ty.name(), "digest": digest })
+                };
+                let tensor = |line: &TensorLine| {
+                    let (digest, ty) = (line.digest.to_string(), line.type_id.to_string());
+                    json!({ "name": line.name, "type": ty, "shape": line.dims, "digest": digest })
+                };
+                Report::Manifest {
+                    keys: InTurn::of(move || listing.keys.iter().map(key)),
+                    tensors: InTurn::of(move || listing.tensors.iter().map(tensor)),
+                    whole: listing.whole().to_string(),
+                }
+            }
+        }
+    }
+}
+
+/// The hashes as JSON.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Report<'a> {
+    File { file: &'a str, sha256: &'a str },
+    Tensors { file: &'a str, hashes: InTurn<'a> },
+    Manifest { keys: InTurn<'a>, tensors: InTurn<'a>, whole: String },
 }
 
 /// The algorithms that were asked for, in the order in which they are printed.

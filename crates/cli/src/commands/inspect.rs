@@ -8,6 +8,7 @@ use briq_format::metadata::keys;
 use briq_format::{Array, Escaped, Gguf, TensorInfo, Value};
 use serde_json::json;
 
+use super::holes::unwritten;
 use super::{print_json, stdout};
 use crate::args::Inspect;
 use crate::exit::Outcome;
@@ -84,6 +85,9 @@ fn print_summary(out: &mut impl Write, model: &Gguf) -> anyhow::Result<()> {
         if view.trailing_bytes() > 0 {
             writeln!(out, "note: {} bytes behind the last tensor belong to nothing", view.trailing_bytes())?;
         }
+    }
+    for hole in unwritten(model.parts()) {
+        writeln!(out, "note: {hole}")?;
     }
     let Totals { weights, bytes, by_type } = Totals::of(model);
     let architecture =
@@ -192,6 +196,7 @@ fn as_json(model: &Gguf, args: &Inspect) -> serde_json::Value {
         let totals = Totals::of(model);
         report.insert("files".to_owned(), files.collect());
         report.insert("weights".to_owned(), totals.weights.into());
+        report.insert("holes".to_owned(), json!(unwritten(model.parts())));
         report.insert("tensor_bytes".to_owned(), totals.bytes.into());
     }
     if !args.tensors {

@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod convert;
 mod families;
 pub(crate) mod hash;
+mod holes;
 pub(crate) mod imatrix;
 pub(crate) mod inspect;
 mod record;

@@ -11,6 +11,7 @@ use briq_convert::verify::{Report, TensorReport, verify, verify_against};
 use briq_format::shard::{Part, open_parts};
 use briq_format::{Escaped, Limits};
 
+use super::holes::{Unwritten, unwritten};
 use super::{print_json, printed, record, stdout, tensor_bytes};
 use crate::args::Verify;
 use crate::exit::Outcome;
@@ -38,16 +39,21 @@ pub(crate) fn run(args: &Verify) -> anyhow::Result<Outcome> {
 
 /// Everything that was found out.
 #[derive(serde::Serialize)]
-struct Found {
+struct Found<'a> {
     #[serde(flatten)]
     report: Report,
+    /// What the file holds no data for.
+    holes: Vec<Unwritten<'a>>,
+    /// Whether those are zeros by right: the hashes of all tensors are what they were.
+    #[serde(skip)]
+    is_proved: bool,
     /// The file against the record that it carries.
     record: Findings,
     /// The file against a list of hashes.
     list: Option<Findings>,
 }
 
-fn find(args: &Verify, model: &[Part], bar: &Bar, stop: &AtomicBool) -> Result<Found, Error> {
+fn find<'a>(args: &Verify, model: &'a [Part], bar: &Bar, stop: &AtomicBool) -> Result<Found<'a>, Error> {
     // Hashes first: what they find says where the bytes went wrong, and what follows only that they did.
     let record = integrity::check(&args.file, bar, stop)?;
     let against = |list: &PathBuf| integrity::check_against(&args.file, list, bar, stop);
@@ -59,10 +65,16 @@ fn find(args: &Verify, model: &[Part], bar: &Bar, stop: &AtomicBool) -> Result<F
     }?;
     report.passed &=
         record.state != State::Damaged && list.as_ref().is_none_or(|list| list.state == State::Holds);
-    Ok(Found { report, record, list })
+    // A list may speak of some tensors alone; a manifest, or a hash of everything, does not.
+    let is_of_all = |list: &Findings| list.state == State::Holds && (list.keys > 0 || list.tensors == 0);
+    let is_proved = record.state == State::Holds || list.as_ref().is_some_and(is_of_all);
+    let holes = unwritten(model.iter());
+    // Holes elsewhere are made on purpose, of zeros; at the end they are what was never written.
+    report.passed &= is_proved || !holes.iter().any(|hole| hole.reaches_end);
+    Ok(Found { report, holes, is_proved, record, list })
 }
 
-fn print(model: &[Part], found: &Found) -> anyhow::Result<()> {
+fn print(model: &[Part], found: &Found<'_>) -> anyhow::Result<()> {
     let report = &found.report;
     let mut out = stdout();
     if report.tensors.iter().any(|tensor| tensor.round_trip.is_some()) {
@@ -84,9 +96,17 @@ fn print(model: &[Part], found: &Found) -> anyhow::Result<()> {
     for trailing in model.iter().map(|part| part.head.view().trailing_bytes()).filter(|&bytes| bytes > 0) {
         writeln!(out, "note: {trailing} bytes behind the last tensor belong to nothing")?;
     }
+    let fails = |hole: &&Unwritten<'_>| hole.reaches_end && !found.is_proved;
+    for hole in found.holes.iter().filter(|hole| !fails(hole)) {
+        writeln!(out, "note: {hole}")?;
+    }
     record::print(&mut out, &found.record)?;
     if let Some(list) = &found.list {
         record::print_against(&mut out, list)?;
+    }
+    let holes_fail = found.holes.iter().any(|hole| fails(&hole));
+    for hole in found.holes.iter().filter(fails) {
+        writeln!(out, "FAILED: {hole}")?;
     }
     let problems = report.tensors.iter().filter_map(|tensor| Some((&tensor.name, tensor.problem.as_ref()?)));
     let mut failed = 0;
@@ -99,6 +119,7 @@ fn print(model: &[Part], found: &Found) -> anyhow::Result<()> {
     let weights = words::count(weights);
     let tensors = words::number(report.tensors.len(), "tensor", "tensors");
     match failed {
+        0 if holes_fail => writeln!(out, "failed: the file was never finished")?,
         0 if !report.passed => writeln!(out, "failed: the file is not what it was")?,
         0 => writeln!(out, "ok: {tensors}, {weights} weights")?,
         _ => writeln!(out, "{failed} of {tensors} failed")?,

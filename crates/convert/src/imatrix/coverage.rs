@@ -1,5 +1,5 @@
 //! Which tensors an importance matrix speaks of, and what becomes of the others. All of it is decided from
-//! names and lengths, before any work starts.
+//! names, lengths and values, before any work starts.
 
 use briq_format::{Escaped, Shape, TensorType};
 
@@ -13,8 +13,8 @@ pub(crate) type Demand<'a> = (&'a str, Shape, Option<TensorType>);
 /// Says for each tensor where its importance comes from.
 ///
 /// # Errors
-/// When a type needs an importance that is not given, an entry has not the length of its tensor, or no entry
-/// belongs to any tensor of the model.
+/// When a type needs an importance that is not given, an entry has not the length of its tensor or says that nothing
+/// in one of its matrices matters, or no entry belongs to any tensor of the model.
 pub(crate) fn cover<'a>(
     imatrix: Option<&Imatrix>,
     recipe: Recipe,
@@ -46,14 +46,20 @@ pub(crate) fn cover<'a>(
     }
 }
 
-/// The entry of a tensor, whose length must be the tensor's columns times its matrices.
+/// The entry of a tensor, whose length must be the tensor's columns times its matrices, each of which has a column
+/// that matters.
 fn find(imatrix: Option<&Imatrix>, name: &str, shape: Shape) -> Result<Importance> {
     let Some((imatrix, index)) = imatrix.and_then(|imatrix| Some((imatrix, imatrix.position(name)?))) else {
         return Ok(Importance::Missing);
     };
     let (columns, matrices) = (shape.row_elements(), matrices(shape));
-    let values = imatrix.entries()[index].values();
+    let entry = &imatrix.entries()[index];
+    let values = entry.values();
     if columns.checked_mul(matrices) == Some(values) {
+        // The legacy format does not say which columns are an expert's; the tensor does.
+        if entry.counts().len() as u64 != matrices {
+            imatrix.check_sums(entry, matrices)?;
+        }
         return Ok(Importance::Entry(index));
     }
     // Some matrices have the embedding's rows where its columns should be; nobody can use that, and nobody

@@ -103,7 +103,8 @@ impl Imatrix {
     ///
     /// # Errors
     /// When the file cannot be read, breaks a rule of its format, names a tensor twice, holds none, or holds a
-    /// number that no measurement gives: sums are finite and at least 0, counts are 0 or from 1 to 2^63.
+    /// number that no measurement gives: sums are finite and at least 0, counts are 0 or from 1 to 2^63, and a matrix
+    /// with a count has a column whose importance is above 0.
     pub fn open(path: &Path) -> Result<Self> {
         let mut file = open_regular(path)?;
         let length = file.metadata().map_err(|error| Error::io(path, "read the size", error))?.len();
@@ -181,28 +182,58 @@ impl Imatrix {
         floats_at(&self.path, &self.file, self.contents.endian, offset, range.end - range.start)
     }
 
-    /// Looks at every number, a megabyte at a time.
+    /// Looks at every number.
     fn check(&self) -> Result<()> {
-        const PIECE: usize = 1 << 18;
         for entry in self.entries() {
-            let bad = |what: &str, index: u64, value: f32, allowed: &str| {
-                let name = Escaped(entry.name.as_bytes());
-                let problem = format!("entry \"{name}\": {what} {index} is {value:?}; allowed are {allowed}");
-                Err(Error::bad(&self.path, problem))
-            };
-            for (index, &count) in entry.counts.iter().enumerate() {
-                if !is_count(count) {
-                    return bad("count", index as u64, count, "0 and numbers from 1 to 2^63");
-                }
+            if let Some(index) = entry.counts.iter().position(|&count| !is_count(count)) {
+                let count = entry.counts[index];
+                let allowed = "allowed are 0 and numbers from 1 to 2^63";
+                return self.bad(entry, format!("count {index} is {count:?}; {allowed}"));
             }
-            for start in (0..entry.values).step_by(PIECE) {
-                let sums = self.sums(entry, start..entry.values.min(start + PIECE as u64))?;
-                if let Some(index) = sums.iter().position(|sum| !(sum.is_finite() && *sum >= 0.0)) {
-                    return bad("sum", start + index as u64, sums[index], "finite numbers of at least 0");
+            self.check_sums(entry, entry.counts.len() as u64)?;
+        }
+        Ok(())
+    }
+
+    /// Looks at every sum of an entry, whose columns belong to so many matrices, a megabyte at a time.
+    fn check_sums(&self, entry: &Entry, matrices: u64) -> Result<()> {
+        const PIECE: u64 = 1 << 18;
+        let columns = (entry.values / matrices.max(1)).max(1);
+        // Of the matrix so far: whether there is a column that is worth anything.
+        let mut has_weight = false;
+        for start in (0..entry.values).step_by(PIECE as usize) {
+            let sums = self.sums(entry, start..entry.values.min(start + PIECE))?;
+            for (index, sum) in (start..).zip(sums) {
+                if !(sum.is_finite() && sum >= 0.0) {
+                    let allowed = "allowed are finite numbers of at least 0";
+                    return self.bad(entry, format!("sum {index} is {sum:?}; {allowed}"));
                 }
+                // As encoders see it: a quotient may be 0 although its sum is not. Without a count it is 1.
+                let count = entry.counts[(index / entry.columns()) as usize];
+                has_weight |= count == 0.0 || sum / count > 0.0;
+                if (index + 1) % columns != 0 {
+                    continue;
+                }
+                if !has_weight {
+                    let matrix = index / columns;
+                    return self.bad(
+                        entry,
+                        format!(
+                            "matrix {matrix} of {matrices} counts {count:?}, but the importance of each of its \
+                             {columns} columns is 0, which would encode its weights as nothing; at least one \
+                             above 0 is required, or a count of 0"
+                        ),
+                    );
+                }
+                has_weight = false;
             }
         }
         Ok(())
+    }
+
+    fn bad<T>(&self, entry: &Entry, problem: String) -> Result<T> {
+        let name = Escaped(entry.name.as_bytes());
+        Err(Error::bad(&self.path, format!("entry \"{name}\": {problem}")))
     }
 }
 

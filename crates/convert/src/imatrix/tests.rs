@@ -280,6 +280,48 @@ fn i10_a_bad_sum_far_into_a_large_entry_is_found() {
     assert_eq!(message, "entry \"a\": sum 299999 is NaN; allowed are finite numbers of at least 0");
 }
 
+/// The end of a message about a matrix in which nothing matters.
+const NOTHING_MATTERS: &str =
+    "which would encode its weights as nothing; at least one above 0 is required, or a count of 0";
+
+#[test]
+fn a_matrix_that_was_measured_has_a_column_that_matters() {
+    let message = |matrix: &str, count: &str, columns: u64| {
+        let what =
+            format!("matrix {matrix} counts {count}, but the importance of each of its {columns} columns");
+        format!("entry \"a\": {what} is 0, {NOTHING_MATTERS}")
+    };
+    let zeros = gguf(&keys(), &entry("a", &[0.0; 3], &[512.0]));
+    assert_eq!(refused(&zeros), message("0 of 1", "512.0", 3));
+    for (calls, count) in [(7, "7.0"), (0, "1.0")] {
+        let zeros = legacy(1, &[legacy_entry("a", calls, &[0.0; 3])]);
+        assert_eq!(refused(&zeros), message("0 of 1", count, 3));
+    }
+    // Of three experts the second was not reached; it is the last that says nothing.
+    let sums = [0.0, 1.0, 0.0, 0.0, 0.0, 0.0];
+    assert!(open(&gguf(&keys(), &entry("a", &sums, &[2.0, 0.0, 0.0]))).is_ok());
+    let experts = gguf(&keys(), &entry("a", &sums, &[2.0, 0.0, 3.0]));
+    assert_eq!(refused(&experts), message("2 of 3", "3.0", 2));
+    // Too little for a quotient of 32 bits.
+    let least = gguf(&keys(), &entry("a", &[f32::from_bits(1)], &[512.0]));
+    assert_eq!(refused(&least), message("0 of 1", "512.0", 1));
+}
+
+#[test]
+fn experts_of_a_legacy_entry_are_told_apart_by_their_tensor() {
+    let folder = Folder::new();
+    let entries = [legacy_entry("w", 5, &[1.0, 0.0, 0.0, 0.0]), legacy_entry("embedding", 5, &[1.0])];
+    let imatrix = folder.open(&legacy(2, &entries)).unwrap();
+    let covered = |dims: &[u64]| {
+        let demand = ("w", Shape::new(dims).unwrap(), Some(TensorType::Q4_K));
+        cover(Some(&imatrix), Recipe::Q4_K_S, [demand].into_iter()).map_err(|error| error.to_string())
+    };
+    assert_eq!(covered(&[4, 9]), Ok(vec![Importance::Entry(1)]));
+    let message = covered(&[2, 9, 2]).unwrap_err();
+    let what = "matrix 1 of 2 counts 5.0, but the importance of each of its 2 columns is 0";
+    assert!(message.ends_with(&format!("entry \"w\": {what}, {NOTHING_MATTERS}")), "{message}");
+}
+
 #[test]
 fn i11_one_name_twice() {
     let entry = legacy_entry("a", 1, &[1.0]);

@@ -44,8 +44,8 @@ struct Sum<'a> {
 /// Brings matrices together. Sums and counts are added; an entry that only one of them has is taken over.
 ///
 /// # Errors
-/// When an entry has different lengths, or different numbers of experts of which none is 1, or counts pass
-/// what a file can hold.
+/// When an entry has different lengths, or different numbers of experts of which none is 1, or nothing in an expert
+/// that a single count speaks for, or counts pass what a file can hold.
 pub fn merge(inputs: &[Imatrix], options: MergeOptions) -> Result<Merged<'_>> {
     let known = inputs.iter().find_map(Imatrix::chunk_size);
     let chunk_size = options.chunk_size.or(known).unwrap_or(USUAL_CHUNK_SIZE).max(1);
@@ -66,6 +66,13 @@ pub fn merge(inputs: &[Imatrix], options: MergeOptions) -> Result<Merged<'_>> {
                     entries.insert(entry.name(), sum);
                 }
             }
+        }
+    }
+    for sum in entries.values() {
+        let matrices = sum.counts.len();
+        // A single count spoke for experts of which one may not have been reached.
+        for (number, entry) in sum.parts.iter().filter(|(_, entry)| entry.counts().len() != matrices) {
+            inputs[*number].check_sums(entry, matrices as u64)?;
         }
     }
     let mut seen = HashSet::new();
@@ -257,6 +264,8 @@ fn number(number: u64, what: &str) -> Result<[u8; 4]> {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use proptest::prelude::*;
 
     use super::super::tests::{Folder, all, entry, gguf, keys, legacy, legacy_entry, open};
@@ -313,6 +322,10 @@ mod tests {
         assert_eq!(problem(&message), "entry \"w\" has 4 values, but 6 in a file before");
         let message = error(&[open(&[1.0; 6], &[1.0; 2]), open(&[1.0; 6], &[1.0; 3])]);
         assert_eq!(problem(&message), "entry \"w\" has 3 experts, but 2 in a file before");
+        let message = error(&[open(&[1.0, 0.0], &[1.0]), open(&[1.0; 2], &[1.0; 2])]);
+        let matrix =
+            "entry \"w\": matrix 1 of 2 counts 1.0, but the importance of each of its 1 columns is 0";
+        assert!(problem(&message).starts_with(matrix), "{message}");
     }
 
     #[test]
@@ -327,9 +340,17 @@ mod tests {
         assert!(!folder.path("out").exists());
     }
 
+    /// Sums of which some are 0, but not a whole matrix of two.
+    fn sums(len: Range<usize>) -> impl Strategy<Value = Vec<f32>> {
+        prop::collection::vec(0.0_f32..1e30, len).prop_map(|mut sums| {
+            sums.iter_mut().step_by(2).for_each(|sum| *sum = sum.max(1e-20));
+            sums
+        })
+    }
+
     proptest! {
         #[test]
-        fn a_gguf_file_survives_conversion_to_gguf(sums in prop::collection::vec(0.0_f32..1e30, 6), counts in [0_u16.., 0_u16.., 0_u16..]) {
+        fn a_gguf_file_survives_conversion_to_gguf(sums in sums(6..7), counts in [0_u16.., 0_u16.., 0_u16..]) {
             let counts = counts.map(f32::from);
             let imatrix = open(&gguf(&keys(), &entry("w", &sums, &counts))).unwrap();
             let again = written(std::slice::from_ref(&imatrix), Format::Gguf);
@@ -339,13 +360,13 @@ mod tests {
         }
 
         #[test]
-        fn a_legacy_file_gives_the_same_importance_as_gguf(values in prop::collection::vec(0.0_f32..1e30, 1..9), calls in 0..100_000) {
+        fn a_legacy_file_gives_the_same_importance_as_gguf(values in sums(1..9), calls in 0..100_000) {
             let imatrix = open(&legacy(1, &[legacy_entry("w", calls, &values)])).unwrap();
             prop_assert_eq!(all(&written(std::slice::from_ref(&imatrix), Format::Gguf)), all(&imatrix));
         }
 
         #[test]
-        fn a_gguf_file_as_legacy_gives_the_same_importance_but_for_rounding(sums in prop::collection::vec(0.0_f32..1e30, 6), counts in [0_u16.., 0_u16.., 0_u16..]) {
+        fn a_gguf_file_as_legacy_gives_the_same_importance_but_for_rounding(sums in sums(6..7), counts in [0_u16.., 0_u16.., 0_u16..]) {
             let imatrix = open(&gguf(&keys(), &entry("w", &sums, &counts.map(f32::from)))).unwrap();
             let old = written(std::slice::from_ref(&imatrix), Format::Legacy);
             // Two roundings, of the product and of the quotient, on either side of a subnormal.

@@ -60,6 +60,9 @@ fn parsed<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(from: D) -> Resul
     String::deserialize(from)?.parse().map_err(de::Error::custom)
 }
 
+/// The most bytes of a file. The most patterns that are allowed take 20 KiB as people write them, and a parsed file
+/// up to 80 times its text: tables in tables, a letter each.
+const MAX_BYTES: u64 = 256 << 10;
 /// The most patterns of a file. Each takes far more memory than its text: a `\w` is 50 kB.
 const MAX_PATTERNS: usize = 200;
 /// The most that one pattern may take compiled, in bytes.
@@ -103,10 +106,10 @@ impl Options {
     /// Reads a recipe file.
     ///
     /// # Errors
-    /// When the file cannot be read, is no TOML, has a field that is not known, or names an unknown recipe or
+    /// When the file cannot be read or has more than 256 KiB, is no TOML, has a field that is not known, or names an unknown recipe or
     /// type or a bad pattern.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = json::read_text(path, json::CONFIG_CAP)?;
+        let text = json::read_text(path, MAX_BYTES)?;
         let bad = |error: toml::de::Error| {
             let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
             Error::bad(path, format!("line {line}: {}", error.message()))
@@ -198,5 +201,13 @@ mod tests {
             let error = read(text).unwrap_err();
             assert!(error.starts_with(message), "{text:?}: {error}");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_refused_by_its_size() {
+        let file = |bytes: usize| format!("base = \"Q6_K\"\n#{}", "-".repeat(bytes - 15));
+        assert!(read(&file(MAX_BYTES as usize)).is_ok());
+        let error = read(&file(MAX_BYTES as usize + 1)).unwrap_err();
+        assert_eq!(error, "262145 bytes, but at most 262144 are read");
     }
 }

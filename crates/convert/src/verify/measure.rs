@@ -20,13 +20,51 @@ pub(super) struct Comparison {
     largest_error: f64,
     /// The worst block: its error as a part of what is allowed, and its first weight.
     worst: (f64, u64),
+    erased: Erased,
+}
+
+/// What the scales of all types without a bound can hold: F16 takes 2^-25 and below for 0 (spec/numerics.md, N12), and
+/// none of these types multiplies a scale by more than 256.
+const LEAST_WEIGHT: f32 = 256.0 / (1 << 25) as f32;
+
+/// Looks for matrices, of which a tensor of experts has many, of zeros alone whose source has weights.
+#[derive(Default)]
+struct Erased {
+    matrix_elements: u64,
+    /// Of the matrix that is being read: its number, whether its source has a weight that the type can hold, and
+    /// whether it decodes to anything but 0.
+    matrix: u64,
+    source: bool,
+    decoded: bool,
+    first: Option<u64>,
+}
+
+impl Erased {
+    /// Sees a block, which may begin another matrix.
+    fn see(&mut self, start: u64, expected: &[f32], decoded: &[f32]) {
+        let matrix = start / self.matrix_elements.max(1);
+        if matrix != self.matrix {
+            self.first = self.found();
+            (self.matrix, self.source, self.decoded) = (matrix, false, false);
+        }
+        self.source = self.source || expected.iter().any(|weight| weight.abs() > LEAST_WEIGHT);
+        self.decoded = self.decoded || decoded.iter().any(|&weight| weight != 0.0);
+    }
+
+    /// The first that was found so far.
+    fn found(&self) -> Option<u64> {
+        self.first.or((self.source && !self.decoded).then_some(self.matrix))
+    }
 }
 
 impl Comparison {
     /// Compares the blocks of a tensor of the file with `weights`.
     pub(super) fn of(tensor: &Blocks<'_>, weights: &Weights<'_>) -> Result<Self> {
         let ty = tensor.ty;
-        let mut sums = Self { bound: round_trip_bound(ty), ..Self::default() };
+        let dims = weights.shape.dims();
+        let matrix_elements = dims.iter().take(2).product();
+        let erased = Erased { matrix_elements, ..Erased::default() };
+        let mut sums = Self { bound: round_trip_bound(ty), erased, ..Self::default() };
         let stored_type = weights.stored_type()?;
         let (mut blocks, mut decoded) = (Vec::new(), Vec::new());
         let (mut stored, mut expected) = (Vec::new(), Vec::new());
@@ -49,6 +87,7 @@ impl Comparison {
         // Plain numbers have no blocks; 32 of them make a group whose largest weight gives the scale.
         let block = if ty.is_quantized() { ty.block_elements() as usize } else { 32 };
         for (index, (expected, decoded)) in expected.chunks(block).zip(decoded.chunks(block)).enumerate() {
+            self.erased.see(start + (index * block) as u64, expected, decoded);
             let mut largest_weight = 0.0_f64;
             let mut block_squares = 0.0;
             for (&x, &y) in expected.iter().zip(decoded) {
@@ -78,6 +117,11 @@ impl Comparison {
     /// The first weight of the worst block.
     pub(super) fn worst_at(&self) -> u64 {
         self.worst.1
+    }
+
+    /// The first matrix of zeros alone whose source is not.
+    pub(super) fn erased(&self) -> Option<u64> {
+        self.erased.found()
     }
 
     /// The figures of the report.

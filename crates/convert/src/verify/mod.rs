@@ -245,6 +245,12 @@ fn problem(
         let at = comparison.worst_at();
         return Some(format!("the block at weight {at} deviates {worst:.2} times as far as {ty} may"));
     }
+    // Where a bound judges, it knows of weights that are too small for the type.
+    if let (None, Some(matrix)) = (round_trip.worst_block, comparison.erased()) {
+        return Some(format!(
+            "decodes to nothing but 0 in matrix {matrix}, which has other weights in the source"
+        ));
+    }
     match dot {
         Some(dot) if dot.worst.is_nan() || dot.worst > 1.0 => {
             Some(format!("the dot product deviates {:.2} times as far as is allowed", dot.worst))

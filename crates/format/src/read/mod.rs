@@ -2,6 +2,7 @@
 
 mod cursor;
 mod head;
+mod holes;
 mod layout;
 mod limits;
 mod names;
@@ -9,6 +10,7 @@ mod view;
 
 pub(crate) use cursor::{Cursor, Span, Stop};
 pub use head::{Head, open_regular};
+pub use holes::{Hole, holes};
 pub(crate) use layout::Layout;
 pub use limits::Limits;
 pub(crate) use names::{check_key, check_tensor_name};
