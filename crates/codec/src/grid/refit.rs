@@ -152,10 +152,10 @@ mod tests {
                 group.shifts = std::array::from_fn(|lane| if down >> lane & 1 == 1 { -SHIFT } else { SHIFT });
             }
             for isa in Isa::available() {
-                let mut found = [[f32::NAN; MAX_WIDTH]; 2];
-                dispatch(isa, Sums { x: &x, w: &w, groups: &groups, found: &mut found });
+                let mut sums = [[f32::NAN; MAX_WIDTH]; 2];
+                dispatch(isa, Sums { x: &x, w: &w, groups: &groups, found: &mut sums });
                 let lanes = if isa.name() == "scalar" { 1 } else { 4 };
-                for lane in 0..lanes {
+                for (lane, found) in sums[0].into_iter().zip(sums[1]).take(lanes).enumerate() {
                     let (mut product, mut square) = (0.0, 0.0);
                     for i in 0..16 {
                         let (group, number) = (&groups[i / 8], 16 * lane + i);
@@ -164,7 +164,7 @@ mod tests {
                         product += w[number] * level * x[number];
                         square += w[number] * level * level;
                     }
-                    prop_assert_eq!([found[0][lane], found[1][lane]], [product, square], "{}", isa);
+                    prop_assert_eq!(found, (product, square), "{}", isa);
                 }
             }
         }
