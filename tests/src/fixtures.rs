@@ -47,6 +47,11 @@ pub struct File {
     pub holds: Option<String>,
     /// Of a container that is refused, or whose values are: the message, without the path in front.
     pub message: Option<String>,
+    /// Of a container that opens: what `convert` refuses it with, where it does, without the path in front.
+    pub convert: Option<String>,
+    /// Of a container that opens: what `verify` finds damaged.
+    #[serde(default)]
+    pub damage: Vec<String>,
 }
 
 impl Manifest {

@@ -14,6 +14,7 @@ mod folder;
 mod imatrix;
 pub mod long;
 mod safetensors;
+pub mod verdict;
 
 pub use binary::briq;
 pub use cost::{Cost, cost, measure};
