@@ -134,7 +134,7 @@ pub(crate) fn write_tiny(folder: &Path, tokens: u64) -> Result<()> {
     {
         tensors.push(tensor(&format!("layers.0.{name}_proj"), &[WIDTH, WIDTH]));
     }
-    write_safetensors(&folder.join("model.safetensors"), &tensors.iter().collect::<Vec<_>>(), &[0; 4096])
+    write_safetensors(&folder.join("model.safetensors"), &tensors, &[0; 4096])
 }
 
 /// Gives tiny-llama's configuration these sizes, and its vocabulary as many tokens.
@@ -184,7 +184,7 @@ fn weights() -> Vec<u8> {
 }
 
 /// A length of 8 bytes, a JSON header padded to 8 bytes, and the data.
-fn write_safetensors(path: &Path, tensors: &[&Tensor], buffer: &[u8]) -> Result<()> {
+fn write_safetensors(path: &Path, tensors: &[Tensor], buffer: &[u8]) -> Result<()> {
     let mut header = Map::new();
     let mut offset = 0;
     for tensor in tensors {
