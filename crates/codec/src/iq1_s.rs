@@ -6,7 +6,8 @@ use zerocopy::little_endian::U16;
 
 use crate::decoder::DecodeLanes;
 use crate::error::Error;
-use crate::grid::cut::{Best, Cuts};
+use crate::grid::best::Best;
+use crate::grid::cut::Cuts;
 use crate::grid::points::{TERNARY, ternary};
 use crate::grid::split::Sorted;
 use crate::grid::sums::Together;

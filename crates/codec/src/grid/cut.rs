@@ -12,11 +12,14 @@
 //! taken where the best so far is below it, and none below where the best is above. So the cuts above the gap alone
 //! decide, by comparisons between them, which is taken last.
 
-use super::lines::Row;
+use super::best::{Best, Choice, Search};
 use super::outline::{Above, MARGIN, Outline};
 use super::sums::Sums;
 use super::ternary::levels;
-use crate::lanes::{Lanes, MAX_WIDTH, numbers};
+use crate::lanes::{Lanes, MAX_WIDTH};
+
+/// The bits of a combination in what is above a unit.
+const LANES: u64 = (1 << MAX_WIDTH) - 1;
 
 /// Within these limits of the sum of squares and of the score to start below, no number that decides is subnormal or
 /// infinite: no square is less than a 65th of their sum, and products are limited too.
@@ -26,20 +29,7 @@ const LIMITS: [[f32; 2]; 2] = [[1e-12, 1e12], [1e-20, 1e20]];
 const WINDOW: f32 = 1.0 / 4096.0;
 
 /// This many scores leave a gap of 16 * 2^-24 in the window.
-const MOST_COMPARED: u16 = 255;
-
-/// The best cuts of sub-blocks side by side.
-pub(crate) struct Best {
-    /// The best scales for their digits.
-    pub(crate) scales: Row,
-    scores: Row,
-    /// How many were compared.
-    compared: [u16; MAX_WIDTH],
-    /// Of sorted weights the first with digit 1 and the first with digit 2.
-    pub(crate) cuts: [[u8; 2]; MAX_WIDTH],
-    /// [`Best::NONE`] where no cut is better than nothing.
-    pub(crate) combinations: [u8; MAX_WIDTH],
-}
+const MOST_COMPARED: f32 = 255.0;
 
 /// What cuts of sub-blocks side by side are scored by. `PLACES` is one more than there are weights. A combination says
 /// which parts of a sub-block have their levels shifted down.
@@ -50,8 +40,8 @@ pub(crate) trait Cuts<const PLACES: usize, const PARTS: usize, const COMBINATION
     /// The sums that the others are made of, part by part.
     fn parts(&self) -> &[Sums<PLACES>; PARTS];
 
-    /// The weighted sums of levels times weights, and of levels squared, in the lanes from `lane` on.
-    fn sums<L: Lanes>(&self, lane: usize, cut: [usize; 2], combination: usize) -> (L, L);
+    /// The weighted sums of levels times weights, and of levels squared.
+    fn sums<L: Lanes>(&self, cut: [usize; 2], combination: usize) -> (L, L);
 
     /// The best cuts, as the reference finds them.
     #[inline(always)]
@@ -67,7 +57,7 @@ pub(crate) trait Cuts<const PLACES: usize, const PARTS: usize, const COMBINATION
         if L::any(!is_known) {
             return self.best_above(L::select(is_known, start, L::splat(-f32::MAX)));
         }
-        let mut best = Best::above(start);
+        let mut best = Search::above(start);
         outline.measure_by(start);
         let (mut found, mut count) = ([[Above::NOTHING; PLACES]; 2], 0);
         let found = found.as_flattened_mut();
@@ -79,47 +69,39 @@ pub(crate) trait Cuts<const PLACES: usize, const PARTS: usize, const COMBINATION
                 count = 0;
             }
         }
-        if best.compared.iter().any(|compared| *compared > MOST_COMPARED) {
+        if L::any(best.compared.gt(L::splat(MOST_COMPARED))) {
             return self.best_above(L::splat(-f32::MAX));
         }
-        best
+        best.end()
     }
 
     /// Takes the cuts that are better.
     #[inline(always)]
-    fn compare(&self, found: &[Above], best: &mut Best) {
+    fn compare<L: Lanes>(&self, found: &[Above], best: &mut Search<L>) {
         for above in found {
             let (cut, mut lanes) = (above.cut.map(usize::from), above.lanes);
             while lanes != 0 {
-                let bit = lanes.trailing_zeros() as usize;
-                lanes &= lanes - 1;
-                let (lane, combination) = (bit % MAX_WIDTH, bit / MAX_WIDTH);
-                best.take(lane, cut, combination, self.sums(lane, cut, combination));
+                let combination = lanes.trailing_zeros() as usize / MAX_WIDTH;
+                let here = lanes >> (combination * MAX_WIDTH) & LANES;
+                lanes ^= here << (combination * MAX_WIDTH);
+                best.take(L::mask(here as u32), Choice { cut, combination }, self.sums(cut, combination));
             }
         }
     }
 
     /// The last cuts that are better than those before them and than `score`.
     #[inline(always)]
-    fn best_above<L: Lanes>(&self, mut score: L) -> Best {
-        let mut best = Best::above(score);
+    fn best_above<L: Lanes>(&self, score: L) -> Best {
+        let mut best = Search::above(score);
         for first in 0..PLACES {
             for second in first..PLACES {
                 for combination in 0..COMBINATIONS {
-                    let (product, square) = self.sums::<L>(0, [first, second], combination);
-                    let better = square.gt(L::zero()) & (product * product).gt(score * square);
-                    if !L::any(better) {
-                        continue;
-                    }
-                    let (products, squares) = (numbers(product), numbers(square));
-                    for lane in 0..L::WIDTH {
-                        best.take(lane, [first, second], combination, (products[lane], squares[lane]));
-                    }
-                    score = L::load(&best.scores);
+                    let cut = [first, second];
+                    best.take(L::mask(u32::MAX), Choice { cut, combination }, self.sums(cut, combination));
                 }
             }
         }
-        best
+        best.end()
     }
 
     /// A score to start from, below that of a likely cut, and whether that is known: where numbers are ordinary, or all
@@ -134,9 +116,11 @@ pub(crate) trait Cuts<const PLACES: usize, const PARTS: usize, const COMBINATION
                 descends = descends | L::load(&part.squares[i]).lt(L::load(&part.squares[i - 1]));
             }
         }
-        // Best scales are a little above the mean of magnitudes. One for levels that are not shifted is near them.
+        // Best scales are a little above the mean of magnitudes. One for levels that are not shifted is near them; from
+        // it the next is nearer, where importance differs from weight to weight.
         let plain = Outline::<L, PLACES, 1>::new(self.parts(), &[[[-1.0, 0.0, 1.0]; PARTS]]);
         let (product, plain_square) = plain.best_for(magnitude / square * L::splat(1.125));
+        let (product, plain_square) = plain.best_for(product / plain_square);
         let scale = product / plain_square;
         let (product, likely_square) = outline.best_for(scale);
         let score = product / likely_square * product;
@@ -153,33 +137,6 @@ pub(crate) trait Cuts<const PLACES: usize, const PARTS: usize, const COMBINATION
 #[inline(always)]
 fn is_within<L: Lanes>(number: L, [low, high]: [f32; 2]) -> L::Mask {
     number.gt(L::splat(low)) & number.lt(L::splat(high))
-}
-
-impl Best {
-    pub(crate) const NONE: u8 = u8::MAX;
-
-    #[inline(always)]
-    fn above<L: Lanes>(score: L) -> Self {
-        Self {
-            scales: [0.0; MAX_WIDTH],
-            scores: numbers(score),
-            compared: [0; MAX_WIDTH],
-            cuts: [[0; 2]; MAX_WIDTH],
-            combinations: [Self::NONE; MAX_WIDTH],
-        }
-    }
-
-    /// Takes a cut in a lane if it is better.
-    #[inline(always)]
-    fn take(&mut self, lane: usize, cut: [usize; 2], combination: usize, (product, square): (f32, f32)) {
-        self.compared[lane] += 1;
-        if square > 0.0 && product * product > self.scores[lane] * square {
-            self.scales[lane] = product / square;
-            self.scores[lane] = self.scales[lane] * product;
-            self.cuts[lane] = cut.map(|place| place as u8);
-            self.combinations[lane] = combination as u8;
-        }
-    }
 }
 
 #[cfg(test)]

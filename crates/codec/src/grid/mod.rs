@@ -10,7 +10,7 @@
 //! | `places`, `records`, `fours` | the nearest of 4 digits for many scales |
 //! | `trials`, `search` | the scales that the IQ2 and IQ3 types try for a sub-block, and what comes of them |
 //! | `blocks` | what these types do around it |
-//! | `cut`, `sums`, `outline` | the best cut of sorted weights in three, for the IQ1 types |
+//! | `cut`, `best`, `sums`, `outline` | the best cut of sorted weights in three, for the IQ1 types |
 //! | `split` | sub-blocks sorted for it, and what comes of it |
 //! | `refit` | scales fitted to the points that were chosen for these types |
 //! | `ternary` | what these types do around it |
@@ -18,6 +18,7 @@
 //! Where the reference ends the process, because distances to all neighbours overflow or are not numbers, a search here
 //! has no result, and the caller is told which weights it was about.
 
+pub(crate) mod best;
 mod blocks;
 mod candidates;
 pub(crate) mod cut;

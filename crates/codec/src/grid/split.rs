@@ -1,6 +1,6 @@
 //! Sub-blocks sorted for the search for a cut, and its result taken apart, for the IQ1 types.
 
-use super::cut::Best;
+use super::best::Best;
 use crate::lanes::{Blocks, CodeTile, LANE_NUMBERS, Lanes};
 
 /// The most lanes there are.

@@ -45,6 +45,9 @@ impl<const PLACES: usize> Together<PLACES> {
     }
 }
 
+/// Levels that are shifted up, and down.
+const LEVELS: [[f32; 3]; 2] = [levels(false), levels(true)];
+
 impl<const PLACES: usize> Cuts<PLACES, 1, 2> for Together<PLACES> {
     #[inline(always)]
     fn is_down(combination: usize, _: usize) -> bool {
@@ -57,15 +60,14 @@ impl<const PLACES: usize> Cuts<PLACES, 1, 2> for Together<PLACES> {
     }
 
     #[inline(always)]
-    fn sums<L: Lanes>(&self, lane: usize, cut: [usize; 2], combination: usize) -> (L, L) {
+    fn sums<L: Lanes>(&self, cut: [usize; 2], combination: usize) -> (L, L) {
         let [Sums { products, squares, .. }] = &self.0;
         let (mut product, mut square) = (L::zero(), L::zero());
         let places = [0, cut[0], cut[1], PLACES - 1];
-        for (digit, level) in levels(combination == 1).into_iter().enumerate() {
-            let (level, [from, to]) = (L::splat(level), [places[digit], places[digit + 1]]);
-            let product_here = (L::load(&products[to][lane..]) - L::load(&products[from][lane..])) * level;
-            let square_here =
-                (L::load(&squares[to][lane..]) - L::load(&squares[from][lane..])) * level * level;
+        for (digit, level) in LEVELS[combination].iter().enumerate() {
+            let (level, [from, to]) = (L::splat(*level), [places[digit], places[digit + 1]]);
+            let product_here = (L::load(&products[to]) - L::load(&products[from])) * level;
+            let square_here = (L::load(&squares[to]) - L::load(&squares[from])) * level * level;
             product = if digit == 0 { product_here } else { product + product_here };
             square = if digit == 0 { square_here } else { square + square_here };
         }
@@ -87,6 +89,23 @@ impl Halves {
     }
 }
 
+/// How the squares of levels step up.
+struct Steps {
+    high: f32,
+    to_middle: f32,
+    to_high: f32,
+}
+
+/// Those of levels that are shifted up, and down.
+const STEPS: [Steps; 2] = [Steps::new(false), Steps::new(true)];
+
+impl Steps {
+    const fn new(down: bool) -> Self {
+        let [low, middle, high] = LEVELS[down as usize];
+        Self { high, to_middle: low * low - middle * middle, to_high: middle * middle - high * high }
+    }
+}
+
 impl Cuts<17, 2, 4> for Halves {
     #[inline(always)]
     fn is_down(combination: usize, half: usize) -> bool {
@@ -99,16 +118,16 @@ impl Cuts<17, 2, 4> for Halves {
     }
 
     #[inline(always)]
-    fn sums<L: Lanes>(&self, lane: usize, [first, second]: [usize; 2], combination: usize) -> (L, L) {
+    fn sums<L: Lanes>(&self, [first, second]: [usize; 2], combination: usize) -> (L, L) {
         let mut halves = [(L::zero(), L::zero()); 2];
         for (half, sums) in halves.iter_mut().enumerate() {
             let Sums { products, squares, .. } = &self.0[half];
-            let [low, middle, high] = levels(Self::is_down(combination, half));
-            let below = L::load(&products[first][lane..]) + L::load(&products[second][lane..]);
-            let product = L::load(&products[16][lane..]) * L::splat(high) - below;
-            let square = L::load(&squares[16][lane..]) * L::splat(high) * L::splat(high);
-            let square = square + L::load(&squares[first][lane..]) * L::splat(low * low - middle * middle);
-            let square = square + L::load(&squares[second][lane..]) * L::splat(middle * middle - high * high);
+            let Steps { high, to_middle, to_high } = &STEPS[usize::from(Self::is_down(combination, half))];
+            let below = L::load(&products[first]) + L::load(&products[second]);
+            let product = L::load(&products[16]) * L::splat(*high) - below;
+            let square = L::load(&squares[16]) * L::splat(*high) * L::splat(*high);
+            let square = square + L::load(&squares[first]) * L::splat(*to_middle);
+            let square = square + L::load(&squares[second]) * L::splat(*to_high);
             *sums = (product, square);
         }
         let [first_half, second_half] = halves;

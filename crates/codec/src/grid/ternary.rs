@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use briq_format::block::Block;
 
+use super::best::Best;
 use super::candidates::CLEAR;
-use super::cut::Best;
 use super::nearest::{Distances, Errors, nearest};
 use super::neighbours::{Grid, NONE, Near};
 use super::refit::fit_sub_blocks;
