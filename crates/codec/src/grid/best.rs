@@ -1,5 +1,5 @@
-//! The best cuts of sub-blocks side by side, and the search for them: each cut is compared in all lanes at once, and taken
-//! where it is one of those to compare and better than what is there.
+//! The best cuts of sub-blocks side by side, and the search for them: each cut is compared in all lanes at once, and
+//! taken where it is one of those to compare and better than what is there.
 
 use super::lines::Row;
 use crate::lanes::{Lanes, MAX_WIDTH, numbers};

@@ -5,12 +5,12 @@
 //! best scale finds it; sums up to each place make that cheap.
 //!
 //! A cut scores the squared sum of products over the sum of squares. The reference starts from a score below all and
-//! takes, in turn, each cut that is better than what it has. Here an [outline](super::outline) tells which cuts come near
-//! the best score, and these alone are compared, in the same order, from a start below them. The result is the same. For
-//! a comparison errs only between scores that differ by less than 8 * 2^-24 of themselves. Of the start and scores above
-//! it, unless there are more than [`MOST_COMPARED`], some neighbours are twice as far apart. Any cut above that gap is
-//! taken where the best so far is below it, and none below where the best is above. So the cuts above the gap alone
-//! decide, by comparisons between them, which is taken last.
+//! takes, in turn, each cut that is better than what it has. Here an [outline](super::outline) tells which cuts come
+//! near the best score, and these alone are compared, in the same order, from a start below them. The result is the
+//! same. For a comparison errs only between scores that differ by less than 8 * 2^-24 of themselves. Of the start and
+//! scores above it, unless there are more than [`MOST_COMPARED`], some neighbours are twice as far apart. Any cut above
+//! that gap is taken where the best so far is below it, and none below where the best is above. So the cuts above the
+//! gap alone decide, by comparisons between them, which is taken last.
 
 use super::best::{Best, Choice, Search};
 use super::outline::{Above, MARGIN, Outline};

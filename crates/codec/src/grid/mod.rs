@@ -13,7 +13,7 @@
 //! | `cut`, `best`, `sums`, `outline` | the best cut of sorted weights in three, for the IQ1 types |
 //! | `split` | sub-blocks sorted for it, and what comes of it |
 //! | `refit` | scales fitted to the points that were chosen for these types |
-//! | `ternary` | what these types do around it |
+//! | `ternary`, `clear` | what these types do around it |
 //!
 //! Where the reference ends the process, because distances to all neighbours overflow or are not numbers, a search here
 //! has no result, and the caller is told which weights it was about.
@@ -21,6 +21,7 @@
 pub(crate) mod best;
 mod blocks;
 mod candidates;
+mod clear;
 pub(crate) mod cut;
 mod fours;
 mod lines;

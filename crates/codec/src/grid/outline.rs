@@ -1,16 +1,17 @@
 //! What all cuts of sorted weights score, nearly: enough to tell which can be the best.
 //!
-//! Levels of neighbouring digits differ by 1, and their squares by fixed numbers. So the sums for a cut are those for all
-//! digits 2, less what each of its two places takes off, whatever the other.
+//! Levels of neighbouring digits differ by 1, and their squares by fixed numbers. So the sums for a cut are those for
+//! all digits 2, less what each of its two places takes off, whatever the other.
 //!
-//! For a scale s, the error is less than without digits by `2 s product - s^2 square`. The places that make that largest
-//! are found one by one. No scale makes it larger than the score of the cut, and the cut's best scale makes it as large.
+//! For a scale s, the error is less than without digits by `2 s product - s^2 square`. The places that make that
+//! largest are found one by one. No scale makes it larger than the score of the cut, and the cut's best scale makes it
+//! as large.
 //!
 //! With u = 2^-24, U the sum of all importance and N that of the magnitudes of weights times importance, products are
-//! within 20 u N of what sums in any other order are, and squares within 32 u U. Where a score is at least N^2 / 4 U, as
-//! the best always is, products are at least N / 16, since no square is less than U / 65. So scores are within
-//! [`MARGIN`] of others of the same cuts. That holds for a likely cut as well whose places come
-//! in the wrong order: rounding alone can have them so, if what lies between counts for less.
+//! within 20 u N of what sums in any other order are, and squares within 32 u U. Where a score is at least N^2 / 4 U,
+//! as the best always is, products are at least N / 16, since no square is less than U / 65. So scores are within
+//! [`MARGIN`] of others of the same cuts. That holds for a likely cut as well whose places come in the wrong order:
+//! rounding alone can have them so, if what lies between counts for less.
 
 use super::sums::Sums;
 use crate::lanes::{Lanes, MAX_WIDTH};
