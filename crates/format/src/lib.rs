@@ -27,6 +27,7 @@ mod snapshot;
 mod tensor;
 pub mod types;
 pub mod wire;
+mod words;
 mod write;
 
 pub use error::{Error, Result};
@@ -39,6 +40,7 @@ pub use snapshot::Snapshot;
 pub use tensor::{Shape, Tensor, TensorInfo};
 pub use types::{TensorType, TypeId};
 pub use wire::{Endian, ValueType};
+pub use words::counted;
 pub use write::{
     AtomicFile, Existing, FilePlan, FileSystem, MIN_WRITTEN_ALIGNMENT, System, TensorSpec, TensorWriter,
     remove_unfinished,

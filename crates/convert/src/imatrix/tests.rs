@@ -369,12 +369,13 @@ fn covered(name: &str, dims: &[u64]) -> Result<Vec<Importance>, String> {
 fn i14_an_entry_has_the_columns_of_its_tensor_times_its_experts() {
     assert_eq!(covered("w", &[6, 4]), Ok(vec![Importance::Entry(1)]));
     assert_eq!(covered("w", &[2, 9, 3]), Ok(vec![Importance::Entry(1)]));
-    for (dims, columns, matrices) in [(&[5, 4][..], 5, 1), (&[6, 4, 2], 6, 2)] {
+    for (dims, needed) in [
+        (&[5, 4][..], "5 columns in 1 matrix"),
+        (&[1, 4], "1 column in 1 matrix"),
+        (&[6, 4, 2], "6 columns in each of 2 matrices"),
+    ] {
         let message = covered("w", dims).unwrap_err();
-        let expected = format!(
-            "it: entry \"w\" has 6 values, but the tensor has {columns} columns in each of {matrices} matrices"
-        );
-        assert_eq!(message, expected);
+        assert_eq!(message, format!("it: entry \"w\" has 6 values, but the tensor has {needed}"));
     }
     // Of an embedding the entry is ignored instead.
     assert_eq!(covered("token_embd.weight", &[5, 4]), Ok(vec![Importance::Missing]));
@@ -384,7 +385,7 @@ fn i14_an_entry_has_the_columns_of_its_tensor_times_its_experts() {
 fn a_matrix_of_another_model_is_refused() {
     let message = covered("blk.0.attn_q.weight", &[6, 4]).unwrap_err();
     let expected =
-        "it: none of its 2 entries belongs to a tensor of this model; the first is \"token_embd.weight\"";
+        "it: of its 2 entries none belongs to a tensor of this model; the first is \"token_embd.weight\"";
     assert_eq!(message, expected);
 }
 

@@ -2,6 +2,7 @@
 
 use briq_codec::Isa;
 use briq_convert::Error;
+use briq_format::counted;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use serde::{Serialize, Serializer};
@@ -54,9 +55,9 @@ impl Setup {
     /// The line above the table.
     pub(super) fn heading(&self) -> String {
         let Self { isa, threads, .. } = self;
-        let plural = if *threads == 1 { "" } else { "s" };
+        let threads = counted(*threads, "thread", "threads");
         let against = self.peer.as_ref().map(|peer| format!(", against {peer}")).unwrap_or_default();
-        format!("{isa}, {threads} thread{plural}{against}, best of the rounds")
+        format!("{isa}, {threads}{against}, best of the rounds")
     }
 }
 
