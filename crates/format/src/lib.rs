@@ -38,7 +38,7 @@ pub use open::Gguf;
 pub use read::{Head, Hole, Limits, Parsed, View, holes, open_regular, parse, parse_with};
 pub use snapshot::Snapshot;
 pub use tensor::{Shape, Tensor, TensorInfo};
-pub use types::{TensorType, TypeId};
+pub use types::{Content, TensorType, TypeId};
 pub use wire::{Endian, ValueType};
 pub use words::counted;
 pub use write::{

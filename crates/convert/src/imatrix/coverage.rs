@@ -1,10 +1,11 @@
 //! Which tensors an importance matrix speaks of, and what becomes of the others. All of it is decided from
 //! names, lengths and values, before any work starts.
 
+use briq_codec::uses_importance;
 use briq_format::{Escaped, Shape, TensorType, counted};
 
 use super::Imatrix;
-use crate::recipe::{Importance, Recipe, Role, needs_importance, uses_importance};
+use crate::recipe::{Importance, Recipe, Role, needs_importance};
 use crate::{Error, Result};
 
 /// A tensor of the plan: its name, its shape, and the type it is encoded in, where it is encoded at all.
