@@ -14,6 +14,7 @@ use crate::args::{Bench, Work};
 pub(super) struct Setup {
     #[serde(serialize_with = "as_spelled")]
     work: Work,
+    /// The instruction set that does the work.
     isa: &'static str,
     pub(super) threads: u16,
     /// Weights of a row.
@@ -36,7 +37,10 @@ impl Setup {
         refuse_idle_options(work, args)?;
         Ok(Self {
             work,
-            isa: Isa::best().name(),
+            isa: match work {
+                Work::Encode | Work::Decode => Isa::best().name(),
+                Work::Dot | Work::Matvec | Work::Matmul => briq_kernels::instruction_set(),
+            },
             threads: args.threads.unwrap_or(1),
             row_elements: data::ROW,
             batch: match work {
