@@ -215,7 +215,8 @@ fn begin<L: Lanes, B: GridBlock<SUB, N>, const SUB: usize, const N: usize>(
 }
 
 impl<const SUB: usize> Results<SUB> {
-    /// Puts the sub-block in a lane where it belongs, and returns its scale. `None` where weights have no nearest point.
+    /// Puts the sub-block in a lane where it belongs, and returns its scale. `None` where weights have no nearest
+    /// point.
     #[inline(always)]
     fn place<const N: usize>(
         &self,

@@ -17,11 +17,11 @@
 //! apart and the errors differ by 8e-5. Where they are one scale apart, weights are below 3 scales, or beyond all
 //! levels. Other groups are compared with all neighbours.
 //!
-//! Where the side of its digit that each weight lies on is known too, fewer are left. At each weight then all levels have
-//! an order: the digit, the next one on that side, the next one on the other, the second one on that side, and so on.
-//! Two at the same number of steps differ by four times the distance of the weight from its digit, in steps, and so by
-//! 8e-5 scales if that is at least [`OFF_CENTRE`]. A point is dropped if one before it in the list is as near in this
-//! order at every weight: its sum is no larger, and of equals it is the one taken.
+//! Where the side of its digit that each weight lies on is known too, fewer are left. At each weight then all levels
+//! have an order: the digit, the next one on that side, the next one on the other, the second one on that side, and so
+//! on. Two at the same number of steps differ by four times the distance of the weight from its digit, in steps, and so
+//! by 8e-5 scales if that is at least [`OFF_CENTRE`]. A point is dropped if one before it in the list is as near in
+//! this order at every weight: its sum is no larger, and of equals it is the one taken.
 
 use super::points::digit;
 use crate::tables::Packed;
@@ -44,7 +44,8 @@ pub(super) fn candidates<const N: usize>(digits: &[u8], neighbours: &[Packed]) -
     neighbours.iter().copied().filter(is_left).collect()
 }
 
-/// Those of them that are left where weight `i` is above its digit if bit `i` of `above` is set, and below it elsewhere.
+/// Those of them that are left where weight `i` is above its digit if bit `i` of `above` is set, and below it
+/// elsewhere.
 pub(super) fn candidates_by_side<const N: usize>(
     digits: &[u8; N],
     above: usize,

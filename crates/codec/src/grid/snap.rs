@@ -1,7 +1,7 @@
 //! From digits to points, for many scales at once.
 //!
-//! The nearest of the neighbours is the one whose line is lowest. Where none leads by the tolerance, those within it are
-//! compared by the sums proper.
+//! The nearest of the neighbours is the one whose line is lowest. Where none leads by the tolerance, those within it
+//! are compared by the sums proper.
 
 use std::ops::Index;
 
@@ -275,8 +275,8 @@ impl<const N: usize> Groups<'_, N> {
     }
 }
 
-/// Of more neighbours than this, the leaders at the ends of a run are found before those at each trial: mostly one leads
-/// at both, but for few neighbours that takes as long.
+/// Of more neighbours than this, the leaders at the ends of a run are found before those at each trial: mostly one
+/// leads at both, but for few neighbours that takes as long.
 const LONG: usize = 16;
 
 /// What is added to the number that digits spell, so that the low bits of the float are those of the number.

@@ -3,8 +3,8 @@
 //!
 //! A weight whose error is `e = scale * level - x` adds `v e^2` to the distance, and with the next level up or down,
 //! two further, `4 scale v (scale + e)` or `4 scale v (scale - e)` more. So the nearest neighbour is found without
-//! going through lists: it is that with the least `v (scale + e)` or `v (scale - e)` of all steps that lead to one. This
-//! is as easily done for all lanes at once.
+//! going through lists: it is that with the least `v (scale + e)` or `v (scale - e)` of all steps that lead to one.
+//! This is as easily done for all lanes at once.
 //!
 //! As in [`lines`](super::lines), what leads by more than rounding explains has the least sum proper. The least is off
 //! by 5 u v m: the error by 2 u m, the sum by 1.2 u m more, the product by u of itself. In the units of heights, which
