@@ -26,6 +26,7 @@ pub trait Encode: Block {
 pub trait TryEncode: Block {
     /// Whether blocks depend on importance.
     const USES_IMPORTANCE: bool;
+
     /// Whether there is no encoding without importance.
     const NEEDS_IMPORTANCE: bool = false;
 

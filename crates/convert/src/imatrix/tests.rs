@@ -286,25 +286,24 @@ const NOTHING_MATTERS: &str =
 
 #[test]
 fn a_matrix_that_was_measured_has_a_column_that_matters() {
-    let message = |matrix: &str, count: &str, columns: u64| {
-        let what =
-            format!("matrix {matrix} counts {count}, but the importance of each of its {columns} columns");
+    let message = |matrix: &str, count: &str, columns: &str| {
+        let what = format!("matrix {matrix} counts {count}, but the importance of {columns}");
         format!("entry \"a\": {what} is 0, {NOTHING_MATTERS}")
     };
     let zeros = gguf(&keys(), &entry("a", &[0.0; 3], &[512.0]));
-    assert_eq!(refused(&zeros), message("0 of 1", "512.0", 3));
+    assert_eq!(refused(&zeros), message("0 of 1", "512.0", "each of its 3 columns"));
     for (calls, count) in [(7, "7.0"), (0, "1.0")] {
         let zeros = legacy(1, &[legacy_entry("a", calls, &[0.0; 3])]);
-        assert_eq!(refused(&zeros), message("0 of 1", count, 3));
+        assert_eq!(refused(&zeros), message("0 of 1", count, "each of its 3 columns"));
     }
     // Of three experts the second was not reached; it is the last that says nothing.
     let sums = [0.0, 1.0, 0.0, 0.0, 0.0, 0.0];
     assert!(open(&gguf(&keys(), &entry("a", &sums, &[2.0, 0.0, 0.0]))).is_ok());
     let experts = gguf(&keys(), &entry("a", &sums, &[2.0, 0.0, 3.0]));
-    assert_eq!(refused(&experts), message("2 of 3", "3.0", 2));
+    assert_eq!(refused(&experts), message("2 of 3", "3.0", "each of its 2 columns"));
     // Too little for a quotient of 32 bits.
     let least = gguf(&keys(), &entry("a", &[f32::from_bits(1)], &[512.0]));
-    assert_eq!(refused(&least), message("0 of 1", "512.0", 1));
+    assert_eq!(refused(&least), message("0 of 1", "512.0", "its only column"));
 }
 
 #[test]
