@@ -269,7 +269,17 @@ fn the_instruction_set_that_is_forced_is_the_one_that_runs() {
             let output = folder.command(arguments).env("BRIQ_ISA", isa).output().unwrap();
             String::from_utf8(output.stdout).unwrap()
         };
-        assert!(forced(&["bench", "--list-isa"]).contains(&format!("{isa} (used)\n")));
+        let list = forced(&["bench", "--list-isa"]);
+        let json: Value = serde_json::from_str(&forced(&["bench", "--list-isa", "--json"])).unwrap();
+        assert_eq!(json["used"], isa);
+        // A processor may lack what kernels need beside it.
+        let multiplies = json["multiplies"].as_str().unwrap();
+        match multiplies == isa {
+            true => assert!(list.contains(&format!("{isa} (used)\n")), "{list}"),
+            false => assert!(list.contains(&format!("{multiplies} (used to multiply)\n")), "{list}"),
+        }
+        let table = forced(&["bench", "dot", "--weights", "1", "--type", "Q4_K"]);
+        assert!(table.starts_with(&format!("{multiplies}, 1 thread,")), "{table}");
         let table = forced(&["bench", "encode", "--weights", "1", "--type", "Q4_K", "--type", "IQ2_XS"]);
         let lines: Vec<Vec<_>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(lines[0][..3], [&format!("{isa},"), "1", "thread,"], "{table}");

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use briq_format::TensorType;
-use briq_tests::Folder;
+use briq_tests::{Folder, fixtures};
 
 #[test]
 fn every_type_is_listed_with_its_size_and_what_can_be_done_with_it() {
@@ -45,6 +45,19 @@ fn every_listed_recipe_converts_or_says_in_one_line_why_not() {
     }
     for name in ["auto", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K_S", "Q4_K_M", "Q5_K_S", "Q5_K_M", "Q6_K"] {
         assert!(converting.contains(&name), "{name}");
+    }
+}
+
+#[test]
+fn every_type_of_blocks_has_a_page_in_the_spec_and_a_row_among_them() {
+    let read = |page: &str| std::fs::read_to_string(fixtures::path(&format!("../spec/blocks/{page}.md")));
+    let pages = read("README").unwrap();
+    for ty in TensorType::ALL.iter().filter(|ty| ty.is_quantized()) {
+        let name = ty.name().to_lowercase();
+        let row = pages.lines().find(|row| row.starts_with(&format!("| [{name}.md]({name}.md)"))).unwrap();
+        let sizes = format!("| {} | {} |", ty.block_elements(), ty.block_bytes());
+        assert!(row.contains(&sizes), "{row}");
+        assert!(read(&name).unwrap().contains(ty.name()), "{name}");
     }
 }
 

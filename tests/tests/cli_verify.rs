@@ -239,7 +239,8 @@ fn a_check_that_failed_counts_although_nobody_reads_the_report() {
     assert_eq!(verify.stdout(writer).status().unwrap().code(), Some(CHECK_FAILED));
 }
 
-/// Cuts a file at 300,000 bytes and gives it its size back, whether the file system keeps the hole, and where it begins.
+/// Cuts a file at 300,000 bytes and gives it its size back, whether the file system keeps the hole, and where it
+/// begins.
 fn unfinished(folder: &Folder) -> Option<u64> {
     let file = File::options().write(true).open(folder.path("model.gguf")).unwrap();
     let bytes = file.metadata().unwrap().len();

@@ -402,7 +402,7 @@ fn a_record_that_is_not_what_briq_writes_is_damaged_and_says_why() {
         ),
         (
             &|m| m.set(keys::INTEGRITY_PIECES, vec![zeros.as_str()]).unwrap(),
-            "briq.integrity.pieces has 1 lines, where each of the 20 tensors has one",
+            "briq.integrity.pieces has 1 line, where each of the 20 tensors has one",
         ),
     ];
     for (edit, problem) in cases {

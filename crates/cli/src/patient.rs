@@ -1,5 +1,5 @@
-//! Output that waits for its reader. A pipe may be set not to block, often by whoever has its other end; it then refuses
-//! what it has no room for at the moment, and takes it a moment later.
+//! Output that waits for its reader. A pipe may be set not to block, often by whoever has its other end; it then
+//! refuses what it has no room for at the moment, and takes it a moment later.
 
 #[cfg(unix)]
 use std::os::fd::AsFd as Handle;

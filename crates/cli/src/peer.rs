@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use briq_convert::Error;
+use briq_format::Content;
 use briq_format::TensorType::{self, *};
 use libloading::Library;
 
@@ -77,9 +78,8 @@ impl Peer {
     /// # Errors
     /// The library is no ggml, or lays the type out otherwise.
     pub(crate) fn encoder(&self, ty: TensorType) -> Result<Option<Encoder<'_>>> {
-        // Activations, integers and F64 are known to ggml, but not to its encoder. F32 has no decoder to be found by.
-        let encodes = !matches!(ty, Q8_1 | Q8_K | I8 | I16 | I32 | I64 | F64);
-        if !encodes || (ty != F32 && !self.decodes(ty)) {
+        // What is not weights is known to ggml, but not to its encoder. F32 has no decoder to be found by.
+        if ty.content() != Content::Weights || (ty != F32 && !self.decodes(ty)) {
             return Ok(None);
         }
         let layout = self.layout(ty)?;

@@ -10,11 +10,6 @@ pub(crate) fn count(count: u64) -> String {
     scaled(count, &["", "K", "M", "B", "T"]).trim_end().to_owned()
 }
 
-/// A number with the word for one thing or for several: "1 entry", "2 entries".
-pub(crate) fn number(number: usize, one: &str, several: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { several })
-}
-
 fn scaled(number: u64, units: &[&str]) -> String {
     let mut scaled = number as f64;
     let mut unit = 0;
@@ -58,11 +53,6 @@ mod tests {
         );
         assert_eq!(bytes(u64::MAX), "18.4 EB");
         assert_eq!([999, 656_640].map(count), ["999", "656.6 K"]);
-    }
-
-    #[test]
-    fn one_thing_is_no_several() {
-        assert_eq!([0, 1, 2].map(|n| number(n, "entry", "entries")), ["0 entries", "1 entry", "2 entries"]);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Encoders that need no lanes of their own: plain loops over the weights of a block, compiled for each instruction set.
+//! Encoders that need no lanes of their own: plain loops over the weights of a block, compiled for each instruction
+//! set.
 
 use briq_format::block::Block;
 

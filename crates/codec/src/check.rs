@@ -30,7 +30,7 @@ pub fn check_blocks(ty: TensorType, bytes: &[u8]) -> Result<Option<usize>, Error
         return Err(Error::Unsupported { operation: Operation::Check, ty });
     }
     macro_rules! dispatch {
-        ($($id:literal, $name:ident, $elements:literal, $description:literal;)*) => {
+        ($($name:ident)*) => {
             match ty {
                 $(TensorType::$name => Ok(first_unsound(view::<block::$name>(bytes)?, Sound::is_sound)),)*
             }

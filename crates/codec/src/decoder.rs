@@ -130,7 +130,8 @@ fn copy_first<const N: usize>(from: &[f32], to: &mut [f32]) -> usize {
     }
 }
 
-/// Weights that are codes times `step` plus `minimum`. Where neither term is a number, the weight is the first one's NaN.
+/// Weights that are codes times `step` plus `minimum`. Where neither term is a number, the weight is the first one's
+/// NaN.
 #[inline(always)]
 pub(crate) fn raised<L: Lanes>(codes: &[i8], step: L, minimum: L, weights: &mut [f32]) {
     for (codes, weights) in codes.chunks_exact(L::WIDTH).zip(weights.chunks_exact_mut(L::WIDTH)) {
@@ -221,7 +222,7 @@ mod tests {
         #[test]
         fn weights_do_not_depend_on_the_instruction_set(bytes in bytes(), first in 0_usize..20) {
             macro_rules! check {
-                ($($id:literal, $name:ident, $elements:literal, $description:literal;)*) => {
+                ($($name:ident)*) => {
                     $(instruction_sets_agree::<block::$name>(&bytes, first);)*
                 };
             }
@@ -231,13 +232,14 @@ mod tests {
         #[test]
         fn a_longer_side_is_left_as_it_is(bytes in bytes(), weights in 0_usize..600) {
             macro_rules! check {
-                ($($id:literal, $name:ident, $elements:literal, $description:literal;)*) => {
+                ($($name:ident)*) => {
                     $({
                         let blocks = view::<block::$name>(&bytes[..bytes.len() / size_of::<block::$name>() * size_of::<block::$name>()]).unwrap();
-                        let (mut all, mut few) = (vec![0.5; blocks.len() * $elements], vec![0.5; weights]);
+                        let elements = block::$name::ELEMENTS;
+                        let (mut all, mut few) = (vec![0.5; blocks.len() * elements], vec![0.5; weights]);
                         Decode::decode(blocks, &mut all);
                         Decode::decode(blocks, &mut few);
-                        let decoded = (weights / $elements * $elements).min(all.len());
+                        let decoded = (weights / elements * elements).min(all.len());
                         prop_assert!(few[..decoded].iter().zip(&all).all(|(a, b)| a.to_bits() == b.to_bits()));
                         prop_assert!(few[decoded..].iter().all(|weight| *weight == 0.5), "{}", stringify!($name));
                     })*

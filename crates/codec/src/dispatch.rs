@@ -1,22 +1,15 @@
 //! Encoding and decoding for a type known at run time: lengths are checked here, once.
 
 use briq_format::block::{self, Block};
-use briq_format::{TensorType, for_each_type};
+use briq_format::{Content, TensorType, for_each_type, for_each_weight_type};
 use zerocopy::FromBytes;
 
 use crate::error::{Error, Operation};
 use crate::row::{Decode, Rows, TryEncode};
 
+/// Types with an encoder.
 macro_rules! for_each_encoder {
-    ($callback:ident) => {
-        $callback!(
-            F32 F16 BF16 F64
-            Q4_0 Q4_1 Q5_0 Q5_1 Q8_0
-            Q1_0 Q2_0 TQ1_0 TQ2_0 MXFP4 NVFP4
-            Q2_K Q3_K Q4_K Q5_K Q6_K
-            IQ1_S IQ1_M IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S IQ4_NL IQ4_XS
-        )
-    };
+    ($callback:ident) => { for_each_weight_type!($callback F64) };
 }
 
 /// Decodes blocks of `ty` into `weights`.
@@ -27,7 +20,7 @@ macro_rules! for_each_encoder {
 /// When `bytes` are not whole blocks, or `weights` has not their number of elements.
 pub fn decode(ty: TensorType, bytes: &[u8], weights: &mut [f32]) -> Result<(), Error> {
     macro_rules! dispatch {
-        ($($id:literal, $name:ident, $elements:literal, $description:literal;)*) => {
+        ($($name:ident)*) => {
             match ty {
                 $(TensorType::$name => decode_blocks::<block::$name>(bytes, weights),)*
             }
@@ -39,8 +32,8 @@ pub fn decode(ty: TensorType, bytes: &[u8], weights: &mut [f32]) -> Result<(), E
 /// Encodes `weights`, which are whole rows of `row_elements`, into `blocks` of `ty`.
 ///
 /// `importance` holds a finite value of at least zero per element of a row and serves for every row. Types of floats,
-/// `Q8_0`, and those of two or three values or of a fixed set of them (`Q1_0`, `Q2_0`, `TQ1_0`, `TQ2_0`, `MXFP4`,
-/// `NVFP4`) make no use of it. An importance of all ones is not the same as none.
+/// `Q8_0`, and those of two or three values or of a fixed set of them make [no use](uses_importance) of it. An
+/// importance of all ones is not the same as none.
 ///
 /// Weights that are not finite are encoded as the reference does, which is seldom useful; see
 /// [`first_non_finite`](crate::first_non_finite). They are also the one case in which a bit is left to the processor:
@@ -71,10 +64,20 @@ pub fn encode(
 
 /// Whether [`encode`] knows this type. [`decode`] knows them all.
 pub fn can_encode(ty: TensorType) -> bool {
-    macro_rules! any {
-        ($($name:ident)*) => { matches!(ty, $(TensorType::$name)|*) };
+    matches!(ty.content(), Content::Weights | Content::Doubles)
+}
+
+/// Whether [`encode`] heeds importance: blocks of this type differ with what it says.
+pub fn uses_importance(ty: TensorType) -> bool {
+    macro_rules! dispatch {
+        ($($name:ident)*) => {
+            match ty {
+                $(TensorType::$name => <block::$name as TryEncode>::USES_IMPORTANCE,)*
+                _ => false,
+            }
+        };
     }
-    for_each_encoder!(any)
+    for_each_encoder!(dispatch)
 }
 
 /// Whether [`encode`] refuses this type without importance.

@@ -38,6 +38,8 @@ impl DecodeLanes for IQ1_M {
 }
 
 impl TryEncode for IQ1_M {
+    const USES_IMPORTANCE: bool = true;
+
     fn try_encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
         encode_rows(rows, blocks)
     }

@@ -37,6 +37,7 @@ impl DecodeLanes for IQ1_S {
 }
 
 impl TryEncode for IQ1_S {
+    const USES_IMPORTANCE: bool = true;
     const NEEDS_IMPORTANCE: bool = true;
 
     fn try_encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {

@@ -40,6 +40,7 @@ impl DecodeLanes for IQ2_XS {
 }
 
 impl TryEncode for IQ2_XS {
+    const USES_IMPORTANCE: bool = true;
     const NEEDS_IMPORTANCE: bool = true;
 
     fn try_encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {

@@ -36,6 +36,7 @@ impl DecodeLanes for IQ2_XXS {
 }
 
 impl TryEncode for IQ2_XXS {
+    const USES_IMPORTANCE: bool = true;
     const NEEDS_IMPORTANCE: bool = true;
 
     fn try_encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {

@@ -42,6 +42,8 @@ impl DecodeLanes for Q2_K {
 }
 
 impl Encode for Q2_K {
+    const USES_IMPORTANCE: bool = true;
+
     fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
         encode_rows(rows, blocks);
     }

@@ -32,6 +32,8 @@ impl DecodeLanes for Q3_K {
 }
 
 impl Encode for Q3_K {
+    const USES_IMPORTANCE: bool = true;
+
     fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
         encode_rows(rows, blocks);
     }

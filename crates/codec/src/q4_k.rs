@@ -48,6 +48,8 @@ impl AffineBlock for Q4_K {
 }
 
 impl Encode for Q4_K {
+    const USES_IMPORTANCE: bool = true;
+
     fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
         encode_rows(&MODEL, rows, blocks, |fit| Self {
             scale: fit.scale,

@@ -28,6 +28,8 @@ impl DecodeLanes for Q5_0 {
 }
 
 impl Encode for Q5_0 {
+    const USES_IMPORTANCE: bool = true;
+
     fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
         match rows.importance {
             None => direct::encode_rows(Range::Extreme { half: 16 }, rows, blocks),

@@ -42,6 +42,8 @@ impl AffineBlock for Q5_K {
 }
 
 impl Encode for Q5_K {
+    const USES_IMPORTANCE: bool = true;
+
     fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
         encode_rows(&MODEL, rows, blocks, |fit| Self {
             scale: fit.scale,

@@ -46,8 +46,8 @@ impl Steps for Q8_0 {
 pub(crate) trait Steps: Block {
     fn set_scale(&mut self, scale: F16);
     fn quants_mut(&mut self) -> &mut [i8; 32];
-    /// Writes what else is in as many blocks as there are lanes, or fewer, from their scales before these are rounded to
-    /// 16 bits.
+    /// Writes what else is in as many blocks as there are lanes, or fewer, from their scales before these are rounded
+    /// to 16 bits.
     fn complete<L: Lanes>(blocks: &mut [Self], scale: L);
 }
 

@@ -12,6 +12,9 @@ pub trait Decode: Block {
 
 /// Weights to blocks.
 pub trait Encode: Block {
+    /// Whether blocks depend on importance.
+    const USES_IMPORTANCE: bool = false;
+
     /// Encodes rows of whole blocks into as many blocks. What a longer side has more is left as it is.
     ///
     /// The row matters: with importance some types weigh by its mean square. Types that make no use of importance
@@ -21,6 +24,9 @@ pub trait Encode: Block {
 
 /// Weights to blocks, where that can fail. All that implement [`Encode`] implement it too, and never fail.
 pub trait TryEncode: Block {
+    /// Whether blocks depend on importance.
+    const USES_IMPORTANCE: bool;
+
     /// Whether there is no encoding without importance.
     const NEEDS_IMPORTANCE: bool = false;
 
@@ -33,6 +39,8 @@ pub trait TryEncode: Block {
 }
 
 impl<B: Encode> TryEncode for B {
+    const USES_IMPORTANCE: bool = <Self as Encode>::USES_IMPORTANCE;
+
     fn try_encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
         Self::encode_rows(rows, blocks);
         Ok(())

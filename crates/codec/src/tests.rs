@@ -3,7 +3,7 @@
 use briq_format::TensorType::{self, *};
 use proptest::prelude::*;
 
-use crate::{Error, can_encode, decode, encode, needs_importance};
+use crate::{Error, can_encode, decode, encode, needs_importance, uses_importance};
 
 fn encoded(ty: TensorType, weights: &[f32], importance: Option<&[f32]>) -> Vec<u8> {
     let mut blocks = vec![0xAA; ty.row_bytes(weights.len() as u64).unwrap() as usize];
@@ -15,6 +15,10 @@ fn decoded(ty: TensorType, blocks: &[u8]) -> Vec<f32> {
     let mut weights = vec![f32::NAN; blocks.len() / ty.block_bytes() as usize * ty.block_elements() as usize];
     decode(ty, blocks, &mut weights).unwrap();
     weights
+}
+
+fn encoders() -> impl Iterator<Item = TensorType> {
+    TensorType::ALL.iter().copied().filter(|&ty| can_encode(ty))
 }
 
 /// Weights between -1 and 1 times a magnitude that a 16-bit scale holds well.
@@ -81,7 +85,7 @@ proptest! {
 
     #[test]
     fn rows_do_not_know_of_each_other(row in row(), importance in proptest::collection::vec(0.0_f32..2.0, 256)) {
-        for &ty in TensorType::ALL.iter().filter(|&&ty| can_encode(ty)) {
+        for ty in encoders() {
             for importance in [None, Some(&importance[..])] {
                 if importance.is_none() && needs_importance(ty) {
                     continue;
@@ -91,6 +95,21 @@ proptest! {
                 let apart = [encoded(ty, &row[..256], importance), encoded(ty, &row[256..], importance)];
                 prop_assert_eq!(together, apart.concat(), "{}", ty);
             }
+        }
+    }
+}
+
+#[test]
+fn importance_makes_a_difference_where_a_type_says_so() {
+    let row: Vec<f32> = (0..512_u16).map(|i| f32::from(i).sin()).collect();
+    let ascending: Vec<f32> = (1..=512_u16).map(f32::from).collect();
+    let descending: Vec<f32> = ascending.iter().rev().copied().collect();
+    for ty in encoders() {
+        let of = |importance: &[f32]| encoded(ty, &row, Some(importance));
+        assert_eq!(of(&ascending) != of(&descending), uses_importance(ty), "{ty}");
+        match needs_importance(ty) {
+            true => assert!(uses_importance(ty), "{ty}"),
+            false => assert_eq!(encoded(ty, &row, None) != of(&ascending), uses_importance(ty), "{ty}"),
         }
     }
 }
@@ -124,6 +143,11 @@ fn zeros_have_the_bytes_of_the_reference() {
         (IQ4_NL, &[(0, 2), (0x88, 16)]),
         (IQ4_XS, &[(0, 1), (0x80, 1), (0xAA, 2), (0, 4), (0x88, 128)]),
     ];
+    let quantized: Vec<_> = encoders().filter(|ty| ty.is_quantized()).collect();
+    assert!(
+        quantized.iter().all(|ty| cases.iter().any(|case| case.0 == *ty)),
+        "of {quantized:?} one is missing"
+    );
     for &(ty, runs) in cases {
         let expected: Vec<u8> = runs.iter().flat_map(|&(byte, count)| vec![byte; count]).collect();
         let zeros = vec![0.0; ty.block_elements() as usize];

@@ -60,9 +60,9 @@ impl Progress for () {
 
 /// Writes the file of `plan` at `output`.
 ///
-/// Threads read, decode and encode pieces of tensors, this one writes them in order. The file appears complete and synced,
-/// or not at all; its header is read back before, and every tensor where the options say so. Set `stop` from another
-/// thread or a signal handler to end early with nothing written.
+/// Threads read, decode and encode pieces of tensors, this one writes them in order. The file appears complete and
+/// synced, or not at all; its header is read back before, and every tensor where the options say so. Set `stop` from
+/// another thread or a signal handler to end early with nothing written.
 ///
 /// # Errors
 /// When a source cannot be read or has changed, a weight is not finite, the output cannot be written, or

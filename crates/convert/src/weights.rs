@@ -15,6 +15,14 @@ use crate::{Error, Result};
 /// Elements that are a whole number of blocks of every type.
 pub(crate) const UNIT: u64 = 256;
 
+const _: () = {
+    let mut at = 0;
+    while at < TensorType::ALL.len() {
+        assert!(UNIT.is_multiple_of(TensorType::ALL[at].block_elements()));
+        at += 1;
+    }
+};
+
 /// Where the elements of a written tensor come from.
 #[derive(Clone, Debug)]
 pub enum Origin {

@@ -5,11 +5,14 @@
 
 #![allow(clippy::panic, clippy::unwrap_used)]
 
+#[path = "support/golden.rs"]
+mod golden;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use briq_convert::model::{Given, MetadataRequest, Model, Parameters};
-use briq_format::metadata::Value;
+use golden::spelled;
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/checkpoints")
@@ -29,26 +32,6 @@ fn shapes(directory: &Path) -> Vec<(String, Vec<u64>)> {
         }
     }
     shapes
-}
-
-/// The value as the golden files have it.
-fn spelled(value: &Value<'_>) -> (&'static str, String) {
-    let json = |text: &str| serde_json::to_string(text).unwrap();
-    match value {
-        Value::U8(number) => ("u8", number.to_string()),
-        Value::U32(number) => ("u32", number.to_string()),
-        Value::I32(number) => ("i32", number.to_string()),
-        Value::F32(number) => ("f32", format!("0x{:08x}", number.to_bits())),
-        Value::Bool(flag) => ("bool", flag.to_string()),
-        Value::String(text) => ("str", json(text.as_str().unwrap())),
-        Value::Array(array) => {
-            let items: Vec<_> = array.iter().map(|item| spelled(&item)).collect();
-            let kind = items.first().map_or("", |(kind, _)| *kind);
-            let texts: Vec<String> = items.into_iter().map(|(_, text)| text).collect();
-            ("arr", format!("{kind} [{}]", texts.join(", ")))
-        }
-        other => panic!("no converter writes {other:?}"),
-    }
 }
 
 fn check(name: &str) {

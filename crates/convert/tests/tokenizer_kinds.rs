@@ -278,7 +278,7 @@ fn a_list_of_words_becomes_a_vocabulary_of_rwkv() {
     assert_eq!(metadata.get("tokenizer.ggml.eos_token_id"), Some(Value::U32(0)));
     for (lines, message) in [
         ("1 'a'", "line 1: allowed is an id, a literal of Python's, and its number of bytes"),
-        ("1 'a' 2", "line 1: the literal has 1 bytes, and 2 are stated"),
+        ("1 'a' 2", "line 1: the literal has 1 byte, and 2 are stated"),
         ("1 'a' 1\n3 'b' 1", "line 2: the id is 3 where 2 was expected"),
         ("1 __import__('os') 1", "line 1: the literal is not one of Python's"),
     ] {

@@ -27,6 +27,7 @@ mod snapshot;
 mod tensor;
 pub mod types;
 pub mod wire;
+mod words;
 mod write;
 
 pub use error::{Error, Result};
@@ -37,8 +38,9 @@ pub use open::Gguf;
 pub use read::{Head, Hole, Limits, Parsed, View, holes, open_regular, parse, parse_with};
 pub use snapshot::Snapshot;
 pub use tensor::{Shape, Tensor, TensorInfo};
-pub use types::{TensorType, TypeId};
+pub use types::{Content, TensorType, TypeId};
 pub use wire::{Endian, ValueType};
+pub use words::counted;
 pub use write::{
     AtomicFile, Existing, FilePlan, FileSystem, MIN_WRITTEN_ALIGNMENT, System, TensorSpec, TensorWriter,
     remove_unfinished,

@@ -19,7 +19,10 @@ const PRINTED_ELEMENTS: u64 = 8;
 ///
 /// ```no_run
 /// let model = briq_format::Gguf::open("model.gguf")?;
-/// # mod insta { macro_rules! assert_snapshot { ($s:expr) => { let _ = $s.to_string(); } } pub(crate) use assert_snapshot; }
+/// # mod insta {
+/// #     macro_rules! assert_snapshot { ($text:expr) => { let _ = $text.to_string(); } }
+/// #     pub(crate) use assert_snapshot;
+/// # }
 /// insta::assert_snapshot!(model.snapshot());
 /// # Ok::<(), briq_format::Error>(())
 /// ```

@@ -1,70 +1,32 @@
 //! The table of tensor types, and what is derived from it.
 //!
-//! One row per type, in [`for_each_type!`](crate::for_each_type). The enum, its numbers, names and sizes, the
-//! [`Block`] implementations and every match over types in other crates come from these
-//! rows, so that a type is added in one place. The layouts themselves are in [`crate::block`]; decoding and
-//! encoding are not part of this crate.
+//! One row per type, in `types/table.rs`. The enum, its numbers, names and sizes, the [`Block`] implementations and, by
+//! [`for_each_type!`](crate::for_each_type) and [`for_each_weight_type!`](crate::for_each_weight_type), every match
+//! over types in other crates come from these rows, so that a type is added in one place. The layouts themselves are in
+//! [`crate::block`]; decoding and encoding are not part of this crate.
+
+mod table;
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::block::{self, Block};
 
-/// Calls a macro with the table of tensor types: `id, Name, elements_per_block, "description";` per type, by id.
-///
-/// A layout struct of the same name exists in [`block`]; it gives the bytes per block.
-///
-/// ```
-/// macro_rules! names {
-///     ($($id:literal, $name:ident, $elements:literal, $description:literal;)*) => { [$(stringify!($name)),*] };
-/// }
-/// assert_eq!(briq_format::for_each_type!(names)[2], "Q4_0");
-/// ```
-#[macro_export]
-macro_rules! for_each_type {
-    ($($callback:ident)::+) => {
-        $($callback)::+! {
-            0, F32, 1, "32-bit float";
-            1, F16, 1, "16-bit float";
-            2, Q4_0, 32, "32 weights, 4 bits each; one scale";
-            3, Q4_1, 32, "32 weights, 4 bits each; a scale and a minimum";
-            6, Q5_0, 32, "32 weights, 5 bits each; one scale";
-            7, Q5_1, 32, "32 weights, 5 bits each; a scale and a minimum";
-            8, Q8_0, 32, "32 weights, 8 bits each; one scale";
-            9, Q8_1, 32, "32 activations, 8 bits each; a scale and the scaled sum";
-            10, Q2_K, 256, "256 weights, 2 bits each; a 4-bit scale and minimum per 16";
-            11, Q3_K, 256, "256 weights, 3 bits each; a 6-bit scale per 16";
-            12, Q4_K, 256, "256 weights, 4 bits each; a 6-bit scale and minimum per 32";
-            13, Q5_K, 256, "256 weights, 5 bits each; a 6-bit scale and minimum per 32";
-            14, Q6_K, 256, "256 weights, 6 bits each; an 8-bit scale per 16";
-            15, Q8_K, 256, "256 activations, 8 bits each; a 32-bit scale and a sum per 16";
-            16, IQ2_XXS, 256, "256 weights, points of a 256-point grid per 8; a 4-bit scale per 32";
-            17, IQ2_XS, 256, "256 weights, points of a 512-point grid per 8; a 4-bit scale per 16";
-            18, IQ3_XXS, 256, "256 weights, points of a 256-point grid per 4; a 4-bit scale per 32";
-            19, IQ1_S, 256, "256 weights, points of a 2048-point ternary grid per 8; a 3-bit scale per 32";
-            20, IQ4_NL, 32, "32 weights, 4 bits each into a table of 16 levels; one scale";
-            21, IQ3_S, 256, "256 weights, points of a 512-point grid per 4; a 4-bit scale per 32";
-            22, IQ2_S, 256, "256 weights, points of a 1024-point grid per 8; a 4-bit scale per 16";
-            23, IQ4_XS, 256, "256 weights, 4 bits each into a table of 16 levels; a 6-bit scale per 32";
-            24, I8, 1, "8-bit integer";
-            25, I16, 1, "16-bit integer";
-            26, I32, 1, "32-bit integer";
-            27, I64, 1, "64-bit integer";
-            28, F64, 1, "64-bit float";
-            29, IQ1_M, 256, "256 weights, points of a 2048-point ternary grid per 8; a 3-bit scale per 16";
-            30, BF16, 1, "16-bit float with the exponent range of F32";
-            34, TQ1_0, 256, "256 ternary weights, five to a byte; one scale";
-            35, TQ2_0, 256, "256 ternary weights, 2 bits each; one scale";
-            39, MXFP4, 32, "32 weights, 4-bit floats; a power of two as scale";
-            40, NVFP4, 64, "64 weights, 4-bit floats; an 8-bit float as scale per 16";
-            41, Q1_0, 128, "128 weights, a sign bit each; one scale";
-            42, Q2_0, 64, "64 weights, 2 bits each; one scale";
-        }
-    };
+/// What the elements of a type are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Weights, as models keep them: these types are encoded, decoded and multiplied.
+    Weights,
+    /// Floats wider than any that are multiplied: these are encoded and decoded.
+    Doubles,
+    /// Integers, which are carried as they are, and decoded.
+    Integers,
+    /// Activations, which become blocks to be multiplied with weights; nobody keeps them.
+    Activations,
 }
 
 macro_rules! tensor_types {
-    ($($id:literal, $name:ident, $elements:literal, $description:literal;)*) => {
+    ($($id:literal, $name:ident, $elements:literal, $content:ident, $description:literal;)*) => {
         /// A type whose layout is known: what a tensor's elements are stored as.
         ///
         /// The discriminant is the number in the file. Names keep the format's spelling.
@@ -87,6 +49,11 @@ macro_rules! tensor_types {
             /// One line on what a block holds.
             pub const fn description(self) -> &'static str {
                 match self { $(Self::$name => $description,)* }
+            }
+
+            /// What its elements are.
+            pub const fn content(self) -> Content {
+                match self { $(Self::$name => Content::$content,)* }
             }
 
             /// Elements per block; 1 for plain numbers. A row is a whole number of blocks.
@@ -114,7 +81,7 @@ macro_rules! tensor_types {
         })*
     };
 }
-for_each_type!(tensor_types);
+crate::type_table!([tensor_types]);
 
 impl TensorType {
     /// The number that stands for this type in a file.

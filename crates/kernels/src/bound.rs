@@ -20,24 +20,25 @@
 //! ```
 //!
 //! roundings. A block gives 8 floats in IQ4_XS, 4 in NVFP4 and Q1_0, 2 in Q2_0 and 1 in the others. With `w` and `x`
-//! the decoded sides and `m` the minimum of the group that a weight is in (zero in types without; where kernels take a zero
-//! point off in another lane than they add it, `m` is what it stands for), the terms' magnitudes sum to no more than
+//! the decoded sides and `m` the minimum of the group that a weight is in (zero in types without; where kernels take a
+//! zero point off in another lane than they add it, `m` is what it stands for), the terms' magnitudes sum to no more
+//! than
 //!
 //! ```text
 //! M = sum over all elements of (|w| + 2 |m|) |x|
 //! ```
 //!
-//! because `|step * quant| <= |w| + |m|`. Two differences are not of rounding operations. With Q8_1 the kernels multiply
-//! the minimum by the sum of activations that the blocks state, rounded to 16 bits; and processors that multiply BF16
-//! numbers by themselves take those below `2^-126` for zero. They add
+//! because `|step * quant| <= |w| + |m|`. Two differences are not of rounding operations. With Q8_1 the kernels
+//! multiply the minimum by the sum of activations that the blocks state, rounded to 16 bits; and processors that
+//! multiply BF16 numbers by themselves take those below `2^-126` for zero. They add
 //!
 //! ```text
 //! D = sum over groups of 32 of |m| * |stated sum - sum of x|        Q8_1
 //! D = sum over elements where |w| or |x| is below 2^-126 of |w x|   BF16
 //! ```
 //!
-//! What is lost below the smallest number is at most `2^-150` times 2^31 in each of up to eighteen products per block, or
-//! `2^-126` in each sum of BF16 products, and once at the end, together below `(blocks + 1) 2^-112`. So
+//! What is lost below the smallest number is at most `2^-150` times 2^31 in each of up to eighteen products per block,
+//! or `2^-126` in each sum of BF16 products, and once at the end, together below `(blocks + 1) 2^-112`. So
 //!
 //! ```text
 //! |kernel - definition| <= g(n) M + (1 + g(n)) D + (blocks + 1) 2^-112

@@ -9,8 +9,8 @@
 //! * [`mod@reference`] is the definition: decode both sides, sum in double precision.
 //! * [`bound()`] says how far the two may be apart, and why.
 //!
-//! The processor's instruction set is chosen once, when the first product is made: AVX-512 with VNNI and GFNI, AVX2 with
-//! FMA, NEON, or none; `BRIQ_ISA` forces one ([`briq_codec::Isa`]).
+//! The processor's instruction set is chosen once, when the first product is made: AVX-512 with VNNI and GFNI, AVX2
+//! with FMA, NEON, or none; `BRIQ_ISA` forces one ([`briq_codec::Isa`]), and [`instruction_set`] names it.
 //!
 //! ```
 //! use briq_format::TensorType;
@@ -43,6 +43,7 @@ pub use bound::bound;
 pub use dot::{Weights, can_dot, dot, dot_blocks, partner};
 pub use error::Error;
 pub use matrix::{Matrix, matmul, matmul_here, matvec, matvec_here};
+pub use simd::instruction_set;
 
 #[cfg(test)]
 mod tests;

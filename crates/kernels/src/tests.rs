@@ -5,12 +5,13 @@ mod exact;
 use briq_codec::Isa;
 use briq_format::TensorType::{self, *};
 use briq_format::block::{Block, F32, Q8_0, Q8_1, Q8_K};
+use briq_format::for_each_weight_type;
 use briq_format::scalar::F16;
 use proptest::prelude::*;
 use zerocopy::little_endian::I16;
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::dot::{Weights, dot_blocks, for_each_kernel, product_with};
+use crate::dot::{Weights, dot_blocks, product_with};
 use crate::simd::Cpu;
 use crate::{Activations, Error, bound, can_dot, dot, partner, reference};
 
@@ -134,7 +135,7 @@ proptest! {
                 }
             };
         }
-        prop_assert_eq!(for_each_kernel!(typed), dot(ty, &row, &activations).map(f32::to_bits));
+        prop_assert_eq!(for_each_weight_type!(typed), dot(ty, &row, &activations).map(f32::to_bits));
     }
 
     #[test]
@@ -151,8 +152,8 @@ proptest! {
     }
 }
 
-/// One activation alone: its product is the weight. So every code is read from its place, every zero point and scale of a
-/// sub-block is the right one.
+/// One activation alone: its product is the weight. So every code is read from its place, every zero point and scale of
+/// a sub-block is the right one.
 #[test]
 fn one_activation_gives_its_weight() {
     let mut bytes = (0_u32..).map(|i| (i.wrapping_mul(0x9E37_79B9) >> 23) as u8);
@@ -172,8 +173,8 @@ fn one_activation_gives_its_weight() {
                 let product = product_with(Cpu::new(isa), ty, &row, &activations).unwrap();
                 let exact = 127.0 * weights[i];
                 match ty {
-                    // The difference of two products is rounded elsewhere than in the decoder, and weights of BF16 may be
-                    // below what the processor multiplies.
+                    // The difference of two products is rounded elsewhere than in the decoder, and weights of BF16 may
+                    // be below what the processor multiplies.
                     BF16 | Q4_1 | Q5_1 | Q2_K | Q3_K | Q4_K | Q5_K | Q6_K | Q1_0 | Q2_0 | TQ1_0 | TQ2_0
                     | IQ1_S | IQ1_M => {
                         let bound = bound(ty, &row, &activations).unwrap();

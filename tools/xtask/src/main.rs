@@ -39,13 +39,15 @@ enum Chore {
         /// The targets to run; all of them when none is named.
         targets: Vec<String>,
     },
-    /// Follow the reader, the writer, the plain encoders and the plain kernels with Miri, which needs a nightly compiler.
+    /// Follow the reader, the writer, the plain encoders and the plain kernels with Miri, which needs a nightly
+    /// compiler.
     Miri,
     /// Compare briq with the runtimes that read its files.
     ///
     /// Installs the packages pinned under tools/peers into target/peers, builds briq and runs the checks.
     Peers {
-        /// The checks to run; all but `race` and `kernels` when none is named. A name that is none lists those there are.
+        /// The checks to run; all but `race` and `kernels` when none is named. A name that is none lists those there
+        /// are.
         checks: Vec<String>,
         /// Further checkpoints for the check `families`: a folder that holds, for each, a folder with the checkpoint
         /// in `hf/` and what transformers computes with it in `expected.json`.

@@ -10,7 +10,7 @@ use briq_convert::plan::{Plan, PlanOptions, Planned};
 use briq_convert::recipe::{Importance, Options};
 use briq_convert::run::{RunOptions, run as run_plan, run_through};
 use briq_convert::{Error, check_in_place, check_output, default_file_name};
-use briq_format::{Escaped, Existing, Printable, TensorInfo};
+use briq_format::{Escaped, Existing, Printable, TensorInfo, counted};
 use serde::Serialize;
 use serde_json::json;
 
@@ -155,9 +155,9 @@ fn print_plan(plan: &Plan, output: &Path) -> anyhow::Result<()> {
     for pattern in &plan.unmatched {
         writeln!(out, "no tensor matches: {}", Printable(pattern))?;
     }
-    let tensors = words::number(plan.tensors.len(), "tensor", "tensors");
+    let tensors = counted(plan.tensors.len(), "tensor", "tensors");
     if plan.record {
-        let keys = words::number(plan.metadata.len(), "key", "keys");
+        let keys = counted(plan.metadata.len(), "key", "keys");
         writeln!(out, "record: a BLAKE3 digest of each of {keys} and {tensors}")?;
     }
     writeln!(
@@ -203,7 +203,7 @@ fn departures(plan: &Plan) -> String {
 fn missing_importance(plan: &Plan) -> String {
     match plan.without_importance().count() {
         0 => String::new(),
-        tensors => format!(", {} without importance", words::number(tensors, "tensor", "tensors")),
+        tensors => format!(", {} without importance", counted(tensors, "tensor", "tensors")),
     }
 }
 

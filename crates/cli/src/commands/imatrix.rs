@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use briq_convert::imatrix::{Entry, Format, Imatrix, MergeOptions, merge};
 use briq_convert::{Error, check_no_input};
-use briq_format::{Escaped, Existing};
+use briq_format::{Escaped, Existing, counted};
 use serde::Serialize;
 use serde_json::json;
 
@@ -14,7 +14,6 @@ use super::{print_json, stdout};
 use crate::args::{Imatrix as Command, ImatrixInfo, ImatrixOutput};
 use crate::exit::Outcome;
 use crate::interrupt;
-use crate::words;
 
 pub(crate) fn run(command: &Command) -> anyhow::Result<Outcome> {
     match command {
@@ -50,7 +49,7 @@ fn write(inputs: &[Imatrix], output: &ImatrixOutput) -> anyhow::Result<()> {
         out,
         "{}: {}, {format} format",
         Escaped(output.out.as_os_str().as_encoded_bytes()),
-        words::number(merged.len(), "entry", "entries")
+        counted(merged.len(), "entry", "entries")
     )?;
     out.flush()?;
     Ok(())
@@ -85,13 +84,13 @@ fn print(imatrix: &Imatrix) -> anyhow::Result<()> {
         "{}: {} format, {}",
         Escaped(imatrix.path().as_os_str().as_encoded_bytes()),
         imatrix.format(),
-        words::number(entries.len(), "entry", "entries")
+        counted(entries.len(), "entry", "entries")
     )?;
     if let Some(chunks) = imatrix.chunk_count() {
-        write!(out, ", {}", words::number(chunks as usize, "chunk", "chunks"))?;
+        write!(out, ", {}", counted(chunks, "chunk", "chunks"))?;
     }
     if let Some(size) = imatrix.chunk_size() {
-        write!(out, " of {}", words::number(size as usize, "token", "tokens"))?;
+        write!(out, " of {}", counted(size, "token", "tokens"))?;
     }
     writeln!(out)?;
     for dataset in imatrix.datasets() {

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use briq_convert::Error;
 use briq_format::metadata::keys;
-use briq_format::{Array, Escaped, Gguf, TensorInfo, Value};
+use briq_format::{Array, Escaped, Gguf, TensorInfo, Value, counted};
 use serde_json::json;
 
 use super::holes::unwritten;
@@ -44,7 +44,7 @@ fn print(model: &Gguf, args: &Inspect) -> anyhow::Result<()> {
         print_summary(&mut out, model)?;
     }
     if !args.tensors {
-        writeln!(out, "metadata: {}", words::number(model.metadata().len(), "key", "keys"))?;
+        writeln!(out, "metadata: {}", counted(model.metadata().len(), "key", "keys"))?;
         for (key, value) in model.metadata().iter() {
             let ty = value.value_type().name();
             let shown = match value {
@@ -83,7 +83,12 @@ fn print_summary(out: &mut impl Write, model: &Gguf) -> anyhow::Result<()> {
             view.alignment()
         )?;
         if view.trailing_bytes() > 0 {
-            writeln!(out, "note: {} bytes behind the last tensor belong to nothing", view.trailing_bytes())?;
+            let bytes = counted(
+                view.trailing_bytes(),
+                "byte behind the last tensor belongs",
+                "bytes behind the last tensor belong",
+            );
+            writeln!(out, "note: {bytes} to nothing")?;
         }
     }
     for hole in unwritten(model.parts()) {

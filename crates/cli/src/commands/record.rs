@@ -3,10 +3,9 @@
 use std::io::{self, Write};
 
 use briq_convert::integrity::{ByteRange, Damage, Findings, State};
-use briq_format::Escaped;
+use briq_format::{Escaped, counted};
 
 use crate::exit::Outcome;
-use crate::words;
 
 /// Changes and damages that are shown; the JSON report has all of them.
 const SHOWN: usize = 20;
@@ -18,8 +17,8 @@ pub(super) fn print(out: &mut impl Write, findings: &Findings) -> io::Result<()>
     match state {
         State::Absent => writeln!(out, "note: the file carries no record of what was written into it")?,
         State::Holds => {
-            let keys = words::number(*keys, "key", "keys");
-            let tensors = words::number(*tensors, "tensor", "tensors");
+            let keys = counted(*keys, "key", "keys");
+            let tensors = counted(*tensors, "tensor", "tensors");
             writeln!(out, "record: {keys} and {tensors} are as they were written")?;
         }
         State::Damaged if findings.changes.is_empty() => {}

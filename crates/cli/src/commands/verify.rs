@@ -9,7 +9,7 @@ use briq_convert::integrity::{self, Findings, State};
 use briq_convert::source::Source;
 use briq_convert::verify::{Report, TensorReport, verify, verify_against};
 use briq_format::shard::{Part, open_parts};
-use briq_format::{Escaped, Limits};
+use briq_format::{Escaped, Limits, counted};
 
 use super::holes::{Unwritten, unwritten};
 use super::{print_json, printed, record, stdout, tensor_bytes};
@@ -94,7 +94,9 @@ fn print(model: &[Part], found: &Found<'_>) -> anyhow::Result<()> {
         writeln!(out, "note: tensor \"{}\" is {note}", Escaped(name.as_bytes()))?;
     }
     for trailing in model.iter().map(|part| part.head.view().trailing_bytes()).filter(|&bytes| bytes > 0) {
-        writeln!(out, "note: {trailing} bytes behind the last tensor belong to nothing")?;
+        let bytes =
+            counted(trailing, "byte behind the last tensor belongs", "bytes behind the last tensor belong");
+        writeln!(out, "note: {bytes} to nothing")?;
     }
     let fails = |hole: &&Unwritten<'_>| hole.reaches_end && !found.is_proved;
     for hole in found.holes.iter().filter(|hole| !fails(hole)) {
@@ -117,7 +119,7 @@ fn print(model: &[Part], found: &Found<'_>) -> anyhow::Result<()> {
     // Shapes of unknown types are not held against the file, so their sum may be any number.
     let weights = report.tensors.iter().fold(0, |sum: u64, tensor| sum.saturating_add(tensor.weights));
     let weights = words::count(weights);
-    let tensors = words::number(report.tensors.len(), "tensor", "tensors");
+    let tensors = counted(report.tensors.len(), "tensor", "tensors");
     match failed {
         0 if holes_fail => writeln!(out, "failed: the file was never finished")?,
         0 if !report.passed => writeln!(out, "failed: the file is not what it was")?,

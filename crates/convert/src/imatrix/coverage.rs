@@ -1,10 +1,11 @@
 //! Which tensors an importance matrix speaks of, and what becomes of the others. All of it is decided from
 //! names, lengths and values, before any work starts.
 
-use briq_format::{Escaped, Shape, TensorType};
+use briq_codec::uses_importance;
+use briq_format::{Escaped, Shape, TensorType, counted};
 
 use super::Imatrix;
-use crate::recipe::{Importance, Recipe, Role, needs_importance, uses_importance};
+use crate::recipe::{Importance, Recipe, Role, needs_importance};
 use crate::{Error, Result};
 
 /// A tensor of the plan: its name, its shape, and the type it is encoded in, where it is encoded at all.
@@ -69,7 +70,13 @@ fn find(imatrix: Option<&Imatrix>, name: &str, shape: Shape) -> Result<Importanc
     }
     let name = Escaped(name.as_bytes());
     let problem = format!(
-        "entry \"{name}\" has {values} values, but the tensor has {columns} columns in each of {matrices} matrices"
+        "entry \"{name}\" has {}, but the tensor has {} in {}",
+        counted(values, "value", "values"),
+        counted(columns, "column", "columns"),
+        match matrices {
+            1 => "1 matrix".to_owned(),
+            several => format!("each of {several} matrices"),
+        }
     );
     Err(Error::bad(imatrix.path(), problem))
 }
@@ -85,8 +92,8 @@ fn check_model<'a>(imatrix: &Imatrix, mut names: impl Iterator<Item = &'a str>) 
     }
     let first = imatrix.entries().first().map_or("", |entry| entry.name());
     let problem = format!(
-        "none of its {} entries belongs to a tensor of this model; the first is \"{}\"",
-        imatrix.entries().len(),
+        "of its {} none belongs to a tensor of this model; the first is \"{}\"",
+        counted(imatrix.entries().len(), "entry", "entries"),
         Escaped(first.as_bytes())
     );
     Err(Error::bad(imatrix.path(), problem))

@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
-use briq_format::{Endian, Escaped};
+use briq_format::{Endian, Escaped, counted};
 
 use super::{Contents, Entry, Format};
 use crate::{Error, Result};
@@ -117,9 +117,8 @@ impl Cursor<'_> {
         let at = self.position;
         let length = self.number("the length of the dataset's name")?;
         if length < 0 || length as u64 != self.left() {
-            let left = self.left();
-            return self
-                .bad(at, format!("the dataset's name has length {length}, but {left} bytes are left"));
+            let left = counted(self.left(), "byte is", "bytes are");
+            return self.bad(at, format!("the dataset's name has length {length}, but {left} left"));
         }
         let dataset = self.text(length as u64, "the dataset's name")?;
         Ok((Some(chunk_count), Some(dataset).filter(|name| !name.is_empty()).into_iter().collect()))
@@ -161,7 +160,8 @@ impl Cursor<'_> {
     fn hold(&self, bytes: u64, what: &str) -> Result<()> {
         match self.left() {
             left if bytes > left => {
-                self.bad(self.position, format!("{what} takes {bytes} bytes, but only {left} are left"))
+                let (need, left) = (counted(bytes, "byte", "bytes"), counted(left, "is", "are"));
+                self.bad(self.position, format!("{what} takes {need}, but only {left} left"))
             }
             _ => Ok(()),
         }

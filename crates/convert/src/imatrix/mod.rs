@@ -216,12 +216,16 @@ impl Imatrix {
                 }
                 if !has_weight {
                     let matrix = index / columns;
+                    let columns = match columns {
+                        1 => "its only column".to_owned(),
+                        several => format!("each of its {several} columns"),
+                    };
                     return self.bad(
                         entry,
                         format!(
-                            "matrix {matrix} of {matrices} counts {count:?}, but the importance of each of its \
-                             {columns} columns is 0, which would encode its weights as nothing; at least one \
-                             above 0 is required, or a count of 0"
+                            "matrix {matrix} of {matrices} counts {count:?}, but the importance of {columns} is 0, \
+                             which would encode its weights as nothing; at least one above 0 is required, or a \
+                             count of 0"
                         ),
                     );
                 }

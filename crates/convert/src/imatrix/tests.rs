@@ -286,25 +286,24 @@ const NOTHING_MATTERS: &str =
 
 #[test]
 fn a_matrix_that_was_measured_has_a_column_that_matters() {
-    let message = |matrix: &str, count: &str, columns: u64| {
-        let what =
-            format!("matrix {matrix} counts {count}, but the importance of each of its {columns} columns");
+    let message = |matrix: &str, count: &str, columns: &str| {
+        let what = format!("matrix {matrix} counts {count}, but the importance of {columns}");
         format!("entry \"a\": {what} is 0, {NOTHING_MATTERS}")
     };
     let zeros = gguf(&keys(), &entry("a", &[0.0; 3], &[512.0]));
-    assert_eq!(refused(&zeros), message("0 of 1", "512.0", 3));
+    assert_eq!(refused(&zeros), message("0 of 1", "512.0", "each of its 3 columns"));
     for (calls, count) in [(7, "7.0"), (0, "1.0")] {
         let zeros = legacy(1, &[legacy_entry("a", calls, &[0.0; 3])]);
-        assert_eq!(refused(&zeros), message("0 of 1", count, 3));
+        assert_eq!(refused(&zeros), message("0 of 1", count, "each of its 3 columns"));
     }
     // Of three experts the second was not reached; it is the last that says nothing.
     let sums = [0.0, 1.0, 0.0, 0.0, 0.0, 0.0];
     assert!(open(&gguf(&keys(), &entry("a", &sums, &[2.0, 0.0, 0.0]))).is_ok());
     let experts = gguf(&keys(), &entry("a", &sums, &[2.0, 0.0, 3.0]));
-    assert_eq!(refused(&experts), message("2 of 3", "3.0", 2));
+    assert_eq!(refused(&experts), message("2 of 3", "3.0", "each of its 2 columns"));
     // Too little for a quotient of 32 bits.
     let least = gguf(&keys(), &entry("a", &[f32::from_bits(1)], &[512.0]));
-    assert_eq!(refused(&least), message("0 of 1", "512.0", 1));
+    assert_eq!(refused(&least), message("0 of 1", "512.0", "its only column"));
 }
 
 #[test]
@@ -369,12 +368,13 @@ fn covered(name: &str, dims: &[u64]) -> Result<Vec<Importance>, String> {
 fn i14_an_entry_has_the_columns_of_its_tensor_times_its_experts() {
     assert_eq!(covered("w", &[6, 4]), Ok(vec![Importance::Entry(1)]));
     assert_eq!(covered("w", &[2, 9, 3]), Ok(vec![Importance::Entry(1)]));
-    for (dims, columns, matrices) in [(&[5, 4][..], 5, 1), (&[6, 4, 2], 6, 2)] {
+    for (dims, needed) in [
+        (&[5, 4][..], "5 columns in 1 matrix"),
+        (&[1, 4], "1 column in 1 matrix"),
+        (&[6, 4, 2], "6 columns in each of 2 matrices"),
+    ] {
         let message = covered("w", dims).unwrap_err();
-        let expected = format!(
-            "it: entry \"w\" has 6 values, but the tensor has {columns} columns in each of {matrices} matrices"
-        );
-        assert_eq!(message, expected);
+        assert_eq!(message, format!("it: entry \"w\" has 6 values, but the tensor has {needed}"));
     }
     // Of an embedding the entry is ignored instead.
     assert_eq!(covered("token_embd.weight", &[5, 4]), Ok(vec![Importance::Missing]));
@@ -384,7 +384,7 @@ fn i14_an_entry_has_the_columns_of_its_tensor_times_its_experts() {
 fn a_matrix_of_another_model_is_refused() {
     let message = covered("blk.0.attn_q.weight", &[6, 4]).unwrap_err();
     let expected =
-        "it: none of its 2 entries belongs to a tensor of this model; the first is \"token_embd.weight\"";
+        "it: of its 2 entries none belongs to a tensor of this model; the first is \"token_embd.weight\"";
     assert_eq!(message, expected);
 }
 

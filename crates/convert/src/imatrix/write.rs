@@ -6,6 +6,7 @@ use std::path::Path;
 
 use briq_format::{
     AtomicFile, Escaped, Existing, FilePlan, MetadataBuf, Shape, TensorSpec, TensorType, TensorWriter,
+    counted,
 };
 
 use super::{Entry, Format, Imatrix, gguf};
@@ -104,7 +105,11 @@ impl Sum<'_> {
     /// Adds the counts of another entry. A single count speaks for all experts.
     fn add(&mut self, values: u64, mut counts: Vec<f32>) -> Result<(), String> {
         if values != self.values {
-            return Err(format!("has {values} values, but {} in a file before", self.values));
+            return Err(format!(
+                "has {}, but {} in a file before",
+                counted(values, "value", "values"),
+                self.values
+            ));
         }
         let (mine, theirs) = (self.counts.len(), counts.len());
         match (mine, theirs) {
@@ -323,8 +328,7 @@ mod tests {
         let message = error(&[open(&[1.0; 6], &[1.0; 2]), open(&[1.0; 6], &[1.0; 3])]);
         assert_eq!(problem(&message), "entry \"w\" has 3 experts, but 2 in a file before");
         let message = error(&[open(&[1.0, 0.0], &[1.0]), open(&[1.0; 2], &[1.0; 2])]);
-        let matrix =
-            "entry \"w\": matrix 1 of 2 counts 1.0, but the importance of each of its 1 columns is 0";
+        let matrix = "entry \"w\": matrix 1 of 2 counts 1.0, but the importance of its only column is 0";
         assert!(problem(&message).starts_with(matrix), "{message}");
     }
 

@@ -2,7 +2,7 @@
 
 use blake3::hazmat::ChainingValue;
 use briq_format::metadata::keys;
-use briq_format::{Array, FilePlan, MetadataBuf, TensorSpec, Text, Value};
+use briq_format::{Array, FilePlan, MetadataBuf, TensorSpec, Text, Value, counted};
 
 use super::TensorHash;
 use super::listing::{KeyLine, Listing, TensorLine, parse_digest};
@@ -125,8 +125,9 @@ impl Record {
             (lines, tensors) if lines == tensors => pieces,
             (lines, tensors) => {
                 let key = keys::INTEGRITY_PIECES;
+                let lines = counted(lines, "line", "lines");
                 return Err(damaged(format!(
-                    "{key} has {lines} lines, where each of the {tensors} tensors has one"
+                    "{key} has {lines}, where each of the {tensors} tensors has one"
                 )));
             }
         };

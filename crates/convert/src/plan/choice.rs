@@ -1,6 +1,6 @@
 //! The type of every tensor: what the recipe says, and where a source's own type goes before it.
 
-use briq_format::TensorType;
+use briq_format::{Content, TensorType};
 
 use super::PlanOptions;
 use crate::Result;
@@ -61,7 +61,7 @@ pub(super) fn choose_types(
                     Chosen::new(TensorType::MXFP4, "stored as MXFP4: its blocks are carried as they are")
                 }
                 // Of a directory they are weights, which llama.cpp's converter takes for floats.
-                Element::Known(ty) if is_integer(ty) && !is_directory => {
+                Element::Known(ty) if ty.content() == Content::Integers && !is_directory => {
                     Chosen::new(ty, "integers are carried as they are")
                 }
                 _ if is_gguf => from_recipe(recipe, choice.ty, &choice.reason),
@@ -115,8 +115,4 @@ pub(super) fn element_of(source: &Source, origin: &Origin) -> Element {
         Origin::Mxfp4 { .. } => Element::Known(TensorType::MXFP4),
         Origin::Values(_) => Element::Known(TensorType::F32),
     }
-}
-
-fn is_integer(ty: TensorType) -> bool {
-    matches!(ty, TensorType::I8 | TensorType::I16 | TensorType::I32 | TensorType::I64)
 }

@@ -106,8 +106,8 @@ impl Options {
     /// Reads a recipe file.
     ///
     /// # Errors
-    /// When the file cannot be read or has more than 256 KiB, is no TOML, has a field that is not known, or names an unknown recipe or
-    /// type or a bad pattern.
+    /// When the file cannot be read or has more than 256 KiB, is no TOML, has a field that is not known, or names an
+    /// unknown recipe or type or a bad pattern.
     pub fn read(path: &Path) -> Result<Self> {
         let text = json::read_text(path, MAX_BYTES)?;
         let bad = |error: toml::de::Error| {

@@ -1,4 +1,4 @@
-//! Which types heed an importance matrix, and which cannot do without one.
+//! Which types a recipe does not write without an importance matrix.
 
 use briq_format::TensorType;
 
@@ -13,13 +13,6 @@ pub enum Importance {
     Entry(usize),
     /// There is none: the tensor is encoded as if all errors weighed alike.
     Missing,
-}
-
-/// Whether encoding to `ty` gives other blocks with an importance matrix than without.
-pub fn uses_importance(ty: TensorType) -> bool {
-    use TensorType::*;
-    matches!(ty, Q4_0 | Q4_1 | Q5_0 | Q5_1 | Q2_K | Q3_K | Q4_K | Q5_K | Q6_K | IQ4_NL | IQ4_XS)
-        || matches!(ty, IQ1_S | IQ1_M | IQ2_XXS | IQ2_XS | IQ2_S | IQ3_XXS | IQ3_S)
 }
 
 /// Whether a tensor of this type is refused without an importance matrix: so few bits make no sense blindly.

@@ -32,7 +32,7 @@ use regex::Regex;
 
 pub use condition::Condition;
 pub use file::{pattern, weight_type};
-pub use importance::{Importance, needs_importance, uses_importance};
+pub use importance::{Importance, needs_importance};
 pub use model::ModelFacts;
 pub use name::{Recipe, UnknownRecipe};
 pub use order::quantizer_order;

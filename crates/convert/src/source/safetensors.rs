@@ -9,7 +9,7 @@ mod header;
 use std::io::Read;
 use std::path::Path;
 
-use briq_format::{Endian, Escaped, Shape};
+use briq_format::{Endian, Escaped, Shape, counted};
 
 use super::element::SAFETENSORS_TYPES;
 use super::{Source, SourceFile, SourceKind, SourceTensor};
@@ -167,7 +167,11 @@ fn check_packing(tensors: &[SourceTensor], data_start: u64, data_bytes: u64) -> 
     }
     match data_bytes - expected {
         0 => Ok(()),
-        extra => Err(format!("{extra} bytes behind the last tensor belong to none")),
+        extra => {
+            let extra =
+                counted(extra, "byte behind the last tensor belongs", "bytes behind the last tensor belong");
+            Err(format!("{extra} to none"))
+        }
     }
 }
 

@@ -3,6 +3,9 @@
 //! `fixtures/tokenizers` has a folder for each kind of tokenizer, and beside it the converter's keys, a line
 //! each: key, type and value, floats as their bits.
 
+#[path = "../../tests/support/golden.rs"]
+mod values;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +13,7 @@ use briq_format::metadata::{MetadataBuf, Value};
 
 use super::{PreTokenizer, Scheme, write};
 use crate::model::Config;
+use values::spelled;
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tokenizers").join(name)
@@ -29,25 +33,6 @@ fn written(name: &str, scheme: Scheme) -> Vec<String> {
 fn golden(name: &str) -> Vec<String> {
     let text = fs::read_to_string(folder(&format!("{name}.golden.txt"))).unwrap();
     text.lines().map(str::to_owned).collect()
-}
-
-/// The value as the golden files have it.
-fn spelled(value: &Value<'_>) -> (&'static str, String) {
-    match value {
-        Value::U8(number) => ("u8", number.to_string()),
-        Value::U32(number) => ("u32", number.to_string()),
-        Value::I32(number) => ("i32", number.to_string()),
-        Value::F32(number) => ("f32", format!("0x{:08x}", number.to_bits())),
-        Value::Bool(flag) => ("bool", flag.to_string()),
-        Value::String(text) => ("str", serde_json::to_string(text.as_str().unwrap()).unwrap()),
-        Value::Array(array) => {
-            let items: Vec<_> = array.iter().map(|item| spelled(&item)).collect();
-            let kind = items.first().map_or("", |(kind, _)| *kind);
-            let texts: Vec<String> = items.into_iter().map(|(_, text)| text).collect();
-            ("arr", format!("{kind} [{}]", texts.join(", ")))
-        }
-        other => panic!("no converter writes {other:?}"),
-    }
 }
 
 fn check(name: &str, scheme: Scheme) {

@@ -4,6 +4,8 @@
 
 use std::path::Path;
 
+use briq_format::counted;
+
 use super::vocabulary::{Token, TokenType, Vocabulary};
 use crate::json;
 use crate::model::Config;
@@ -26,7 +28,10 @@ pub(super) fn vocabulary(path: &Path, config: &Config) -> Result<Vocabulary> {
             .ok_or_else(|| bad("allowed is an id, a literal of Python's, and its number of bytes"))?;
         let bytes = literal_bytes(literal).ok_or_else(|| bad("the literal is not one of Python's"))?;
         if bytes.len() != length {
-            return Err(bad(&format!("the literal has {} bytes, and {length} are stated", bytes.len())));
+            return Err(bad(&format!(
+                "the literal has {}, and {length} are stated",
+                counted(bytes.len(), "byte", "bytes")
+            )));
         }
         if id != tokens.len() {
             return Err(bad(&format!("the id is {id} where {} was expected", tokens.len())));

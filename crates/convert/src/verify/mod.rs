@@ -12,6 +12,7 @@ mod measure;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use briq_codec::uses_importance;
 use briq_format::metadata::keys;
 use briq_format::shard::Part;
 use briq_format::{TensorInfo, TensorType};
@@ -22,7 +23,6 @@ pub use bound::{RoundTripBound, round_trip_bound};
 
 use crate::integrity::Tensors;
 use crate::mapping::{Mapping, Written};
-use crate::recipe::uses_importance;
 use crate::run::Progress;
 use crate::source::Source;
 use crate::weights::Weights;

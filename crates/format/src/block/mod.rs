@@ -71,7 +71,7 @@ impl NumberField {
 /// Bytes after the last whole block are left alone.
 pub fn swap_bytes(ty: TensorType, bytes: &mut [u8]) {
     macro_rules! numbers {
-        ($($id:literal, $name:ident, $elements:literal, $description:literal;)*) => {
+        ($($name:ident)*) => {
             match ty { $(TensorType::$name => (size_of::<$name>(), $name::NUMBERS),)* }
         };
     }
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn number_fields_lie_inside_the_block_and_apart() {
         macro_rules! check {
-            ($($id:literal, $name:ident, $elements:literal, $description:literal;)*) => { $({
+            ($($name:ident)*) => { $({
                 let mut end = 0;
                 for field in $name::NUMBERS {
                     assert!(field.offset >= end, stringify!($name));

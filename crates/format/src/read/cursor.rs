@@ -6,6 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::wire::Wire;
+use crate::words::counted;
 
 use super::Limits;
 
@@ -71,7 +72,8 @@ impl<'a> Cursor<'a> {
     pub(crate) fn take(&mut self, len: u64, what: impl FnOnce() -> String) -> Result<Span, Stop> {
         let left = self.file_bytes - self.position();
         if len > left {
-            return Err(self.fail(format!("{} takes {len} bytes, but only {left} are left", what())));
+            let (need, left) = (counted(len, "byte", "bytes"), counted(left, "is", "are"));
+            return Err(self.fail(format!("{} takes {need}, but only {left} left", what())));
         }
         // No overflow: both parts are at most the size of the file.
         let end = self.position() + len;
@@ -114,7 +116,8 @@ impl<'a> Cursor<'a> {
         Ok(self.wire.unsigned(self.bytes(span)))
     }
 
-    /// A number of things, of which `what` is one, that take at least `min_bytes` each, refused where the file cannot hold them.
+    /// A number of things, of which `what` is one, that take at least `min_bytes` each, refused where the file cannot
+    /// hold them.
     pub(crate) fn count(&mut self, what: &str, min_bytes: u64) -> Result<u64, Stop> {
         let at = self.position();
         let count = self.length(|| format!("the number of {what}s"))?;
@@ -122,16 +125,17 @@ impl<'a> Cursor<'a> {
         Ok(count)
     }
 
-    /// Holds `count` things of at least `min_bytes` each against the bytes that remain. One of them is `what`; `of` what
-    /// they are is said behind it.
+    /// Holds `count` things of at least `min_bytes` each against the bytes that remain. One of them is `what`; `of`
+    /// what they are is said behind it.
     pub(crate) fn hold(&self, at: u64, count: u64, what: &str, of: &str, min_bytes: u64) -> Result<(), Stop> {
         let left = self.file_bytes - self.position();
         if count > left / min_bytes.max(1) {
+            let (each, left) = (counted(min_bytes, "byte", "bytes"), counted(left, "is", "are"));
             let need = match count {
-                1 => format!("1 {what}{of} takes at least {min_bytes} bytes"),
-                _ => format!("{count} {what}s{of} take at least {min_bytes} bytes each"),
+                1 => format!("1 {what}{of} takes at least {each}"),
+                _ => format!("{count} {what}s{of} take at least {each} each"),
             };
-            let problem = format!("{need}, but only {left} are left");
+            let problem = format!("{need}, but only {left} left");
             return Err(Error::malformed(at, problem).into());
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! Where a file holds no data: holes, which the system reads as zeros. A download or copy that was never finished leaves
-//! one to the end of the file, which has its full size all the same.
+//! Where a file holds no data: holes, which the system reads as zeros. A download or copy that was never finished
+//! leaves one to the end of the file, which has its full size all the same.
 
 use std::fs::File;
 use std::ops::Range;

@@ -19,8 +19,8 @@ const TILES: usize = 16;
 /// One row of activations, encoded.
 ///
 /// What is kept is not the blocks but what kernels read: scales and sums apart from the quants.
-/// [`Activations::blocks`] gives the blocks, whose bytes are those that ggml's reference functions make, except that the
-/// sums of an all-zero Q8_K block are zero where the reference leaves memory as it was.
+/// [`Activations::blocks`] gives the blocks, whose bytes are those that ggml's reference functions make, except that
+/// the sums of an all-zero Q8_K block are zero where the reference leaves memory as it was.
 #[derive(Clone, Debug)]
 pub struct Activations {
     ty: TensorType,

@@ -1,10 +1,9 @@
 //! The dot product of a row, for a type known at run time.
 
-use briq_format::TensorType;
-use briq_format::block;
+use briq_format::{TensorType, block, for_each_weight_type};
 use zerocopy::FromBytes;
 
-use super::{Dot, Element, for_each_kernel};
+use super::{Dot, Element};
 use crate::activations::Activations;
 use crate::error::Error;
 use crate::simd::{Cpu, Simd, Work, run};
@@ -48,7 +47,7 @@ pub(crate) fn product_with(cpu: Cpu, ty: TensorType, row: &[u8], activations: &A
             }
         };
     }
-    for_each_kernel!(dispatch)
+    for_each_weight_type!(dispatch)
 }
 
 /// Why there is no [`product`].
@@ -66,7 +65,7 @@ fn refusal(ty: TensorType, row: &[u8], activations: &Activations) -> Error {
             }
         };
     }
-    for_each_kernel!(dispatch)
+    for_each_weight_type!(dispatch)
 }
 
 /// The type that activations must have to be multiplied with weights of `ty`.
@@ -82,7 +81,7 @@ pub fn partner(ty: TensorType) -> Result<TensorType, Error> {
             }
         };
     }
-    for_each_kernel!(dispatch)
+    for_each_weight_type!(dispatch)
 }
 
 /// Whether there is a kernel for `ty`.

@@ -1,8 +1,8 @@
 //! Types of 32 weights per block, eight blocks at a time: as many as a tile of activations holds.
 //!
-//! Each block gives eight partial sums. Those of eight blocks are summed across, into one register with a sum per block;
-//! zero points, scales and the conversion to floats then cost one operation for all eight. Measured on Zen 4, that takes
-//! 0.6 of the time of scaling every block on its own.
+//! Each block gives eight partial sums. Those of eight blocks are summed across, into one register with a sum per
+//! block; zero points, scales and the conversion to floats then cost one operation for all eight. Measured on Zen 4,
+//! that takes 0.6 of the time of scaling every block on its own.
 
 use briq_codec::Quants;
 use briq_format::block::Block;

@@ -142,20 +142,6 @@ macro_rules! floats {
 }
 floats!(F32 F16 BF16);
 
-macro_rules! for_each_kernel {
-    ($callback:ident) => {
-        $callback! {
-            F32 F16 BF16
-            Q4_0 Q4_1 Q5_0 Q5_1 Q8_0
-            Q1_0 Q2_0 TQ1_0 TQ2_0 MXFP4 NVFP4
-            Q2_K Q3_K Q4_K Q5_K Q6_K
-            IQ1_S IQ1_M IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S IQ4_NL IQ4_XS
-        }
-    };
-}
-
-pub(crate) use for_each_kernel;
-
 /// The first `count` tiles of each column. Places below that are not checked again.
 #[inline(always)]
 fn trimmed<const C: usize>(columns: [&[Tile]; C], count: usize) -> [&[Tile]; C] {

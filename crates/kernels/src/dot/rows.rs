@@ -1,8 +1,8 @@
 //! Several rows of floats at a time, for matrices that come from memory.
 //!
-//! A single row is read by so few instructions that the processor asks for bytes before it has begun to fetch ahead, and
-//! then waits for each. Of eight rows side by side it fetches ahead in time, and activations are read once for all. Each of
-//! them is to end where the next that takes its place begins: the processor then goes on fetching.
+//! A single row is read by so few instructions that the processor asks for bytes before it has begun to fetch ahead,
+//! and then waits for each. Of eight rows side by side it fetches ahead in time, and activations are read once for all.
+//! Each of them is to end where the next that takes its place begins: the processor then goes on fetching.
 
 use super::floats::{Float, RUN};
 use crate::simd::Simd;

@@ -30,8 +30,8 @@ trait Shifted: Copy {
     /// looks at.
     fn high<S: Simd>(&self, simd: S, half: usize) -> S::Ints;
 
-    /// Whether [`shifts`](Self::shifts) gives some. If not, 7 or 9 stands for zero in the codes of the super-block, which
-    /// then have no shift.
+    /// Whether [`shifts`](Self::shifts) gives some. If not, 7 or 9 stands for zero in the codes of the super-block,
+    /// which then have no shift.
     const HAS_SHIFTS: bool;
 
     /// Two for each point that is shifted upwards, of half of them, as words.

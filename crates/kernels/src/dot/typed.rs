@@ -1,10 +1,10 @@
 //! Dot products of blocks whose type the program knows.
 
-use briq_format::TensorType;
 use briq_format::block::{self, Block};
+use briq_format::{TensorType, for_each_weight_type};
 
+use super::Dot;
 use super::dispatch::{product_of_blocks, refusal_of_blocks};
-use super::{Dot, for_each_kernel};
 use crate::activations::Activations;
 use crate::error::Error;
 use crate::simd::Cpu;
@@ -44,7 +44,7 @@ macro_rules! weights {
         })*
     };
 }
-for_each_kernel!(weights);
+for_each_weight_type!(weights);
 
 /// As [`dot()`](crate::dot()), of blocks whose type the program knows: those of a mapped tensor, viewed in place. The
 /// result is the same, bit for bit.

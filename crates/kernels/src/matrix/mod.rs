@@ -8,15 +8,14 @@ mod product;
 use std::ops::Range;
 use std::slice;
 
-use briq_format::TensorType;
-use briq_format::block;
+use briq_format::{TensorType, block, for_each_weight_type};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 use zerocopy::FromBytes;
 
 use crate::activations::Activations;
 use crate::dot::rows::ROWS;
-use crate::dot::{Dot, belongs, for_each_kernel};
+use crate::dot::{Dot, belongs};
 use crate::error::Error;
 use crate::simd::{Cpu, run};
 use product::{COLUMNS, Product};
@@ -169,7 +168,7 @@ fn multiply(matrix: &Matrix<'_>, batch: &[Activations], out: &mut [f32]) -> Resu
             }
         };
     }
-    for_each_kernel!(dispatch)
+    for_each_weight_type!(dispatch)
 }
 
 fn multiply_blocks<W: Dot>(matrix: &Matrix<'_>, batch: &[Activations], out: &mut [f32]) -> Result<(), Error> {

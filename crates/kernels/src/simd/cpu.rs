@@ -47,8 +47,8 @@ impl Cpu {
         })
     }
 
-    /// What kernels use under `isa`. NEON is in every processor that programs with an operating system run on; words and
-    /// ints are taken from bytes from the lowest on.
+    /// What kernels use under `isa`. NEON is in every processor that programs with an operating system run on; words
+    /// and ints are taken from bytes from the lowest on.
     #[cfg(target_arch = "aarch64")]
     pub(crate) fn new(isa: Isa) -> Self {
         let neon = cfg!(target_endian = "little") && std::arch::is_aarch64_feature_detected!("neon");
@@ -74,6 +74,25 @@ impl Cpu {
     pub(crate) fn known() -> Option<Self> {
         BEST.get().copied()
     }
+
+    /// The name, as [`Isa::name`] has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self.0 {
+            Kind::Scalar => "scalar",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => "neon",
+        }
+    }
+}
+
+/// The name of the instruction set that products are computed with: that of [`Isa::best`], or a narrower one where the
+/// processor lacks what kernels need beside it. AVX2 then comes without FMA, or AVX-512 without VNNI or GFNI.
+pub fn instruction_set() -> &'static str {
+    Cpu::best().name()
 }
 
 /// Work that is written for one number at a time, and once more for any instruction set.

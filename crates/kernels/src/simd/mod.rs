@@ -19,6 +19,7 @@ mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub use cpu::instruction_set;
 pub(crate) use cpu::{Cpu, Work, run};
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use narrow::narrow;
@@ -110,8 +111,9 @@ pub(crate) trait Simd: Copy {
     fn three_times(self, bytes: Self::Ints) -> Self::Ints;
     /// Of each half the first int of `a`, the second of `b`, the third of `c` and the fourth of `d`.
     fn one_of_each(self, ints: [Self::Ints; 4]) -> Self::Ints;
-    /// Adds products with signed bytes of the first digits after the point of fractions of 256 in base three, to sums that
-    /// [`digit_sums`](Self::digit_sums) gives: at most eight times. `next` is three times the fraction, less its digit.
+    /// Adds products with signed bytes of the first digits after the point of fractions of 256 in base three, to sums
+    /// that [`digit_sums`](Self::digit_sums) gives: at most eight times. `next` is three times the fraction, less its
+    /// digit.
     fn add_digits(
         self,
         sums: [Self::Ints; 2],
@@ -138,8 +140,8 @@ pub(crate) trait Simd: Copy {
     fn look_up(self, table: Self::Ints, indices: Self::Ints) -> Self::Ints;
     /// A scale for each 16 weights of a super-block.
     fn scales_by_16(self, words: Self::Ints) -> Self::Scales;
-    /// Scales and minimums of a super-block, as unsigned bytes: four scales and then four minimums in either number, from
-    /// the low end. Gives the scale of each 32 weights, and the minimums as ints.
+    /// Scales and minimums of a super-block, as unsigned bytes: four scales and then four minimums in either number,
+    /// from the low end. Gives the scale of each 32 weights, and the minimums as ints.
     fn k_scales(self, first: u64, last: u64) -> (Self::Scales, Self::Ints);
     /// Adds sums of products of codes with signed bytes, times their scales, of runs `2 pair` and `2 pair + 1` of 32.
     /// Codes are at most 64, and no signed byte is -128.
@@ -178,13 +180,13 @@ pub(crate) trait Simd: Copy {
     fn add_scaled(self, ints: Self::Ints, words: Self::Ints, scales: Self::Ints) -> Self::Ints;
     /// Adds sums of four neighbouring products to the ints: codes up to 127 with signed bytes.
     fn add_dot(self, ints: Self::Ints, codes: Self::Ints, signed: Self::Ints) -> Self::Ints;
-    /// Adds sums of products of codes up to 12 with signed bytes to sums that [`small_sums`](Self::small_sums) gives: at most
-    /// eight times.
+    /// Adds sums of products of codes up to 12 with signed bytes to sums that [`small_sums`](Self::small_sums) gives:
+    /// at most eight times.
     fn add_small(self, sums: Self::Ints, codes: Self::Ints, signed: Self::Ints) -> Self::Ints;
     /// Ints that sum to what was added.
     fn small_sums(self, sums: Self::Ints) -> Self::Ints;
-    /// Ints that sum to what was added to the first, and a quarter of what was added to the second, where codes were four
-    /// times theirs.
+    /// Ints that sum to what was added to the first, and a quarter of what was added to the second, where codes were
+    /// four times theirs.
     fn small_sums_and_quarters(self, sums: Self::Ints, fourfold: Self::Ints) -> Self::Ints;
     fn multiply_ints(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
 
@@ -230,8 +232,8 @@ pub(crate) trait Simd: Copy {
     fn multiplies_brains(self) -> bool {
         false
     }
-    /// Adds the products of two neighbouring bfloat16 numbers, rounded after each at most. Where that is an instruction,
-    /// numbers and sums below 2^-126 are taken for zero.
+    /// Adds the products of two neighbouring bfloat16 numbers, rounded after each at most. Where that is an
+    /// instruction, numbers and sums below 2^-126 are taken for zero.
     #[inline(always)]
     fn add_brains(self, sum: Self::Floats, a: Self::Ints, b: Self::Ints) -> Self::Floats {
         add_widened(self, sum, a, b)

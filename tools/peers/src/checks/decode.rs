@@ -3,6 +3,7 @@
 
 use anyhow::Result;
 use briq_codec::{Isa, can_encode, check_blocks, needs_importance};
+use briq_format::Content;
 use briq_format::TensorType::{self, *};
 
 use crate::claims::Claims;
@@ -58,7 +59,11 @@ pub(super) fn run_part(place: &Place) -> Result<()> {
 
 /// The types that ggml decodes. It has no decoder for F32, wider numbers, integers and Q8_1.
 fn types() -> Vec<TensorType> {
-    let decodes = |ty: &TensorType| !matches!(ty, F32 | F64 | I8 | I16 | I32 | I64 | Q8_1);
+    let decodes = |ty: &TensorType| match ty.content() {
+        Content::Weights => *ty != F32,
+        Content::Activations => *ty != Q8_1,
+        Content::Doubles | Content::Integers => false,
+    };
     TensorType::ALL.iter().copied().filter(decodes).collect()
 }
 

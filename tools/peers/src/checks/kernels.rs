@@ -1,8 +1,8 @@
 //! Products of matrices by briq, ggml and candle, side by side.
 //!
 //! candle is linked into this program, ggml's library is loaded by `briq bench`, which is started for each line: either
-//! way the other side takes turns with briq in one process, on the same blocks and the same activations. Times are shown
-//! and not judged: what else the machine does is in them. What is judged is that all get the same products.
+//! way the other side takes turns with briq in one process, on the same blocks and the same activations. Times are
+//! shown and not judged: what else the machine does is in them. What is judged is that all get the same products.
 
 use std::process::Command;
 use std::time::Instant;
@@ -49,8 +49,8 @@ const BATCHES: [usize; 2] = [1, 64];
 const ROUNDS: usize = 5;
 
 /// Largest relative RMS between products, whose sums are in another order. Where weights are floats, candle leaves
-/// activations in single precision, and here they are rounded to 11 bits, or to 8; those of Q4_1 and Q5_1 come with sums
-/// that are rounded to 11 bits; and candle gives those of Q8_0 one scale for 256 instead of one for 32.
+/// activations in single precision, and here they are rounded to 11 bits, or to 8; those of Q4_1 and Q5_1 come with
+/// sums that are rounded to 11 bits; and candle gives those of Q8_0 one scale for 256 instead of one for 32.
 fn bound(ty: TensorType) -> f64 {
     match ty {
         BF16 => 5e-3,

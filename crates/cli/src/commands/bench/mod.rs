@@ -18,7 +18,7 @@ use anyhow::Result;
 use briq_codec::{Isa, can_encode};
 use briq_convert::Error;
 use briq_format::TensorType;
-use briq_kernels::can_dot;
+use briq_kernels::{can_dot, instruction_set};
 use serde::Serialize;
 use serde_json::json;
 
@@ -54,14 +54,20 @@ pub(crate) fn run(args: &Bench) -> Result<Outcome> {
 }
 
 fn list_isas(json: bool) -> Result<()> {
-    let (available, used) = (Isa::available(), Isa::best());
+    let (available, used, multiplies) = (Isa::available(), Isa::best().name(), instruction_set());
     if json {
         let names: Vec<_> = available.iter().map(|isa| isa.name()).collect();
-        return print_json(&json!({ "available": names, "used": used.name() }));
+        return print_json(&json!({ "available": names, "used": used, "multiplies": multiplies }));
     }
     let mut out = stdout();
-    for isa in available {
-        writeln!(out, "{isa}{}", if isa == used { " (used)" } else { "" })?;
+    for name in available.iter().map(|isa| isa.name()) {
+        let role = match (name == used, name == multiplies) {
+            (true, true) => " (used)",
+            (true, false) => " (used, but not to multiply)",
+            (false, true) => " (used to multiply)",
+            (false, false) => "",
+        };
+        writeln!(out, "{name}{role}")?;
     }
     out.flush()?;
     Ok(())

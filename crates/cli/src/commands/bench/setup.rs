@@ -2,6 +2,7 @@
 
 use briq_codec::Isa;
 use briq_convert::Error;
+use briq_format::counted;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use serde::{Serialize, Serializer};
@@ -13,6 +14,7 @@ use crate::args::{Bench, Work};
 pub(super) struct Setup {
     #[serde(serialize_with = "as_spelled")]
     work: Work,
+    /// The instruction set that does the work.
     isa: &'static str,
     pub(super) threads: u16,
     /// Weights of a row.
@@ -35,7 +37,10 @@ impl Setup {
         refuse_idle_options(work, args)?;
         Ok(Self {
             work,
-            isa: Isa::best().name(),
+            isa: match work {
+                Work::Encode | Work::Decode => Isa::best().name(),
+                Work::Dot | Work::Matvec | Work::Matmul => briq_kernels::instruction_set(),
+            },
             threads: args.threads.unwrap_or(1),
             row_elements: data::ROW,
             batch: match work {
@@ -54,9 +59,9 @@ impl Setup {
     /// The line above the table.
     pub(super) fn heading(&self) -> String {
         let Self { isa, threads, .. } = self;
-        let plural = if *threads == 1 { "" } else { "s" };
+        let threads = counted(*threads, "thread", "threads");
         let against = self.peer.as_ref().map(|peer| format!(", against {peer}")).unwrap_or_default();
-        format!("{isa}, {threads} thread{plural}{against}, best of the rounds")
+        format!("{isa}, {threads}{against}, best of the rounds")
     }
 }
 

@@ -1,8 +1,7 @@
 //! What is measured: briq's encoders and decoders, and beside them ggml's, on data that all types share.
 
 use anyhow::Result;
-use briq_codec::{can_encode, needs_importance};
-use briq_convert::recipe;
+use briq_codec::{can_encode, needs_importance, uses_importance};
 use briq_format::TensorType;
 
 use super::data::{self, PERIOD, ROW, row_bytes};
@@ -103,7 +102,7 @@ impl Workbench {
 
     /// What the encoder of a type is given: importance where it must have it, or on request where it makes use of it.
     fn importance(&self, ty: TensorType, requested: bool) -> Option<&[f32]> {
-        let given = needs_importance(ty) || (requested && recipe::uses_importance(ty));
+        let given = needs_importance(ty) || (requested && uses_importance(ty));
         given.then_some(&self.importance)
     }
 }

@@ -77,8 +77,8 @@ fn scalar<B: Signed>(row: &[B], column: &[Tile]) -> f32 {
 fn vector<B: Signed, S: Simd, const C: usize>(simd: S, row: &[B], columns: [&[Tile]; C]) -> [f32; C] {
     let mut totals = [simd.zeros(); C];
     let columns = trimmed(columns, row.len());
-    // Signs that are computed of all runs, and needed of one by one, go through memory. That takes its time, and is done a
-    // block ahead.
+    // Signs that are computed of all runs, and needed of one by one, go through memory. That takes its time, and is
+    // done a block ahead.
     let mut ahead = [[0; 32]; 2];
     if let Some(block) = row.first() {
         simd.store(block.all_signs(simd), &mut ahead[0]);

@@ -141,8 +141,8 @@ fn rise<S: Simd>(simd: S, minimums: S::Ints, tile: &Tile) -> S::Ints {
     simd.add_scaled(simd.zero(), minimums, simd.load_ints(&tile.negative_sums))
 }
 
-/// Scale and minimum as one number, and the scales and minimums of each 32 weights for [`Simd::k_scales`], from the first
-/// 16 bytes of a block. Plain numbers are taken apart while vectors compute.
+/// Scale and minimum as one number, and the scales and minimums of each 32 weights for [`Simd::k_scales`], from the
+/// first 16 bytes of a block. Plain numbers are taken apart while vectors compute.
 #[inline(always)]
 fn taken_apart(header: &[u8; 16]) -> (u32, u64, u64) {
     let both = u128::from_le_bytes(*header);

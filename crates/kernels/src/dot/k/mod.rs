@@ -30,7 +30,8 @@ fn add_lanes(sums: &mut [f32; 8], scale: f32, products: [i32; 8]) {
 #[inline(always)]
 fn nibbles<S: Simd>(simd: S, bytes: &[u8; 32]) -> [S::Ints; 2] {
     let bytes = simd.load(bytes);
-    // What comes over from other bytes is masked. Where bits can be moved inside bytes, that takes the time of a product.
+    // What comes over from other bytes is masked. Where bits can be moved inside bytes, that takes the time of a
+    // product.
     [simd.bits::<0, 4, 0>(bytes), simd.bits::<0, 4, 0>(simd.shift_right_ints::<4>(bytes))]
 }
 
@@ -63,6 +64,6 @@ pub(super) fn planes<S: Simd>(simd: S, bytes: &[u8; 32]) -> [S::Ints; 4] {
     ]
 }
 
-/// What the scale of each 16 codes is multiplied with where these lie in [`planes`], so that all products have four times
-/// their value.
+/// What the scale of each 16 codes is multiplied with where these lie in [`planes`], so that all products have four
+/// times their value.
 const LEVELLED: [i16; 16] = [4, 4, 1, 1, 1, 1, 4, 4, 4, 4, 1, 1, 1, 1, 4, 4];

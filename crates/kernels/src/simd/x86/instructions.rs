@@ -90,8 +90,8 @@ of_two! {
 }
 
 of_two! {
-    /// The floats at the indices, as their bits. Written so, it stays one instruction where the compiler knows two that it
-    /// takes for cheaper.
+    /// The floats at the indices, as their bits. Written so, it stays one instruction where the compiler knows two that
+    /// it takes for cheaper.
     "avx2" pub(super) fn permuted_floats(bits, indices: __m256i as ymm_reg) "vpermps {result}, {indices}, {bits}"
 }
 
@@ -104,9 +104,9 @@ onto! {
 }
 
 from_memory! {
-    /// The number in each of four places, by way of memory: a load that is spread costs nothing next to the others, while
-    /// a move from a general register and a shuffle take as much of the processor's time as three operations on vectors
-    /// (measured on Zen 4).
+    /// The number in each of four places, by way of memory: a load that is spread costs nothing next to the others,
+    /// while a move from a general register and a shuffle take as much of the processor's time as three operations on
+    /// vectors (measured on Zen 4).
     "avx2" pub(super) fn everywhere(number: u64) -> __m256i as ymm_reg "vpbroadcastq {result}, qword ptr [{number}]"
 }
 
@@ -142,8 +142,8 @@ pub(super) fn opaque(number: u64) -> u64 {
     same
 }
 
-/// Adds the products of two neighbouring bfloat16 numbers to the sums. The intrinsic could only be inlined into functions
-/// that enable its feature, which would be one more copy of all kernels.
+/// Adds the products of two neighbouring bfloat16 numbers to the sums. The intrinsic could only be inlined into
+/// functions that enable its feature, which would be one more copy of all kernels.
 ///
 /// # Safety
 /// The processor has AVX512_BF16 with VL.

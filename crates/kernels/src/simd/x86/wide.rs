@@ -44,8 +44,8 @@ pub(super) fn add_nibbles<const C: usize>(
     }
 }
 
-/// In a register of 64 bytes, of two runs with low nibbles and two with high ones that are packed, each four in turn: the
-/// byte that becomes the word that is the scale of each 32 weights, for either half of a super-block.
+/// In a register of 64 bytes, of two runs with low nibbles and two with high ones that are packed, each four in turn:
+/// the byte that becomes the word that is the scale of each 32 weights, for either half of a super-block.
 static RUNS: [[u8; 64]; 2] = {
     let mut indices = [[NONE; 64]; 2];
     let mut i = 0;

@@ -9,6 +9,7 @@ mod answer;
 mod compare;
 
 use anyhow::Result;
+use briq_format::Content;
 use briq_format::TensorType::{self, *};
 
 use crate::briq::convert;
@@ -37,10 +38,8 @@ struct Job {
 impl Job {
     /// Every type that ggml encodes, without importance where that is allowed, and with.
     fn all() -> Vec<Self> {
-        // ggml stores F64 and integers, but has no encoder for them.
-        let types = TensorType::ALL.iter().filter(|&&ty| briq_codec::can_encode(ty) && ty != F64);
-        types
-            .flat_map(|&ty| [false, true].map(|weighted| Self { ty, weighted }))
+        encoded_types()
+            .flat_map(|ty| [false, true].map(|weighted| Self { ty, weighted }))
             .filter(|job| job.weighted || !briq_codec::needs_importance(job.ty))
             .collect()
     }
@@ -55,6 +54,11 @@ impl Job {
     }
 }
 
+/// The types that both encode. ggml stores F64 and integers, but has no encoder for them.
+fn encoded_types() -> impl Iterator<Item = TensorType> {
+    TensorType::ALL.iter().copied().filter(|ty| ty.content() == Content::Weights)
+}
+
 /// Compares every type, without importance and with it.
 pub(super) fn run(place: &Place) -> Result<()> {
     let ggml = Ggml::load(&place.libraries())?;
@@ -62,7 +66,7 @@ pub(super) fn run(place: &Place) -> Result<()> {
     let samples = samples(&convert(place, &place.minilm(), "F32", &folder)?)?;
     let jobs = Job::all();
     let mut claims = Claims::default();
-    for &ty in TensorType::ALL.iter().filter(|&&ty| briq_codec::can_encode(ty) && ty != F64) {
+    for ty in encoded_types() {
         let (ours, theirs) = (briq_codec::needs_importance(ty), ggml.requires_importance(ty));
         claims.that(ours == theirs, format_args!("{ty} needs importance: {ours}, of ggml: {theirs}"));
     }
