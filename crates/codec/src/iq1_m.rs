@@ -37,7 +37,7 @@ impl DecodeLanes for IQ1_M {
 }
 
 impl TryEncode for IQ1_M {
-    fn try_encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
+    fn try_encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
         encode_rows(rows, blocks)
     }
 }

@@ -42,7 +42,7 @@ impl DecodeLanes for IQ2_XS {
 impl TryEncode for IQ2_XS {
     const NEEDS_IMPORTANCE: bool = true;
 
-    fn try_encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
+    fn try_encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
         encode_rows(rows, blocks)
     }
 }

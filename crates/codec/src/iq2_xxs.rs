@@ -38,7 +38,7 @@ impl DecodeLanes for IQ2_XXS {
 impl TryEncode for IQ2_XXS {
     const NEEDS_IMPORTANCE: bool = true;
 
-    fn try_encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
+    fn try_encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
         encode_rows(rows, blocks)
     }
 }

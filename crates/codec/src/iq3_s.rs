@@ -37,7 +37,7 @@ impl DecodeLanes for IQ3_S {
 }
 
 impl TryEncode for IQ3_S {
-    fn try_encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
+    fn try_encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
         encode_rows(rows, blocks)
     }
 }

@@ -38,7 +38,7 @@ impl DecodeLanes for IQ3_XXS {
 }
 
 impl TryEncode for IQ3_XXS {
-    fn try_encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
+    fn try_encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
         encode_rows(rows, blocks)
     }
 }

@@ -27,7 +27,7 @@ impl DecodeLanes for IQ4_NL {
 }
 
 impl Encode for IQ4_NL {
-    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+    fn encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) {
         encode_rows(rows, blocks);
     }
 }

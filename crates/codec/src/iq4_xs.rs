@@ -40,7 +40,7 @@ impl DecodeLanes for IQ4_XS {
 }
 
 impl Encode for IQ4_XS {
-    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+    fn encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) {
         encode_rows(rows, blocks);
     }
 }

@@ -32,7 +32,7 @@ impl DecodeLanes for Q6_K {
 }
 
 impl Encode for Q6_K {
-    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+    fn encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) {
         encode_rows(rows, blocks);
     }
 }
