@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use briq_convert::imatrix::Imatrix;
 use briq_convert::plan::{Plan, PlanOptions, Planned};
-use briq_convert::recipe::{Importance, Options};
+use briq_convert::recipe::{Importance, Options, Unheeded};
 use briq_convert::run::{RunOptions, run as run_plan, run_through};
 use briq_convert::{Error, check_in_place, check_output, default_file_name};
 use briq_format::{Escaped, Existing, Printable, TensorInfo};
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Convert) -> anyhow::Result<Outcome> {
     }
     warn_of_missing_importance(&plan);
     warn_of_requantizing(&plan);
-    warn_of_unmatched_patterns(&plan);
+    warn_of_idle_options(&plan);
     warn_of_unsaid_settings(&plan);
     let stop = interrupt::flag()?;
     let stream = destination.open(&stop)?;
@@ -155,6 +155,9 @@ fn print_plan(plan: &Plan, output: &Path) -> anyhow::Result<()> {
     for pattern in &plan.unmatched {
         writeln!(out, "no tensor matches: {}", Printable(pattern))?;
     }
+    for said in unheeded(plan) {
+        writeln!(out, "{said}")?;
+    }
     let tensors = words::number(plan.tensors.len(), "tensor", "tensors");
     if plan.record {
         let keys = words::number(plan.metadata.len(), "key", "keys");
@@ -237,11 +240,27 @@ fn requantized(plan: &Plan) -> Option<String> {
     Some(format!("{tensors} quantized already ({}): what that lost stays lost", types.join(", ")))
 }
 
-/// Names the patterns that change nothing, before the work starts.
-fn warn_of_unmatched_patterns(plan: &Plan) {
+/// Names the patterns and types that change nothing, before the work starts.
+fn warn_of_idle_options(plan: &Plan) {
     for pattern in &plan.unmatched {
         warn(format_args!("no tensor matches the pattern \"{}\"", Printable(pattern)));
     }
+    for said in unheeded(plan) {
+        warn(format_args!("{said}"));
+    }
+}
+
+/// What the user should know who named a type that no tensor gets: what the first has that it was named for, and why.
+fn unheeded(plan: &Plan) -> impl Iterator<Item = String> {
+    plan.unheeded.iter().filter_map(|unheeded| {
+        let tensor = plan.tensors.iter().find(|tensor| tensor.spec.name() == unheeded.tensor)?;
+        let (name, ty) = (escaped(&unheeded.tensor), tensor.spec.type_id());
+        let (named_for, reason) = (Printable(&unheeded.named_for), Printable(&tensor.reason));
+        Some(format!(
+            "no tensor gets the {} that is named for {named_for}: {name} is {ty} ({reason})",
+            unheeded.ty
+        ))
+    })
 }
 
 /// Names the settings that runtimes will not hear of, before the work starts.
@@ -300,7 +319,9 @@ fn as_json<'a>(plan: &'a Plan, output: &Path, seconds: Option<f64>) -> Report<'a
         "seconds": seconds,
         "source_bytes": plan.source.bytes(),
     });
+    let unheeded = |unheeded: &Unheeded| json!({ "named_for": unheeded.named_for, "type": unheeded.ty.name(), "tensor": unheeded.tensor });
     let last = json!({
+        "unheeded": plan.unheeded.iter().map(unheeded).collect::<Vec<_>>(),
         "unmatched_patterns": plan.unmatched,
         "unquantized_weights": plan.unquantized_weights(),
         "unsaid": named(&plan.unsaid),
