@@ -212,11 +212,18 @@ fn missing_importance(plan: &Plan) -> String {
 
 /// Names the tensors that the importance matrix does not speak of, before the work starts.
 fn warn_of_missing_importance(plan: &Plan) {
-    let names: Vec<String> = plan.without_importance().map(|tensor| escaped(tensor.spec.name())).collect();
-    if let (Some(imatrix), false) = (&plan.imatrix, names.is_empty()) {
-        let path = escaped(&imatrix.path().to_string_lossy());
-        let names = names.join(", ");
-        warn(format_args!("{path} has no entry for {names}: quantized as if all columns mattered alike"));
+    let Some(imatrix) = &plan.imatrix else { return };
+    let path = escaped(&imatrix.path().to_string_lossy());
+    let names = plan.without_importance().map(|tensor| tensor.spec.name());
+    // The entry of an embedding may have another length than its rows.
+    let is_there = |name: &&str| imatrix.entries().iter().any(|entry| entry.name() == *name);
+    let (unfit, absent): (Vec<&str>, Vec<&str>) = names.partition(is_there);
+    for (has, names) in [("has no entry for", absent), ("has an entry of another length for", unfit)] {
+        let names: Vec<String> = names.into_iter().map(escaped).collect();
+        if !names.is_empty() {
+            let names = names.join(", ");
+            warn(format_args!("{path} {has} {names}: quantized as if all columns mattered alike"));
+        }
     }
 }
 

@@ -68,9 +68,8 @@ fn find(imatrix: Option<&Imatrix>, name: &str, shape: Shape) -> Result<Importanc
         return Ok(Importance::Missing);
     }
     let name = Escaped(name.as_bytes());
-    let problem = format!(
-        "entry \"{name}\" has {values} values, but the tensor has {columns} columns in each of {matrices} matrices"
-    );
+    let each = if matrices == 1 { String::new() } else { format!(" in each of {matrices} matrices") };
+    let problem = format!("entry \"{name}\" has {values} values, but the tensor has {columns} columns{each}");
     Err(Error::bad(imatrix.path(), problem))
 }
 
@@ -84,11 +83,13 @@ fn check_model<'a>(imatrix: &Imatrix, mut names: impl Iterator<Item = &'a str>) 
         return Ok(());
     }
     let first = imatrix.entries().first().map_or("", |entry| entry.name());
-    let problem = format!(
-        "none of its {} entries belongs to a tensor of this model; the first is \"{}\"",
-        imatrix.entries().len(),
-        Escaped(first.as_bytes())
-    );
+    let first = Escaped(first.as_bytes());
+    let problem = match imatrix.entries().len() {
+        1 => format!("its one entry belongs to no tensor of this model: \"{first}\""),
+        entries => format!(
+            "none of its {entries} entries belongs to a tensor of this model; the first is \"{first}\""
+        ),
+    };
     Err(Error::bad(imatrix.path(), problem))
 }
 
