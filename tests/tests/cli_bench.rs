@@ -151,8 +151,10 @@ fn options_that_would_change_nothing_are_refused() {
     let batch = "--batch: `matmul` alone multiplies with a batch";
     let kernels = "--peer-cpu: encoders and decoders are the same for every processor";
     let threads = "--threads: `dot` multiplies on one thread; `matvec` takes more";
+    let importance = "--imatrix: none of these types makes use of importance";
     for (arguments, message) in [
         (&["dot", "--threads", "4"][..], threads),
+        (&["encode", "--imatrix", "--type", "Q8_0", "--type", "F16"], importance),
         (&["dot", "--batch", "2"], batch),
         (&["matvec", "--batch", "64"], batch),
         (&["encode", "--batch", "2"], batch),
@@ -322,6 +324,19 @@ fn what_cannot_be_measured_is_refused_in_a_line() {
     let run = folder.briq(&["bench", "encode", "--peer", "."]);
     assert_eq!((run.code, run.stdout.as_str(), run.stderr.lines().count()), (Some(3), "", 1), "{run:?}");
     assert!(run.stderr.contains("cannot be loaded"), "{run:?}");
+    assert!(!run.stderr.ends_with("dlopen failed\n"), "the system's own words are missing: {run:?}");
+}
+
+#[test]
+fn a_library_that_is_no_ggml_is_no_peer() {
+    let folder = Folder::new();
+    compile(&folder, "ggml-base", "");
+    for work in ["encode", "decode", "dot"] {
+        let run = folder.briq(&["bench", work, "--weights", "1", "--type", "Q8_0", "--peer", "."]);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(3), ""), "{run:?}");
+        let missing = "has no function ggml_row_size; ggml's base library does";
+        assert!(run.stderr.contains(missing), "{run:?}");
+    }
 }
 
 #[test]

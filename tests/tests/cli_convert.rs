@@ -131,6 +131,44 @@ fn patterns_that_match_no_tensor_are_named_and_change_nothing() {
 }
 
 #[test]
+fn types_that_are_named_and_that_no_tensor_gets_are_said() {
+    let folder = Folder::with(MODEL, "model");
+    let norm = "the Q8_0 that is named for the pattern attn_norm: blk.0.attn_norm.weight is F32 (one dimension: \
+                not quantized)";
+    let later = "the Q6_K that is named for the pattern 1.ffn_up: blk.1.ffn_up.weight is F16 (F16 is named for the \
+                 pattern ffn_up)";
+    let embedding = "the Q8_0 that is named for the pattern token: token_embd.weight is Q5_0 (Q5_0 is named for \
+                     token_embd)";
+    let output = "the Q8_0 that is named for output: token_embd.weight is Q4_0 (recipe default)";
+    for (options, said) in [
+        (&["--tensor-type", "attn_norm=Q8_0"][..], norm),
+        (&["--tensor-type", "ffn_up=F16", "--tensor-type", "1.ffn_up=Q6_K"], later),
+        (&["--tensor-type", "token=Q8_0", "--token-embedding-type", "Q5_0"], embedding),
+        (&["--output-tensor-type", "Q8_0", "--pure"], output),
+        // A tensor got it, by this name or another, or as far as its rows fit.
+        (&["--tensor-type", ".*=Q8_0"], ""),
+        (&["--tensor-type", "attn_norm=F32"], ""),
+        (&["--tensor-type", "ffn_up=F16", "--tensor-type", "ffn=Q6_K"], ""),
+        (&["--tensor-type", "attn_output=Q4_K"], ""),
+        (&["--output-tensor-type", "Q8_0"], ""),
+    ] {
+        let convert =
+            [&["convert", "model", "--type", "Q4_0", "--out", "out.gguf", "--force"], options].concat();
+        let run = folder.briq(&convert);
+        let line = if said.is_empty() { String::new() } else { format!("briq: no tensor gets {said}\n") };
+        assert_eq!((run.code, run.stderr), (Some(0), line.clone()), "{options:?}");
+        let plan = folder.succeeds(&[&convert[..], &["--dry-run"]].concat());
+        assert!(plan.contains(line.trim_start_matches("briq: ")), "{plan}");
+        let report = json(&folder.succeeds(&[&convert[..], &["--dry-run", "--json"]].concat()));
+        assert_eq!(
+            report["unheeded"].as_array().unwrap().len(),
+            usize::from(!said.is_empty()),
+            "{options:?}"
+        );
+    }
+}
+
+#[test]
 fn a_gguf_file_converts_again_and_keys_that_nobody_knows_are_kept() {
     let folder = Folder::new();
     folder.copy("container/every-value-type.gguf", "in.gguf");

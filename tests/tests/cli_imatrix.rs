@@ -283,3 +283,18 @@ fn a_matrix_in_which_nothing_matters_is_refused_before_a_tensor_is_wiped() {
     }
     folder.refuses(&["imatrix", "info", "zeros.dat"], BAD_INPUT, message);
 }
+
+/// Some matrices have an embedding's rows where its columns should be. That is no reason to stop, and not to be told as
+/// if there were no entry.
+#[test]
+fn an_embeddings_entry_of_another_length_is_passed_over_and_said() {
+    let folder = Folder::with("checkpoints/tiny-llama", "model");
+    let entries: [(&str, i32, &[f32]); 2] =
+        [("blk.0.attn_k.weight", 1, &[1.0; 256]), ("token_embd.weight", 1, &[1.0; 7])];
+    folder.write("m.dat", legacy_imatrix(&entries));
+    let run = folder.briq(&["convert", "model", "--type", "Q4_0", "--imatrix", "m.dat", "--out", "out.gguf"]);
+    let said = "briq: m.dat has an entry of another length for token_embd.weight: quantized as if all columns \
+                mattered alike\n";
+    assert!(run.code == Some(0) && run.stderr.ends_with(said), "{run:?}");
+    assert!(run.stderr.starts_with("briq: m.dat has no entry for blk.0.attn_output.weight, "), "{run:?}");
+}

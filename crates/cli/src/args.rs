@@ -302,7 +302,8 @@ pub(crate) struct ImatrixOutput {
     /// Where to write: FILE.gguf for the GGUF format, FILE.dat for the legacy one
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// Tokens in a chunk of a legacy file, which does not say [default: as a GGUF file here says, or else 512]
+    /// Tokens in a chunk of the result, and of a legacy file, which does not say [default: as a GGUF file here says,
+    /// or else 512]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) chunk_size: Option<u32>,
     /// Replace the output if it exists

@@ -7,6 +7,7 @@
 
 mod kernels;
 
+use std::error::Error as _;
 use std::ffi::{c_int, c_void};
 use std::path::{Path, PathBuf};
 
@@ -63,14 +64,14 @@ impl Peer {
     /// Loads ggml's base library from `folder`, which runs its initialisers.
     ///
     /// # Errors
-    /// It is not there, or was built for another system.
+    /// It is not there, was built for another system, or is no ggml: what briq would then be measured beside is nothing.
     pub(crate) fn load(folder: &Path) -> Result<Self> {
         let path = folder.join(libloading::library_filename("ggml-base"));
-        let path = path.canonicalize().map_err(|error| Error::io(&path, "load", error))?;
-        // SAFETY: the user named this library as ggml's, whose initialisers only fill its own tables.
-        let library = unsafe { Library::new(&path) };
-        let library = library.map_err(|error| Error::bad(&path, format!("cannot be loaded: {error}")))?;
-        Ok(Self { library, path })
+        let (path, library) = open(&path)?;
+        let peer = Self { library, path };
+        // SAFETY: the declaration of this function in ggml.h.
+        let row_size = unsafe { peer.symbol::<RowSize>("ggml_row_size") };
+        row_size.map(|_| peer)
     }
 
     /// ggml's encoder of `ty`; `None` where it has none.
@@ -201,6 +202,18 @@ impl Decoder<'_> {
         unsafe { (self.dequantize)(blocks.as_ptr().cast(), weights.as_mut_ptr(), count) };
         Ok(())
     }
+}
+
+/// Loads a library, and says why where that fails.
+fn open(path: &Path) -> Result<(PathBuf, Library)> {
+    let path = path.canonicalize().map_err(|error| Error::io(path, "load", error))?;
+    // SAFETY: the user named this library as ggml's, whose initialisers only fill its own tables.
+    let library = unsafe { Library::new(&path) }.map_err(|error| {
+        // What the system says of it is behind the name of the call.
+        let said = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        Error::bad(&path, format!("cannot be loaded: {said}"))
+    })?;
+    Ok((path, library))
 }
 
 fn id(ty: TensorType) -> c_int {

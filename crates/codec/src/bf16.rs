@@ -17,7 +17,7 @@ impl DecodeLanes for BF16 {
 }
 
 impl Encode for BF16 {
-    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+    fn encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) {
         block_by_block::encode_rows::<Self, 1>(rows, blocks);
     }
 }

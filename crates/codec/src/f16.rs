@@ -30,7 +30,7 @@ impl DecodeLanes for F16 {
 }
 
 impl Encode for F16 {
-    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+    fn encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) {
         for (blocks, weights) in blocks.chunks_mut(BATCH).zip(rows.weights.chunks(BATCH)) {
             let mut batch = [f16::ZERO; BATCH];
             batch[..weights.len()].convert_from_f32_slice(weights);

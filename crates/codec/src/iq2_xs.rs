@@ -43,7 +43,7 @@ impl TryEncode for IQ2_XS {
     const USES_IMPORTANCE: bool = true;
     const NEEDS_IMPORTANCE: bool = true;
 
-    fn try_encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
+    fn try_encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
         encode_rows(rows, blocks)
     }
 }

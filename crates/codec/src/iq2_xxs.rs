@@ -39,7 +39,7 @@ impl TryEncode for IQ2_XXS {
     const USES_IMPORTANCE: bool = true;
     const NEEDS_IMPORTANCE: bool = true;
 
-    fn try_encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
+    fn try_encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
         encode_rows(rows, blocks)
     }
 }

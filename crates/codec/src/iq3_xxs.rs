@@ -40,7 +40,7 @@ impl DecodeLanes for IQ3_XXS {
 impl TryEncode for IQ3_XXS {
     const USES_IMPORTANCE: bool = true;
 
-    fn try_encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
+    fn try_encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
         encode_rows(rows, blocks)
     }
 }

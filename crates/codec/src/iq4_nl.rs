@@ -29,7 +29,7 @@ impl DecodeLanes for IQ4_NL {
 impl Encode for IQ4_NL {
     const USES_IMPORTANCE: bool = true;
 
-    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+    fn encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) {
         encode_rows(rows, blocks);
     }
 }

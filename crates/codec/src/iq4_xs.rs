@@ -42,7 +42,7 @@ impl DecodeLanes for IQ4_XS {
 impl Encode for IQ4_XS {
     const USES_IMPORTANCE: bool = true;
 
-    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+    fn encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) {
         encode_rows(rows, blocks);
     }
 }

@@ -25,7 +25,7 @@ impl DecodeLanes for MXFP4 {
 }
 
 impl Encode for MXFP4 {
-    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+    fn encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) {
         dispatch(Isa::best(), EncodeRows { weights: rows.weights, blocks });
     }
 }

@@ -29,7 +29,7 @@ impl DecodeLanes for NVFP4 {
 }
 
 impl Encode for NVFP4 {
-    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+    fn encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) {
         dispatch(Isa::best(), EncodeRows { weights: rows.weights, blocks });
     }
 }

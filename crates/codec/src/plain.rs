@@ -30,7 +30,7 @@ decode! {
 }
 
 impl Encode for F32 {
-    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+    fn encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) {
         for (block, weight) in blocks.iter_mut().zip(rows.weights) {
             *block = Self::new(*weight);
         }
@@ -38,7 +38,7 @@ impl Encode for F32 {
 }
 
 impl Encode for F64 {
-    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+    fn encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) {
         for (block, weight) in blocks.iter_mut().zip(rows.weights) {
             *block = Self::new(f64::from(*weight));
         }

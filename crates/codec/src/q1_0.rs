@@ -25,7 +25,7 @@ impl DecodeLanes for Q1_0 {
 }
 
 impl Encode for Q1_0 {
-    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+    fn encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) {
         for (block, weights) in blocks.iter_mut().zip(rows.weights.as_chunks::<128>().0) {
             let scale = sum(weights.iter().map(|weight| weight.abs())) / 128.0;
             let groups = weights.as_chunks::<8>().0;

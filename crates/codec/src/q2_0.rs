@@ -33,7 +33,7 @@ impl DecodeLanes for Q2_0 {
 }
 
 impl Encode for Q2_0 {
-    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+    fn encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) {
         block_by_block::encode_rows::<Self, 64>(rows, blocks);
     }
 }

@@ -44,7 +44,7 @@ impl DecodeLanes for Q2_K {
 impl Encode for Q2_K {
     const USES_IMPORTANCE: bool = true;
 
-    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+    fn encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) {
         encode_rows(rows, blocks);
     }
 }

@@ -30,7 +30,7 @@ impl DecodeLanes for Q4_0 {
 impl Encode for Q4_0 {
     const USES_IMPORTANCE: bool = true;
 
-    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+    fn encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) {
         match rows.importance {
             None => dispatch(Isa::best(), EncodeRows { weights: rows.weights, blocks }),
             Some(importance) => {

@@ -30,7 +30,7 @@ impl DecodeLanes for Q4_1 {
 impl Encode for Q4_1 {
     const USES_IMPORTANCE: bool = true;
 
-    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+    fn encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) {
         match rows.importance {
             None => direct::encode_rows(Range::Ends { largest_code: 15 }, rows, blocks),
             Some(importance) => {

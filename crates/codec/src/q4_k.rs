@@ -50,7 +50,7 @@ impl AffineBlock for Q4_K {
 impl Encode for Q4_K {
     const USES_IMPORTANCE: bool = true;
 
-    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+    fn encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) {
         encode_rows(&MODEL, rows, blocks, |fit| Self {
             scale: fit.scale,
             minimum: fit.minimum,

@@ -30,7 +30,7 @@ impl DecodeLanes for Q5_0 {
 impl Encode for Q5_0 {
     const USES_IMPORTANCE: bool = true;
 
-    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+    fn encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) {
         match rows.importance {
             None => direct::encode_rows(Range::Extreme { half: 16 }, rows, blocks),
             Some(importance) => {

@@ -24,7 +24,7 @@ impl DecodeLanes for Q8_0 {
 }
 
 impl Encode for Q8_0 {
-    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+    fn encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) {
         encode_rows(rows, blocks);
     }
 }

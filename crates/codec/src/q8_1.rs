@@ -24,7 +24,7 @@ impl DecodeLanes for Q8_1 {
 }
 
 impl Encode for Q8_1 {
-    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+    fn encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) {
         q8_0::encode_rows(rows, blocks);
     }
 }

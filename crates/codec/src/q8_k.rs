@@ -26,7 +26,7 @@ impl DecodeLanes for Q8_K {
 }
 
 impl Encode for Q8_K {
-    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+    fn encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) {
         block_by_block::encode_rows(rows, blocks);
     }
 }

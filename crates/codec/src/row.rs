@@ -15,14 +15,23 @@ pub trait Encode: Block {
     /// Whether blocks depend on importance.
     const USES_IMPORTANCE: bool = false;
 
-    /// Encodes rows of whole blocks into as many blocks. What a longer side has more is left as it is.
+    /// Encodes rows of whole blocks into as many blocks. What a longer side has more is left as it is; where rows end
+    /// inside a block, so is everything.
     ///
     /// The row matters: with importance some types weigh by its mean square. Types that make no use of importance
     /// ignore it, and types that encode several blocks at once take them from several rows.
-    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]);
+    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+        if let Ok(blocks) = rows.places(blocks) {
+            Self::encode_blocks(rows, blocks);
+        }
+    }
+
+    /// What a type does for [`Encode::encode_rows`], which hands it whole blocks, and no more of them than the rows have.
+    fn encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]);
 }
 
-/// Weights to blocks, where that can fail. All that implement [`Encode`] implement it too, and never fail.
+/// Weights to blocks, where that can fail. All that implement [`Encode`] implement it too, and fail for their lengths
+/// alone.
 pub trait TryEncode: Block {
     /// Whether blocks depend on importance.
     const USES_IMPORTANCE: bool;
@@ -33,16 +42,24 @@ pub trait TryEncode: Block {
     /// As [`Encode::encode_rows`].
     ///
     /// # Errors
-    /// When importance is needed and missing, or weights, or weights times importance, are too large for the search.
-    /// Blocks are then partly written.
-    fn try_encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error>;
+    /// When rows end inside a block, importance is needed and missing, or weights, or weights times importance, are too
+    /// large for the search. Blocks are then partly written.
+    fn try_encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
+        Self::try_encode_blocks(rows, rows.places(blocks)?)
+    }
+
+    /// As [`Encode::encode_blocks`].
+    ///
+    /// # Errors
+    /// As [`TryEncode::try_encode_rows`], but for the rows' length.
+    fn try_encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error>;
 }
 
 impl<B: Encode> TryEncode for B {
     const USES_IMPORTANCE: bool = <Self as Encode>::USES_IMPORTANCE;
 
-    fn try_encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
-        Self::encode_rows(rows, blocks);
+    fn try_encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
+        Self::encode_blocks(rows, blocks);
         Ok(())
     }
 }
@@ -83,6 +100,16 @@ impl<'a> Rows<'a> {
     /// One row, all of whose weights matter alike.
     pub fn one(weights: &'a [f32]) -> Self {
         Self { weights, row_elements: weights.len(), importance: None }
+    }
+
+    /// Those of `blocks` that the rows fill.
+    fn places<'b, B: Block>(&self, blocks: &'b mut [B]) -> Result<&'b mut [B], Error> {
+        if !self.row_elements.is_multiple_of(B::ELEMENTS) {
+            let (length, ty, block) = (self.row_elements, B::TYPE, B::ELEMENTS);
+            return Err(Error::PartialBlock { length, unit: "elements of a row", ty, block });
+        }
+        let filled = blocks.len().min(self.weights.len() / B::ELEMENTS);
+        Ok(&mut blocks[..filled])
     }
 
     /// How many there are.

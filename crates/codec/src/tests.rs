@@ -1,9 +1,11 @@
 //! Promises that hold for every type: how close a weight comes back, what zeros become, what lengths are taken.
 
 use briq_format::TensorType::{self, *};
+use briq_format::block;
 use proptest::prelude::*;
+use zerocopy::{FromZeros, Immutable, IntoBytes};
 
-use crate::{Error, can_encode, decode, encode, needs_importance, uses_importance};
+use crate::{Error, Rows, TryEncode, can_encode, decode, encode, needs_importance, uses_importance};
 
 fn encoded(ty: TensorType, weights: &[f32], importance: Option<&[f32]>) -> Vec<u8> {
     let mut blocks = vec![0xAA; ty.row_bytes(weights.len() as u64).unwrap() as usize];
@@ -241,4 +243,44 @@ fn wrong_lengths_and_types_are_named() {
     assert!(message.starts_with("encoding Q8_K is not supported; supported are F32, F16, Q4_0"), "{message}");
     assert_eq!(message.matches("Q8_K").count(), 1, "{message}");
     assert!(!can_encode(I32));
+}
+
+/// Of blocks: more than the rows have, which stay as they are, and fewer, which are the same without the others. Of rows:
+/// such as end inside a block, which are refused.
+#[test]
+fn rows_and_blocks_meet_where_both_are() {
+    fn meet<B: TryEncode + FromZeros + IntoBytes + Immutable>(importance: bool) {
+        let row = 2 * B::ELEMENTS;
+        let weights: Vec<f32> = (0..3 * row).map(|i| (i as f32 * 0.37).sin()).collect();
+        let ones = vec![1.0; row + 1];
+        let rows = |length: usize, weights| {
+            Rows::new(weights, length, importance.then_some(&ones[..length])).unwrap()
+        };
+        let encoded = |count: usize| {
+            let mut blocks = vec![B::new_zeroed(); count];
+            B::try_encode_rows(&rows(row, &weights), &mut blocks).unwrap();
+            blocks.as_bytes().to_vec()
+        };
+        let whole = encoded(6);
+        for count in [0, 1, 5, 7, 40] {
+            let (both, found) = (count.min(6) * size_of::<B>(), encoded(count));
+            assert_eq!(found[..both], whole[..both], "{}, {count} blocks", B::TYPE);
+            assert!(found[both..].iter().all(|&byte| byte == 0), "{}, {count} blocks", B::TYPE);
+        }
+        assert_eq!(B::try_encode_rows(&rows(0, &[]), &mut [B::new_zeroed()]), Ok(()));
+        if B::ELEMENTS > 1 {
+            let mut blocks = [B::new_zeroed(); 9];
+            let partial = B::try_encode_rows(&rows(row + 1, &weights[..row + 1]), &mut blocks);
+            let (ty, block) = (B::TYPE, B::ELEMENTS);
+            let error = Error::PartialBlock { length: row + 1, unit: "elements of a row", ty, block };
+            assert_eq!(partial, Err(error));
+            assert!(blocks.as_bytes().iter().all(|&byte| byte == 0), "{ty}");
+        }
+    }
+    // A type of each way to go through blocks.
+    macro_rules! meet {
+        ($($name:ident)*) => { $( meet::<block::$name>(true); meet::<block::$name>(needs_importance($name)); )* };
+    }
+    meet!(F16 F64 Q4_0 Q4_1 Q8_0 Q8_1 Q8_K Q1_0 TQ1_0 MXFP4 NVFP4 Q2_K Q3_K Q4_K Q6_K);
+    meet!(IQ1_S IQ1_M IQ2_XXS IQ2_S IQ3_S IQ4_NL IQ4_XS);
 }

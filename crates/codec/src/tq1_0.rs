@@ -39,7 +39,7 @@ impl DecodeLanes for TQ1_0 {
 }
 
 impl Encode for TQ1_0 {
-    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+    fn encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) {
         block_by_block::encode_rows::<Self, 256>(rows, blocks);
     }
 }

@@ -27,7 +27,7 @@ impl DecodeLanes for TQ2_0 {
 }
 
 impl Encode for TQ2_0 {
-    fn encode_rows(rows: &Rows<'_>, blocks: &mut [Self]) {
+    fn encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) {
         block_by_block::encode_rows::<Self, 256>(rows, blocks);
     }
 }

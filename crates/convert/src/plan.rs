@@ -16,7 +16,7 @@ use briq_format::{FilePlan, MetadataBuf, TensorSpec, TensorType, Value};
 use crate::imatrix::{self, Imatrix};
 use crate::integrity::{Record, TensorHash, recorded};
 use crate::mapping::Mapping;
-use crate::recipe::{self, Importance, ModelFacts, Recipe, quantizer_order};
+use crate::recipe::{self, Importance, ModelFacts, Recipe, Unheeded, quantizer_order};
 use crate::source::{Source, SourceKind};
 use crate::weights::Origin;
 use crate::{Error, Result};
@@ -71,6 +71,8 @@ pub struct Plan {
     pub unsaid: Vec<(String, &'static str)>,
     /// Patterns of the user's that match no tensor.
     pub unmatched: Vec<String>,
+    /// Types that the user named and that no tensor gets.
+    pub unheeded: Vec<Unheeded>,
     /// Whether the file carries a record of what was written into it.
     pub record: bool,
     /// The exact layout of the file. Where it carries a record, its digests are zeros here.
@@ -111,7 +113,7 @@ impl Plan {
         let source = Source::open(path)?;
         let mapping = Mapping::of(&source, options.arch.as_deref(), options.arch_as.as_deref())?;
         let mut metadata = mapping.metadata(&source, options.pre.as_deref())?;
-        let chosen = choose_types(&source, &mapping, &model_facts(&metadata), options)?;
+        let (chosen, unheeded) = choose_types(&source, &mapping, &model_facts(&metadata), options)?;
         let tensors =
             mapping.written.iter().zip(chosen).map(|(written, chosen)| planned(&source, written, chosen));
         let mut tensors = tensors.collect::<Result<Vec<_>>>()?;
@@ -134,7 +136,19 @@ impl Plan {
         let Mapping { dropped, mut unsaid, .. } = mapping;
         let why = "the index beside it names other files";
         unsaid.extend(source.passed_over().map(|path| (path.display().to_string(), why)));
-        Ok(Self { source, recipe, imatrix, metadata, tensors, dropped, unsaid, unmatched, record, file })
+        Ok(Self {
+            source,
+            recipe,
+            imatrix,
+            metadata,
+            tensors,
+            dropped,
+            unsaid,
+            unmatched,
+            unheeded,
+            record,
+            file,
+        })
     }
 
     /// The layout with the record of tensors whose bytes have these hashes. It is as long as [`Plan::file`].

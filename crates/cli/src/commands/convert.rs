@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use briq_convert::imatrix::Imatrix;
 use briq_convert::plan::{Plan, PlanOptions, Planned};
-use briq_convert::recipe::{Importance, Options};
+use briq_convert::recipe::{Importance, Options, Unheeded};
 use briq_convert::run::{RunOptions, run as run_plan, run_through};
 use briq_convert::{Error, check_in_place, check_output, default_file_name};
 use briq_format::{Escaped, Existing, Printable, TensorInfo, counted};
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Convert) -> anyhow::Result<Outcome> {
     }
     warn_of_missing_importance(&plan);
     warn_of_requantizing(&plan);
-    warn_of_unmatched_patterns(&plan);
+    warn_of_idle_options(&plan);
     warn_of_unsaid_settings(&plan);
     let stop = interrupt::flag()?;
     let stream = destination.open(&stop)?;
@@ -155,6 +155,9 @@ fn print_plan(plan: &Plan, output: &Path) -> anyhow::Result<()> {
     for pattern in &plan.unmatched {
         writeln!(out, "no tensor matches: {}", Printable(pattern))?;
     }
+    for said in unheeded(plan) {
+        writeln!(out, "{said}")?;
+    }
     let tensors = counted(plan.tensors.len(), "tensor", "tensors");
     if plan.record {
         let keys = counted(plan.metadata.len(), "key", "keys");
@@ -209,11 +212,18 @@ fn missing_importance(plan: &Plan) -> String {
 
 /// Names the tensors that the importance matrix does not speak of, before the work starts.
 fn warn_of_missing_importance(plan: &Plan) {
-    let names: Vec<String> = plan.without_importance().map(|tensor| escaped(tensor.spec.name())).collect();
-    if let (Some(imatrix), false) = (&plan.imatrix, names.is_empty()) {
-        let path = escaped(&imatrix.path().to_string_lossy());
-        let names = names.join(", ");
-        warn(format_args!("{path} has no entry for {names}: quantized as if all columns mattered alike"));
+    let Some(imatrix) = &plan.imatrix else { return };
+    let path = escaped(&imatrix.path().to_string_lossy());
+    let names = plan.without_importance().map(|tensor| tensor.spec.name());
+    // The entry of an embedding may have another length than its rows.
+    let is_there = |name: &&str| imatrix.entries().iter().any(|entry| entry.name() == *name);
+    let (unfit, absent): (Vec<&str>, Vec<&str>) = names.partition(is_there);
+    for (has, names) in [("has no entry for", absent), ("has an entry of another length for", unfit)] {
+        let names: Vec<String> = names.into_iter().map(escaped).collect();
+        if !names.is_empty() {
+            let names = names.join(", ");
+            warn(format_args!("{path} {has} {names}: quantized as if all columns mattered alike"));
+        }
     }
 }
 
@@ -237,11 +247,27 @@ fn requantized(plan: &Plan) -> Option<String> {
     Some(format!("{tensors} quantized already ({}): what that lost stays lost", types.join(", ")))
 }
 
-/// Names the patterns that change nothing, before the work starts.
-fn warn_of_unmatched_patterns(plan: &Plan) {
+/// Names the patterns and types that change nothing, before the work starts.
+fn warn_of_idle_options(plan: &Plan) {
     for pattern in &plan.unmatched {
         warn(format_args!("no tensor matches the pattern \"{}\"", Printable(pattern)));
     }
+    for said in unheeded(plan) {
+        warn(format_args!("{said}"));
+    }
+}
+
+/// What the user should know who named a type that no tensor gets: what the first has that it was named for, and why.
+fn unheeded(plan: &Plan) -> impl Iterator<Item = String> {
+    plan.unheeded.iter().filter_map(|unheeded| {
+        let tensor = plan.tensors.iter().find(|tensor| tensor.spec.name() == unheeded.tensor)?;
+        let (name, ty) = (escaped(&unheeded.tensor), tensor.spec.type_id());
+        let (named_for, reason) = (Printable(&unheeded.named_for), Printable(&tensor.reason));
+        Some(format!(
+            "no tensor gets the {} that is named for {named_for}: {name} is {ty} ({reason})",
+            unheeded.ty
+        ))
+    })
 }
 
 /// Names the settings that runtimes will not hear of, before the work starts.
@@ -300,7 +326,9 @@ fn as_json<'a>(plan: &'a Plan, output: &Path, seconds: Option<f64>) -> Report<'a
         "seconds": seconds,
         "source_bytes": plan.source.bytes(),
     });
+    let unheeded = |unheeded: &Unheeded| json!({ "named_for": unheeded.named_for, "type": unheeded.ty.name(), "tensor": unheeded.tensor });
     let last = json!({
+        "unheeded": plan.unheeded.iter().map(unheeded).collect::<Vec<_>>(),
         "unmatched_patterns": plan.unmatched,
         "unquantized_weights": plan.unquantized_weights(),
         "unsaid": named(&plan.unsaid),

@@ -11,7 +11,7 @@ use briq_convert::Error;
 use briq_format::TensorType::{self, *};
 use libloading::Library;
 
-use super::{Peer, id};
+use super::{Peer, id, open};
 
 type Score = unsafe extern "C" fn() -> c_int;
 type Initialise = unsafe extern "C" fn();
@@ -218,14 +218,6 @@ impl Drop for Graph<'_> {
             unsafe { (self.free)(context) };
         }
     }
-}
-
-fn open(path: &Path) -> Result<(PathBuf, Library)> {
-    let path = path.canonicalize().map_err(|error| Error::io(path, "load", error))?;
-    // SAFETY: the user named this library as ggml's, whose initialisers only fill its own tables.
-    let library = unsafe { Library::new(&path) };
-    let library = library.map_err(|error| Error::bad(&path, format!("cannot be loaded: {error}")))?;
-    Ok((path, library))
 }
 
 /// The library of kernels that gives itself the highest score on this processor.

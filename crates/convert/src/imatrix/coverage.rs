@@ -69,15 +69,9 @@ fn find(imatrix: Option<&Imatrix>, name: &str, shape: Shape) -> Result<Importanc
         return Ok(Importance::Missing);
     }
     let name = Escaped(name.as_bytes());
-    let problem = format!(
-        "entry \"{name}\" has {}, but the tensor has {} in {}",
-        counted(values, "value", "values"),
-        counted(columns, "column", "columns"),
-        match matrices {
-            1 => "1 matrix".to_owned(),
-            several => format!("each of {several} matrices"),
-        }
-    );
+    let each = if matrices == 1 { String::new() } else { format!(" in each of {matrices} matrices") };
+    let [values, columns] = [counted(values, "value", "values"), counted(columns, "column", "columns")];
+    let problem = format!("entry \"{name}\" has {values}, but the tensor has {columns}{each}");
     Err(Error::bad(imatrix.path(), problem))
 }
 
@@ -91,11 +85,13 @@ fn check_model<'a>(imatrix: &Imatrix, mut names: impl Iterator<Item = &'a str>) 
         return Ok(());
     }
     let first = imatrix.entries().first().map_or("", |entry| entry.name());
-    let problem = format!(
-        "of its {} none belongs to a tensor of this model; the first is \"{}\"",
-        counted(imatrix.entries().len(), "entry", "entries"),
-        Escaped(first.as_bytes())
-    );
+    let first = Escaped(first.as_bytes());
+    let problem = match imatrix.entries().len() {
+        1 => format!("its one entry belongs to no tensor of this model: \"{first}\""),
+        entries => format!(
+            "of its {entries} entries none belongs to a tensor of this model; the first is \"{first}\""
+        ),
+    };
     Err(Error::bad(imatrix.path(), problem))
 }
 

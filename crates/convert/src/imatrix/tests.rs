@@ -129,7 +129,7 @@ fn a_legacy_file_gives_values_by_calls() {
 }
 
 #[test]
-fn i1_counts_without_elements() {
+fn counts_without_elements() {
     let tensors = [floats("a.in_sum2", &[4], &[1.0; 4]), floats("a.counts", &[0], &[])];
     assert_eq!(
         refused(&gguf(&keys(), &tensors)),
@@ -138,7 +138,7 @@ fn i1_counts_without_elements() {
 }
 
 #[test]
-fn i2_a_key_of_another_type_or_missing() {
+fn a_key_of_another_type_or_missing() {
     let with = |set: &dyn Fn(&mut MetadataBuf)| {
         let mut keys = keys();
         set(&mut keys);
@@ -181,7 +181,7 @@ fn i2_a_key_of_another_type_or_missing() {
 }
 
 #[test]
-fn i3_a_tensor_larger_than_the_file() {
+fn a_tensor_larger_than_the_file() {
     let mut file = gguf(&keys(), &entry("a", &[1.0; 8], &[1.0]));
     // The row length stands behind the name and the rank.
     let name = b"a.in_sum2";
@@ -194,7 +194,7 @@ fn i3_a_tensor_larger_than_the_file() {
 }
 
 #[test]
-fn i4_more_values_than_the_file() {
+fn more_values_than_the_file() {
     let mut file = legacy(1, &[legacy_entry("blk.0.out", 1, &[])]);
     let end = file.len() - 4;
     file[end..].copy_from_slice(&i32::MAX.to_le_bytes());
@@ -206,7 +206,7 @@ fn i4_more_values_than_the_file() {
 }
 
 #[test]
-fn i5_and_i6_names_of_impossible_length() {
+fn names_of_impossible_length() {
     let named = |length: i32| {
         let mut file = legacy(1, &[legacy_entry("abc", 1, &[1.0, 2.0])]);
         file[4..8].copy_from_slice(&length.to_le_bytes());
@@ -220,7 +220,7 @@ fn i5_and_i6_names_of_impossible_length() {
 }
 
 #[test]
-fn i7_impossible_numbers_of_entries() {
+fn impossible_numbers_of_entries() {
     let hint = "it is neither a GGUF file nor a legacy importance matrix";
     for count in [i32::MAX, 0, -1] {
         let allowed = "at least 1 is required, and at most 0 fit the file";
@@ -237,7 +237,7 @@ fn i7_impossible_numbers_of_entries() {
 }
 
 #[test]
-fn i8_and_i9_counts_that_do_not_divide_the_sums() {
+fn counts_that_do_not_divide_the_sums() {
     for (sums, counts) in [(4, 3), (2, 64), (4, 2)] {
         let tensors = [
             floats("a.in_sum2", &[sums], &vec![1.0; sums as usize]),
@@ -253,7 +253,7 @@ fn i8_and_i9_counts_that_do_not_divide_the_sums() {
 }
 
 #[test]
-fn i10_numbers_that_no_measurement_gives() {
+fn numbers_that_no_measurement_gives() {
     for bad in [f32::NAN, f32::INFINITY, -1.0] {
         let expected = format!("entry \"a\": sum 1 is {bad:?}; allowed are finite numbers of at least 0");
         assert_eq!(refused(&gguf(&keys(), &entry("a", &[1.0, bad], &[1.0]))), expected);
@@ -273,7 +273,7 @@ fn i10_numbers_that_no_measurement_gives() {
 }
 
 #[test]
-fn i10_a_bad_sum_far_into_a_large_entry_is_found() {
+fn a_bad_sum_far_into_a_large_entry_is_found() {
     let mut sums = vec![1.0; 300_000];
     sums[299_999] = f32::NAN;
     let message = refused(&legacy(1, &[legacy_entry("a", 1, &sums)]));
@@ -322,13 +322,13 @@ fn experts_of_a_legacy_entry_are_told_apart_by_their_tensor() {
 }
 
 #[test]
-fn i11_one_name_twice() {
+fn one_name_twice() {
     let entry = legacy_entry("a", 1, &[1.0]);
     assert_eq!(refused(&legacy(2, &[entry.clone(), entry])), "byte 21: entry \"a\" is there twice");
 }
 
 #[test]
-fn i12_sums_without_counts_and_counts_without_sums() {
+fn sums_without_counts_and_counts_without_sums() {
     let [sums, counts] = entry("a", &[1.0], &[1.0]);
     assert_eq!(refused(&gguf(&keys(), &[sums])), "entry \"a\": .in_sum2 is there without .counts");
     assert_eq!(refused(&gguf(&keys(), &[counts])), "entry \"a\": .counts is there without .in_sum2");
@@ -337,7 +337,7 @@ fn i12_sums_without_counts_and_counts_without_sums() {
 }
 
 #[test]
-fn i13_another_type_than_f32() {
+fn another_type_than_f32() {
     for place in [0, 1] {
         let mut tensors = entry("a", &[1.0], &[1.0]);
         tensors[place].2 = TensorType::F16;
@@ -365,16 +365,14 @@ fn covered(name: &str, dims: &[u64]) -> Result<Vec<Importance>, String> {
 }
 
 #[test]
-fn i14_an_entry_has_the_columns_of_its_tensor_times_its_experts() {
+fn an_entry_has_the_columns_of_its_tensor_times_its_experts() {
     assert_eq!(covered("w", &[6, 4]), Ok(vec![Importance::Entry(1)]));
     assert_eq!(covered("w", &[2, 9, 3]), Ok(vec![Importance::Entry(1)]));
-    for (dims, needed) in [
-        (&[5, 4][..], "5 columns in 1 matrix"),
-        (&[1, 4], "1 column in 1 matrix"),
-        (&[6, 4, 2], "6 columns in each of 2 matrices"),
-    ] {
+    for (dims, columns) in
+        [(&[5, 4][..], "5 columns"), (&[1, 4], "1 column"), (&[6, 4, 2], "6 columns in each of 2 matrices")]
+    {
         let message = covered("w", dims).unwrap_err();
-        assert_eq!(message, format!("it: entry \"w\" has 6 values, but the tensor has {needed}"));
+        assert_eq!(message, format!("it: entry \"w\" has 6 values, but the tensor has {columns}"));
     }
     // Of an embedding the entry is ignored instead.
     assert_eq!(covered("token_embd.weight", &[5, 4]), Ok(vec![Importance::Missing]));
@@ -386,6 +384,10 @@ fn a_matrix_of_another_model_is_refused() {
     let expected =
         "it: of its 2 entries none belongs to a tensor of this model; the first is \"token_embd.weight\"";
     assert_eq!(message, expected);
+    let lone = Folder::new().open(&gguf(&keys(), &entry("w", &[1.0], &[1.0]))).unwrap();
+    let demand = ("v", Shape::new(&[1]).unwrap(), Some(TensorType::Q4_K));
+    let message = cover(Some(&lone), Recipe::Q4_K_S, [demand].into_iter()).unwrap_err().to_string();
+    assert!(message.ends_with(": its one entry belongs to no tensor of this model: \"w\""), "{message}");
 }
 
 #[test]

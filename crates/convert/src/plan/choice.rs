@@ -6,7 +6,7 @@ use super::PlanOptions;
 use crate::Result;
 use crate::mapping::{Mapping, Written};
 use crate::model::{ElementRule, element_rule};
-use crate::recipe::{self, ModelFacts, Reason, Recipe, TensorFacts};
+use crate::recipe::{self, ModelFacts, Reason, Recipe, TensorFacts, Unheeded};
 use crate::source::{Element, Source, SourceKind};
 use crate::weights::{Origin, parts_element};
 
@@ -24,13 +24,13 @@ impl Chosen {
     }
 }
 
-/// The type of every tensor that is written.
+/// The type of every tensor that is written, and the types that were named in vain.
 pub(super) fn choose_types(
     source: &Source,
     mapping: &Mapping,
     model: &ModelFacts,
     options: &PlanOptions,
-) -> Result<Vec<Chosen>> {
+) -> Result<(Vec<Chosen>, Vec<Unheeded>)> {
     let is_gguf = matches!(source.kind, SourceKind::Gguf(_));
     let is_directory = matches!(source.kind, SourceKind::Directory);
     let facts: Vec<TensorFacts<'_>> = mapping
@@ -44,13 +44,15 @@ pub(super) fn choose_types(
         .collect();
     let recipe = options.types.recipe;
     let choices = recipe::assign(model, &facts, &options.types, options.imatrix.is_some())?;
-    mapping
+    let names: Vec<&str> = facts.iter().map(|tensor| tensor.name).collect();
+    let unheeded = options.types.unheeded(&names, &choices);
+    let chosen = mapping
         .written
         .iter()
         .zip(choices)
         .map(|(written, choice)| {
             let element = element_of(source, &written.origin);
-            Ok(match element {
+            match element {
                 Element::Unknown(id) => {
                     Chosen { ty: None, ..Chosen::new(TensorType::F32, format!("{id} is carried as it is")) }
                 }
@@ -73,9 +75,10 @@ pub(super) fn choose_types(
                     ElementRule::KeepF32(why) => Chosen::new(TensorType::F32, format!("{why}: stays F32")),
                     ElementRule::Follow => from_recipe(recipe, float_type(recipe, element), &choice.reason),
                 },
-            })
+            }
         })
-        .collect()
+        .collect();
+    Ok((chosen, unheeded))
 }
 
 fn from_recipe(recipe: Recipe, ty: TensorType, reason: &Reason) -> Chosen {

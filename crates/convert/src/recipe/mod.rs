@@ -25,6 +25,7 @@ mod name;
 mod order;
 mod reason;
 mod role;
+mod unheeded;
 mod untouched;
 
 use briq_format::TensorType;
@@ -38,6 +39,7 @@ pub use name::{Recipe, UnknownRecipe};
 pub use order::quantizer_order;
 pub use reason::Reason;
 pub use role::Role;
+pub use unheeded::Unheeded;
 pub use untouched::Untouched;
 
 use crate::Result;

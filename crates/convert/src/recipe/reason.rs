@@ -59,10 +59,14 @@ pub enum Reason {
 impl Reason {
     /// Whether the user named the type of this very tensor, rather than a recipe.
     pub fn is_named(&self) -> bool {
+        matches!(self.cause(), Self::Override { .. } | Self::NamedRole { .. })
+    }
+
+    /// Why the type was wanted, whether rows fit it or not.
+    pub(crate) fn cause(&self) -> &Self {
         match self {
-            Self::Override { .. } | Self::NamedRole { .. } => true,
-            Self::Fallback { cause, .. } => cause.is_named(),
-            _ => false,
+            Self::Fallback { cause, .. } => cause.cause(),
+            reason => reason,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What is measured, and how: the first line of a table, and the front of a report as JSON.
 
-use briq_codec::Isa;
+use briq_codec::{Isa, uses_importance};
 use briq_convert::Error;
 use briq_format::counted;
 use clap::ValueEnum;
@@ -74,6 +74,9 @@ fn as_spelled<S: Serializer>(work: &Work, serializer: S) -> Result<S::Ok, S::Err
 fn refuse_idle_options(work: Work, args: &Bench) -> Result<(), Error> {
     let refused = match work {
         Work::Decode if args.imatrix => "--imatrix: decoders make no use of importance",
+        Work::Encode if args.imatrix && names_no_use_of_importance(args) => {
+            "--imatrix: none of these types makes use of importance"
+        }
         Work::Dot | Work::Matvec | Work::Matmul if args.imatrix => {
             "--imatrix: products make no use of importance"
         }
@@ -88,4 +91,9 @@ fn refuse_idle_options(work: Work, args: &Bench) -> Result<(), Error> {
         _ => return Ok(()),
     };
     Err(Error::usage(refused))
+}
+
+/// Whether types are named, and importance is nothing to any of them.
+fn names_no_use_of_importance(args: &Bench) -> bool {
+    !args.types.is_empty() && !args.types.iter().copied().any(uses_importance)
 }
