@@ -5,7 +5,7 @@
 
 use briq_format::block::Block;
 
-use crate::lanes::{Isa, Kernel, Lanes, MAX_WIDTH, dispatch};
+use crate::lanes::{Isa, Kernel, Lanes, MAX_WIDTH, dispatch, make_past_caches};
 use crate::row::Decode;
 
 /// A type that is decoded over lanes, a lane per weight.
@@ -17,18 +17,18 @@ pub(crate) trait DecodeLanes: Block {
 impl<B: DecodeLanes> Decode for B {
     fn decode(blocks: &[Self], weights: &mut [f32]) {
         let isa = Isa::best();
-        let unaligned = weights.as_ptr().align_offset(CACHE_LINE);
-        if B::ELEMENTS == 1 {
+        if weights.len() >= LONG {
+            decode_past_caches(isa, blocks, weights);
+        } else if B::ELEMENTS == 1 {
+            let unaligned = weights.as_ptr().align_offset(CACHE_LINE);
             // Numbers can begin where a line of the cache does.
             let first = unaligned.min(blocks.len()).min(weights.len());
             let (first_weights, weights) = weights.split_at_mut(first);
             let (first_blocks, blocks) = blocks.split_at(first);
             dispatch(isa, DecodeBlocks { blocks: first_blocks, weights: first_weights });
             dispatch(isa, DecodeBlocks { blocks, weights });
-        } else if unaligned == 0 || weights.len() < LONG {
-            dispatch(isa, DecodeBlocks { blocks, weights });
         } else {
-            decode_in_parts(isa, blocks, weights);
+            dispatch(isa, DecodeBlocks { blocks, weights });
         }
     }
 }
@@ -36,23 +36,19 @@ impl<B: DecodeLanes> Decode for B {
 /// Bytes in a line of the cache.
 const CACHE_LINE: usize = 64;
 
-/// From how many weights on they do not stay in a cache: 32 MiB, what the last one holds for a few cores.
+/// From how many weights on they go past the caches: 32 MiB, what the last one holds for a few cores. Measured on Zen 4
+/// with one thread and two, 16 million weights of types that memory bounds take a tenth to a quarter less time so; a
+/// quarter of them take more.
 const LONG: usize = 8 << 20;
 
-/// Weights decoded at a time when they pass through a buffer.
-const PART: usize = 512;
-
-/// Decodes through a buffer, for weights that lie across lines of the cache and go on to memory. Wide stores that
-/// cross lines are slow there. The standard copy aligns its own; measured on Zen 4, types that memory bounds gain up
-/// to a quarter. Stores past the caches were slower than either whenever other cores used the memory too.
-fn decode_in_parts<B: DecodeLanes>(isa: Isa, blocks: &[B], weights: &mut [f32]) {
-    let mut part = Lines([0.0; PART]);
-    for (blocks, weights) in blocks.chunks(PART / B::ELEMENTS).zip(weights.chunks_mut(PART)) {
-        let decoded = blocks.len().min(weights.len() / B::ELEMENTS) * B::ELEMENTS;
-        let part = &mut part.0[..decoded];
-        dispatch(isa, DecodeBlocks { blocks, weights: part });
-        weights[..decoded].copy_from_slice(part);
-    }
+/// Decodes weights past the caches.
+fn decode_past_caches<B: DecodeLanes>(isa: Isa, mut blocks: &[B], weights: &mut [f32]) {
+    let decoded = blocks.len().min(weights.len() / B::ELEMENTS) * B::ELEMENTS;
+    make_past_caches(isa, &mut weights[..decoded], |weights| {
+        let (now, later) = blocks.split_at(weights.len() / B::ELEMENTS);
+        dispatch(isa, DecodeBlocks { blocks: now, weights });
+        blocks = later;
+    });
 }
 
 /// Weights that begin where a line of the cache does.
@@ -186,10 +182,10 @@ mod tests {
     fn bits<B: DecodeLanes>(isa: Isa, blocks: &[B], first: usize) -> Vec<u32> {
         let mut weights = vec![0.5; first + blocks.len() * B::ELEMENTS + 1];
         dispatch(isa, DecodeBlocks { blocks, weights: &mut weights[first..] });
-        let mut in_parts = vec![0.5; weights.len()];
-        decode_in_parts(isa, blocks, &mut in_parts[first..]);
+        let mut past_caches = vec![0.5; weights.len()];
+        decode_past_caches(isa, blocks, &mut past_caches[first..]);
         let bits: Vec<u32> = weights.into_iter().map(f32::to_bits).collect();
-        assert!(in_parts.into_iter().map(f32::to_bits).eq(bits.iter().copied()), "{} with {isa}", B::TYPE);
+        assert!(past_caches.into_iter().map(f32::to_bits).eq(bits.iter().copied()), "{} with {isa}", B::TYPE);
         bits
     }
 

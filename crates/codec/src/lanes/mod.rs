@@ -22,6 +22,7 @@ mod pair;
 mod peaks;
 mod prefetch;
 mod scalar;
+mod stream;
 mod sums;
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ pub(crate) use look_up::LookUp;
 pub(crate) use pair::Pair;
 pub(crate) use peaks::Peaks;
 pub(crate) use prefetch::prefetch;
+pub(crate) use stream::make_past_caches;
 pub(crate) use sums::{squares, sum, sum_of_squares};
 pub(crate) use tile::{CodeTile, LANE_NUMBERS, Tile, numbers};
 pub(crate) use unpack::Unpack;
@@ -73,6 +75,12 @@ pub(crate) trait Lanes:
     fn load(numbers: &[f32]) -> Self;
     /// Puts lane `i` into `numbers[i]`; there is room for `WIDTH`.
     fn store(self, numbers: &mut [f32]);
+    /// [`Self::store`] to memory past the caches, where the processor can; `numbers` lie at a multiple of the register's
+    /// bytes.
+    #[inline(always)]
+    fn store_past_caches(self, numbers: &mut [f32]) {
+        self.store(numbers);
+    }
     /// Puts lane `i`, a whole number from 0 to 255, into `codes[i]`; there is room for `WIDTH`.
     fn store_codes(self, codes: &mut [u8]);
     /// Cuts lane `i` towards zero and puts its low eight bits into `bytes[i]`; see

@@ -66,6 +66,17 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn store_past_caches(self, numbers: &mut [f32]) {
+        let numbers = &mut numbers[..Self::WIDTH];
+        assert!(
+            numbers.as_ptr().addr().is_multiple_of(32),
+            "lines begin at a multiple of a register's bytes"
+        );
+        // SAFETY: eight numbers are writable, at a multiple of 32 bytes.
+        unsafe { _mm256_stream_ps(numbers.as_mut_ptr(), self.0) }
+    }
+
+    #[inline(always)]
     fn store_codes(self, codes: &mut [u8]) {
         // SAFETY: as for the operators.
         store_low_bytes(unsafe { _mm256_cvtps_epi32(self.0) }, codes);

@@ -68,6 +68,17 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn store_past_caches(self, numbers: &mut [f32]) {
+        let numbers = &mut numbers[..Self::WIDTH];
+        assert!(
+            numbers.as_ptr().addr().is_multiple_of(64),
+            "lines begin at a multiple of a register's bytes"
+        );
+        // SAFETY: sixteen numbers are writable, at a multiple of 64 bytes.
+        unsafe { _mm512_stream_ps(numbers.as_mut_ptr(), self.0) }
+    }
+
+    #[inline(always)]
     fn store_codes(self, codes: &mut [u8]) {
         let codes = &mut codes[..Self::WIDTH];
         // SAFETY: sixteen bytes are writable; the store needs no alignment.
