@@ -16,6 +16,7 @@ const CODEC: &[&str] = &[
     "fp4::",
     "k_scales::",
     "lanes::peaks",
+    "lanes::stream",
     "lanes::tests::a_lane",
     "mxfp4::",
     "nvfp4::",

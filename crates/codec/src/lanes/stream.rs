@@ -69,7 +69,8 @@ impl Stores {
 
 impl Drop for Stores {
     fn drop(&mut self) {
-        #[cfg(target_arch = "x86_64")]
+        // The interpreter knows neither this nor the stores.
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
         // SAFETY: every x86-64 processor has the instruction.
         unsafe {
             std::arch::x86_64::_mm_sfence()
@@ -101,8 +102,8 @@ mod tests {
     #[test]
     fn numbers_arrive_in_order_wherever_they_lie_and_nothing_beside_them_changes() {
         for isa in Isa::available() {
-            for before in [0, 1, 4, 15, 16, 21] {
-                for count in [0, 1, 3, 15, 16, 17, PART - 1, PART, PART + 1, PART + LINE, 3 * PART + 5] {
+            for before in [0, 4, 21] {
+                for count in [0, 3, LINE, PART - 1, PART + LINE, 2 * PART + 5] {
                     let mut numbers = vec![-1.0; before + count + 3];
                     let mut made = 0;
                     make_past_caches(isa, &mut numbers[before..before + count], |part| {
