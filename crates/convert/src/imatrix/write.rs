@@ -92,13 +92,18 @@ fn unit(input: &Imatrix, chunk_size: u32) -> f32 {
 
 /// Chunks of all inputs together, in chunks of one size.
 fn chunk_count(inputs: &[Imatrix], chunk_size: u32) -> Result<u32> {
-    let tokens = |input: &Imatrix| {
+    let (mut tokens, mut count) = (0, 0);
+    for input in inputs {
         let chunks = input.chunk_count().unwrap_or(0);
-        u64::from(chunks) * u64::from(input.chunk_size().unwrap_or(chunk_size))
-    };
-    let tokens = inputs.iter().map(tokens).fold(0, u64::saturating_add);
-    u32::try_from(tokens.div_ceil(chunk_size.into()))
-        .map_err(|_| Error::usage(format!("{tokens} tokens are more than 2^32 - 1 chunks of {chunk_size}")))
+        tokens += u128::from(chunks) * u128::from(input.chunk_size().unwrap_or(chunk_size));
+        let chunks = tokens.div_ceil(chunk_size.into());
+        count = u32::try_from(chunks).map_err(|_| {
+            let allowed = "at most 2^32 - 1 are allowed, and larger chunks are fewer";
+            let problem = format!("the files up to this one have {chunks} chunks of {chunk_size}; {allowed}");
+            Error::bad(input.path(), problem)
+        })?;
+    }
+    Ok(count)
 }
 
 impl Sum<'_> {
@@ -342,6 +347,28 @@ mod tests {
         let problem = "entry \"w\": value 0 is too large for a 32-bit float";
         assert_eq!(error.to_string(), format!("{}: {problem}", path.display()));
         assert!(!folder.path("out").exists());
+    }
+
+    #[test]
+    fn the_file_at_which_there_are_too_many_chunks_is_named() {
+        let chunks = |count: u32| {
+            let mut keys = keys();
+            keys.set("imatrix.chunk_count", count).unwrap();
+            open(&gguf(&keys, &entry("w", &[1.0], &[1.0]))).unwrap()
+        };
+        let files = [u32::MAX - 7, 7, 1, 7].map(chunks);
+        let merge =
+            |files, size| merge(files, MergeOptions { chunk_size: size }).map(|merged| merged.chunk_count);
+        assert_eq!(merge(&files[..2], None).unwrap(), u32::MAX);
+        assert_eq!(merge(&files, Some(1024)).unwrap(), (1 << 31) + 4);
+        for (files, size, at, chunks) in
+            [(&files[..], 512, 2, 1 << 32), (&files[..1], 1, 0, (1_u64 << 41) - 4096)]
+        {
+            let allowed = "at most 2^32 - 1 are allowed, and larger chunks are fewer";
+            let problem = format!("the files up to this one have {chunks} chunks of {size}; {allowed}");
+            let expected = format!("{}: {problem}", files[at].path().display());
+            assert_eq!(merge(files, Some(size)).unwrap_err().to_string(), expected);
+        }
     }
 
     /// Sums of which some are 0, but not a whole matrix of two.
