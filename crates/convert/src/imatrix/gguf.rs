@@ -95,10 +95,12 @@ struct Keys<'a> {
 
 impl Keys<'_> {
     fn check_type(&self) -> Result<()> {
-        match self.metadata.str(TYPE_KEY) {
-            Some(TYPE) => Ok(()),
-            other => self
-                .bad(format!("{TYPE_KEY} is {:?}, where \"{TYPE}\" is required", other.unwrap_or_default())),
+        match self.metadata.get(TYPE_KEY) {
+            Some(value) if value.as_str() == Some(TYPE) => Ok(()),
+            Some(Value::String(name)) => {
+                self.bad(format!("{TYPE_KEY} is {name:?}, where \"{TYPE}\" is required"))
+            }
+            other => self.wrong_type(TYPE_KEY, other, &format!("\"{TYPE}\"")),
         }
     }
 

@@ -175,9 +175,14 @@ fn a_key_of_another_type_or_missing() {
         "general.type is \"model\", where \"imatrix\" is required"
     );
     assert_eq!(
-        with(&|keys| assert!(keys.remove(key))),
+        with(&|keys| keys.set(key, "").unwrap()),
         "general.type is \"\", where \"imatrix\" is required"
     );
+    assert_eq!(
+        with(&|keys| keys.set(key, 7_u32).unwrap()),
+        "general.type is u32, where \"imatrix\" is required"
+    );
+    assert_eq!(with(&|keys| assert!(keys.remove(key))), "general.type is missing");
 }
 
 #[test]
