@@ -355,3 +355,19 @@ fn an_instruction_set_that_the_processor_lacks_is_refused_by_every_command() {
             .starts_with("briq: BRIQ_ISA: \"avx521\" is no instruction set of this processor; it has scalar")
     );
 }
+
+#[test]
+fn an_empty_name_forces_no_instruction_set() {
+    let folder = Folder::new();
+    let list = |isa: Option<&str>| -> Run {
+        let mut command = folder.command(&["bench", "--list-isa"]);
+        match isa {
+            Some(isa) => command.env("BRIQ_ISA", isa),
+            None => command.env_remove("BRIQ_ISA"),
+        };
+        command.output().unwrap().into()
+    };
+    let empty = list(Some(""));
+    assert_eq!((empty.code, empty.stderr.as_str()), (Some(0), ""));
+    assert_eq!(empty.stdout, list(None).stdout);
+}

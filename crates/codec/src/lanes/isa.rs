@@ -8,7 +8,8 @@ use std::sync::OnceLock;
 use super::Lanes;
 
 /// The environment variable that forces an instruction set, for tests and measurements: `scalar`, `avx2`, `avx512` or
-/// `neon`. One that the processor lacks, or another word, counts as not set; [`Isa::forced`] says so.
+/// `neon`. Empty, it counts as not set; so does one that the processor lacks, or another word, but [`Isa::forced`]
+/// says so.
 const VARIABLE: &str = "BRIQ_ISA";
 
 /// An instruction set that this processor has. No result depends on it.
@@ -55,12 +56,12 @@ impl Isa {
         found
     }
 
-    /// The one that the environment variable `BRIQ_ISA` names, if it is set.
+    /// The one that the environment variable `BRIQ_ISA` names, if it is set and not empty.
     ///
     /// # Errors
     /// When it names none of those that this processor has; the text lists them.
     pub fn forced() -> Result<Option<Self>, String> {
-        let Some(name) = std::env::var_os(VARIABLE) else { return Ok(None) };
+        let Some(name) = std::env::var_os(VARIABLE).filter(|name| !name.is_empty()) else { return Ok(None) };
         let isa = name.to_string_lossy().parse();
         isa.map(Some).map_err(|problem| format!("{VARIABLE}: {problem}"))
     }
