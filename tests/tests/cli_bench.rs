@@ -184,6 +184,10 @@ fn dot_products_are_measured_beside_those_of_a_peer() {
     assert!(number(0, "ratio").unwrap() > 0.0 && number(0, "difference").unwrap() < 1e-3, "{report}");
     // What is zero there is apart by all that it is here.
     assert_eq!((number(1, "difference"), number(2, "difference")), (Some(1.0), None), "{report}");
+    let table = folder.succeeds(&[&["bench", "dot", "--weights", "1", "--peer", "."], &types[..]].concat());
+    let lines: Vec<Vec<_>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert!(lines[1].ends_with(&["peer", "Mw/s", "ratio", "difference"]), "{table}");
+    assert!(lines[3].ends_with(&["1e0"]) && lines[4].ends_with(&["-", "-", "-"]), "{table}");
 }
 
 #[test]
@@ -207,7 +211,13 @@ fn matrices_are_measured_with_a_vector_and_with_a_batch() {
         let table = folder.succeeds(&[&["bench"], &work_and_batch[..], &arguments].concat());
         let lines: Vec<Vec<_>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!((lines.len(), lines[1][0], &lines[2][..2]), (4, "type", &["Q4_0", "10"][..]), "{table}");
-        assert!(lines[2].ends_with(&["-", "-", "-"]), "{table}");
+        assert_eq!(
+            lines[1][1..],
+            ["size", "Mw/s", "GB/s", "of", "read"],
+            "no peer, no columns of one: {table}"
+        );
+        // A share of what is read has a unit, which is a word.
+        assert_eq!(lines[2].len(), if batch == 1 { 6 } else { 5 }, "{table}");
     }
 }
 

@@ -1,8 +1,7 @@
 //! What was measured of products with one type, as a line of a table or as JSON.
 
-use std::io::Write;
+use std::io::{self, Write};
 
-use anyhow::Result;
 use briq_format::TensorType;
 use serde::Serialize;
 
@@ -72,34 +71,38 @@ impl Line {
         }
     }
 
-    /// The heading of the table.
-    pub(super) fn print_heading(out: &mut impl Write) -> Result<()> {
-        writeln!(
-            out,
-            "{:8} {:>8} {:>9} {:>8} {:>8} {:>9} {:>6} {:>10}",
-            "type", "size", "Mw/s", "GB/s", "of read", "peer Mw/s", "ratio", "difference"
-        )?;
-        Ok(())
+    /// The heading of the table; `has_peer` adds three columns.
+    pub(super) fn print_heading(out: &mut impl Write, has_peer: bool) -> io::Result<()> {
+        write!(out, "{:8} {:>8} {:>9} {:>8} {:>8}", "type", "size", "Mw/s", "GB/s", "of read")?;
+        if has_peer {
+            write!(out, " {:>9} {:>6} {:>10}", "peer Mw/s", "ratio", "difference")?;
+        }
+        writeln!(out)
     }
 
     /// A line of the table.
-    pub(super) fn print(&self, out: &mut impl Write) -> Result<()> {
+    pub(super) fn print(&self, out: &mut impl Write, has_peer: bool) -> io::Result<()> {
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         let share =
             self.read_bytes_per_second.map(|read| format!("{:.1} %", 100.0 * self.bytes_per_second / read));
-        let peer = self.peer_weights_per_second.map(|rate| format!("{:.1}", rate / 1e6));
-        writeln!(
+        write!(
             out,
-            "{:8} {:>8} {:>9.1} {:>8.2} {:>8} {:>9} {:>6} {:>10}",
+            "{:8} {:>8} {:>9.1} {:>8.2} {:>8}",
             self.name,
             self.place.map_or_else(|| self.rows.to_string(), str::to_owned),
             self.weights_per_second / 1e6,
             self.bytes_per_second / 1e9,
             or_dash(share),
-            or_dash(peer),
-            or_dash(self.ratio.map(|ratio| format!("{ratio:.2}"))),
-            or_dash(self.difference.map(|difference| format!("{difference:.0e}"))),
         )?;
-        Ok(())
+        if has_peer {
+            write!(
+                out,
+                " {:>9} {:>6} {:>10}",
+                or_dash(self.peer_weights_per_second.map(|rate| format!("{:.1}", rate / 1e6))),
+                or_dash(self.ratio.map(|ratio| format!("{ratio:.2}"))),
+                or_dash(self.difference.map(|difference| format!("{difference:.0e}"))),
+            )?;
+        }
+        writeln!(out)
     }
 }

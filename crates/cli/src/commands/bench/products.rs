@@ -46,7 +46,7 @@ pub(super) fn run(mut setup: Setup, types: &[TensorType], args: &Bench) -> Resul
     let mut out = stdout();
     if !args.json {
         writeln!(out, "{}", setup.heading())?;
-        Line::print_heading(&mut out)?;
+        Line::print_heading(&mut out, peer.is_some())?;
         out.flush()?;
     }
     let mut lines = Vec::new();
@@ -59,7 +59,7 @@ pub(super) fn run(mut setup: Setup, types: &[TensorType], args: &Bench) -> Resul
                 (_, batch) => products(ty, &size, &weights, batch.unwrap_or(1).into(), &pool, peer)?,
             };
             if !args.json {
-                line.print(&mut out)?;
+                line.print(&mut out, peer.is_some())?;
                 out.flush()?;
             }
             lines.push(line);
