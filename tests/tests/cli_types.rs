@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use briq_convert::recipe::Recipe;
 use briq_format::TensorType;
 use briq_tests::{Folder, fixtures};
 
@@ -23,6 +24,22 @@ fn every_type_is_listed_with_its_size_and_what_can_be_done_with_it() {
         assert_eq!(line.contains("multiply"), briq_kernels::can_dot(ty), "{line}");
         assert_eq!(line.contains("encode"), briq_codec::can_encode(ty), "{line}");
         assert!(line.contains(&ty.block_elements().to_string()) && line.contains(ty.description()), "{line}");
+    }
+}
+
+#[test]
+fn what_stands_beside_a_name_begins_below_its_heading() {
+    let text = Folder::new().succeeds(&["types"]);
+    let place =
+        |line: &str, what: &str| line.find(what).unwrap_or_else(|| panic!("{what:?} is not in {line:?}"));
+    let (types, recipes) = text.split_once("\n\n").unwrap();
+    let (heading, rows) = types.split_once('\n').unwrap();
+    for (row, ty) in rows.lines().zip(TensorType::ALL) {
+        assert_eq!(place(row, ty.description()), place(heading, "block"), "{row}");
+    }
+    let (heading, rows) = recipes.split_once('\n').unwrap();
+    for (row, recipe) in rows.lines().zip(Recipe::ALL) {
+        assert_eq!(place(row, recipe.about()), place(heading, "recipe"), "{row}");
     }
 }
 

@@ -22,9 +22,10 @@ pub(crate) fn run(args: &Types) -> anyhow::Result<Outcome> {
 
 fn print() -> anyhow::Result<()> {
     let mut out = stdout();
+    let width = longest(TensorType::ALL.iter().map(|ty| ty.name()));
     writeln!(
         out,
-        "{:>3}  {:8} {:>5} {:>5} {:>7}  {:24} block",
+        "{:>3}  {:width$} {:>5} {:>5} {:>7}  {:24} block",
         "id", "type", "elems", "bytes", "bits/w", "briq can"
     )?;
     for &ty in TensorType::ALL {
@@ -32,17 +33,22 @@ fn print() -> anyhow::Result<()> {
         let bits = ty.bits_per_weight();
         writeln!(
             out,
-            "{id:>3}  {name:8} {elements:>5} {bytes:>5} {bits:>7.4}  {:24} {}",
+            "{id:>3}  {name:width$} {elements:>5} {bytes:>5} {bits:>7.4}  {:24} {}",
             abilities(ty),
             ty.description()
         )?;
     }
-    writeln!(out, "\n{:8} recipe", "name")?;
+    let width = longest(Recipe::ALL.iter().map(|recipe| recipe.name()));
+    writeln!(out, "\n{:width$} recipe", "name")?;
     for recipe in Recipe::ALL {
-        writeln!(out, "{recipe:8} {}", recipe.about())?;
+        writeln!(out, "{recipe:width$} {}", recipe.about())?;
     }
     out.flush()?;
     Ok(())
+}
+
+fn longest<'a>(names: impl Iterator<Item = &'a str>) -> usize {
+    names.map(str::len).max().unwrap_or(0)
 }
 
 fn abilities(ty: TensorType) -> &'static str {
