@@ -5,6 +5,10 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 fn main() -> std::io::Result<ExitCode> {
+    // Test runners ask which tests there are: none.
+    if std::env::args().any(|argument| argument == "--list") {
+        return Ok(ExitCode::SUCCESS);
+    }
     let peer = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../target/peers/npm/node_modules/@node-llama-cpp/linux-x64/bins/linux-x64");
     for codec in ["encode", "decode"] {
