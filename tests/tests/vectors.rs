@@ -20,7 +20,6 @@ fn types() -> impl Iterator<Item = TensorType> {
     TensorType::ALL.iter().copied().filter(|&ty| ty.content() == Content::Weights && ty != F32)
 }
 
-const GRIDS: [TensorType; 7] = [IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S];
 const HUGE: f32 = 1e15;
 const ROW: usize = 512;
 
@@ -43,7 +42,7 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
 /// The weights that were encoded to `ty`.
 fn weights(ty: TensorType) -> Vec<f32> {
     let all = floats(&read("weights"));
-    let takes = |row: &&[f32]| !GRIDS.contains(&ty) || row.iter().all(|weight| weight.abs() < HUGE);
+    let takes = |row: &&[f32]| !briq_codec::has_grid(ty) || row.iter().all(|weight| weight.abs() < HUGE);
     let weights: Vec<f32> = all.chunks_exact(ROW).filter(takes).flatten().copied().collect();
     assert!(weights.len() >= 10 * ROW, "{ty}");
     weights

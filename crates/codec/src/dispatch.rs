@@ -41,8 +41,8 @@ pub fn decode(ty: TensorType, bytes: &[u8], weights: &mut [f32]) -> Result<(), E
 ///
 /// # Errors
 /// When a row is not whole blocks, `weights` not whole rows, `importance` not as long as a row or missing though
-/// `ty` [needs it](needs_importance), `blocks` not as long as the result, or `ty` has no encoder. The types with grids
-/// (IQ1, IQ2, IQ3) also refuse weights that their search cannot place: some that are not finite, or whose squares
+/// `ty` [needs it](needs_importance), `blocks` not as long as the result, or `ty` has no encoder. The types [with
+/// grids](has_grid) also refuse weights that their search cannot place: some that are not finite, or whose squares
 /// overflow.
 pub fn encode(
     ty: TensorType,
@@ -86,6 +86,20 @@ pub fn needs_importance(ty: TensorType) -> bool {
         ($($name:ident)*) => {
             match ty {
                 $(TensorType::$name => <block::$name as TryEncode>::NEEDS_IMPORTANCE,)*
+                _ => false,
+            }
+        };
+    }
+    for_each_encoder!(dispatch)
+}
+
+/// Whether blocks of this type hold points of a grid: IQ1, IQ2 and IQ3. Their encoders search for the nearest, which
+/// takes long, and [`encode`] refuses weights that have none.
+pub fn has_grid(ty: TensorType) -> bool {
+    macro_rules! dispatch {
+        ($($name:ident)*) => {
+            match ty {
+                $(TensorType::$name => <block::$name as TryEncode>::HAS_GRID,)*
                 _ => false,
             }
         };

@@ -81,7 +81,7 @@ mod super_blocks;
 mod tables;
 
 pub use check::{check_blocks, first_non_finite};
-pub use dispatch::{can_encode, decode, encode, needs_importance, uses_importance};
+pub use dispatch::{can_encode, decode, encode, has_grid, needs_importance, uses_importance};
 pub use error::{Error, Operation};
 pub use lanes::Isa;
 pub use row::{Decode, Encode, Quants, Rows, TryEncode};

@@ -39,6 +39,9 @@ pub trait TryEncode: Block {
     /// Whether there is no encoding without importance.
     const NEEDS_IMPORTANCE: bool = false;
 
+    /// Whether weights are placed on a grid, for which some are too large. Types without one implement [`Encode`].
+    const HAS_GRID: bool = true;
+
     /// As [`Encode::encode_rows`].
     ///
     /// # Errors
@@ -57,6 +60,7 @@ pub trait TryEncode: Block {
 
 impl<B: Encode> TryEncode for B {
     const USES_IMPORTANCE: bool = <Self as Encode>::USES_IMPORTANCE;
+    const HAS_GRID: bool = false;
 
     fn try_encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]) -> Result<(), Error> {
         Self::encode_blocks(rows, blocks);

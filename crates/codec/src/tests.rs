@@ -5,7 +5,9 @@ use briq_format::block;
 use proptest::prelude::*;
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
-use crate::{Error, Rows, TryEncode, can_encode, decode, encode, needs_importance, uses_importance};
+use crate::{
+    Error, Rows, TryEncode, can_encode, decode, encode, has_grid, needs_importance, uses_importance,
+};
 
 fn encoded(ty: TensorType, weights: &[f32], importance: Option<&[f32]>) -> Vec<u8> {
     let mut blocks = vec![0xAA; ty.row_bytes(weights.len() as u64).unwrap() as usize];
@@ -190,6 +192,17 @@ fn a_nan_is_passed_over_except_where_it_decides_the_scale() {
         let importance = importance.then_some([1.0; 256]);
         let blocks = encoded(ty, &weights, importance.as_ref().map(|ones| &ones[..]));
         assert_eq!(crate::check_blocks(ty, &blocks).unwrap().is_some(), refused, "{ty}, NaN at {at}");
+    }
+}
+
+#[test]
+fn the_types_with_grids_are_those_that_refuse_weights() {
+    for ty in encoders() {
+        let refuses = |weight: f32| {
+            let mut blocks = vec![0; ty.row_bytes(256).unwrap() as usize];
+            encode(ty, &[weight; 256], 256, Some(&[1.0; 256]), &mut blocks).is_err()
+        };
+        assert_eq!([f32::NAN, f32::INFINITY, 1e30].into_iter().any(refuses), has_grid(ty), "{ty}");
     }
 }
 

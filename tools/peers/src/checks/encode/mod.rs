@@ -9,8 +9,7 @@ mod answer;
 mod compare;
 
 use anyhow::Result;
-use briq_format::Content;
-use briq_format::TensorType::{self, *};
+use briq_format::{Content, TensorType};
 
 use crate::briq::convert;
 use crate::checks::encode::answer::answer;
@@ -22,9 +21,6 @@ use crate::place::Place;
 use crate::samples::samples;
 
 pub(super) use compare::{PART, run as run_part};
-
-/// The types whose searches over a grid take ggml seconds for a million weights: two million weights are enough.
-const SLOW: [TensorType; 7] = [IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S];
 
 /// The folder of the answers.
 const FOLDER: &str = "encode";
@@ -44,8 +40,9 @@ impl Job {
             .collect()
     }
 
+    /// A search over a grid takes ggml seconds for a million weights: two million weights are enough.
     fn is_slow(&self) -> bool {
-        SLOW.contains(&self.ty)
+        briq_codec::has_grid(self.ty)
     }
 
     /// The files of its answer begin with this.
