@@ -55,7 +55,9 @@ fn an_unknown_architecture_is_told_which_are_known_and_what_else_there_is() {
     refused(
         &folder,
         "model",
-        "model/config.json: the architecture \"ParrotForCausalLM\" is not known; --list-families lists those that are. A single .safetensors file converts with its tensor names unchanged under any --arch NAME, and a directory whose tensors are those of a known family converts with --arch-as FAMILY",
+        "model/config.json: the architecture \"ParrotForCausalLM\" is not known; --list-families lists those that \
+         are. A single .safetensors file converts with its tensor names unchanged under any --arch NAME, and a \
+         directory whose tensors are those of a known family converts with --arch-as FAMILY",
     );
 }
 
@@ -66,7 +68,8 @@ fn a_config_that_contradicts_the_tensors_is_refused() {
     refused(
         &folder,
         "model",
-        "model/model.safetensors: tensor \"model.layers.0.mlp.down_proj.weight\" has shape [256, 256], but config.json asks for [256, 512]",
+        "model/model.safetensors: tensor \"model.layers.0.mlp.down_proj.weight\" has shape [256, 256], but \
+         config.json asks for [256, 512]",
     );
 }
 
@@ -77,7 +80,9 @@ fn a_missing_tensor_is_named() {
     refused(
         &folder,
         "model",
-        "model: no tensor becomes \"blk.2.attn_norm.weight\", \"blk.2.ffn_norm.weight\", \"blk.2.attn_q.weight\", \"blk.2.attn_k.weight\", \"blk.2.attn_v.weight\", \"blk.2.attn_output.weight\", \"blk.2.ffn_gate.weight\", \"blk.2.ffn_up.weight\", and more, which the architecture llama requires",
+        "model: no tensor becomes \"blk.2.attn_norm.weight\", \"blk.2.ffn_norm.weight\", \"blk.2.attn_q.weight\", \
+         \"blk.2.attn_k.weight\", \"blk.2.attn_v.weight\", \"blk.2.attn_output.weight\", \"blk.2.ffn_gate.weight\", \
+         \"blk.2.ffn_up.weight\", and more, which the architecture llama requires",
     );
 }
 
@@ -94,7 +99,8 @@ fn a_tensor_that_would_end_up_nowhere_is_named() {
     refused(
         &folder,
         "model",
-        "model: tensor \"model.layers.1.mlp.xy_proj.weight\" has no place in the architecture llama, so it would end up nowhere; no tensor becomes \"blk.1.ffn_up.weight\", which the architecture llama requires",
+        "model: tensor \"model.layers.1.mlp.xy_proj.weight\" has no place in the architecture llama, so it would end \
+         up nowhere; no tensor becomes \"blk.1.ffn_up.weight\", which the architecture llama requires",
     );
 }
 
@@ -112,7 +118,8 @@ fn a_dtype_that_nobody_knows_is_named() {
     let header = r#"{"w":{"dtype":"F5","shape":[1,32],"data_offsets":[0,20]}}"#;
     refused_file(
         &safetensors(header, &[0; 20]),
-        "w.safetensors: tensor \"w\": dtype \"F5\" is none of F64, F32, F16, BF16, I64, I32, I16, I8, U64, U32, U16, U8, BOOL, C64, F8_E4M3, F8_E5M2, F8_E8M0, F8_E4M3FNUZ, F8_E5M2FNUZ, F6_E2M3, F6_E3M2, F4",
+        "w.safetensors: tensor \"w\": dtype \"F5\" is none of F64, F32, F16, BF16, I64, I32, I16, I8, U64, U32, U16, \
+         U8, BOOL, C64, F8_E4M3, F8_E5M2, F8_E8M0, F8_E4M3FNUZ, F8_E5M2FNUZ, F6_E2M3, F6_E3M2, F4",
     );
 }
 
@@ -123,7 +130,8 @@ fn a_missing_shard_is_named() {
     refused(
         &folder,
         "model",
-        "model/model.safetensors.index.json: model-00002-of-00003.safetensors is named here, but is not in the directory",
+        "model/model.safetensors.index.json: model-00002-of-00003.safetensors is named here, but is not in the \
+         directory",
     );
     // Without the index the names of the others tell.
     fs::remove_file(folder.path("model/model.safetensors.index.json")).unwrap();
@@ -157,7 +165,8 @@ fn an_index_and_a_shard_that_disagree_are_refused() {
     refused(
         &folder,
         "model",
-        "model/model.safetensors.index.json: tensor \"lm_head.weight\" is to be in model-00002-of-00003.safetensors, but is not there",
+        "model/model.safetensors.index.json: tensor \"lm_head.weight\" is to be in model-00002-of-00003.safetensors, \
+         but is not there",
     );
 }
 
@@ -229,7 +238,8 @@ fn a_truncated_checkpoint_names_the_tensor_that_is_cut() {
     refused(
         &folder,
         "model",
-        "model/model.safetensors: tensor \"model.layers.0.self_attn.o_proj.weight\" ends at 672768 in the data, which has 655576 bytes",
+        "model/model.safetensors: tensor \"model.layers.0.self_attn.o_proj.weight\" ends at 672768 in the data, \
+         which has 655576 bytes",
     );
 }
 
@@ -264,7 +274,8 @@ fn what_is_not_there_or_no_source_is_named() {
     refused(
         &folder,
         "pickled",
-        "pickled: no safetensors file; pytorch_model.bin is a Python pickle, which can run code when it is read: convert it to safetensors first",
+        "pickled: no safetensors file; pytorch_model.bin is a Python pickle, which can run code when it is read: \
+         convert it to safetensors first",
     );
     refused(
         &folder,

@@ -38,7 +38,8 @@ fn an_output_that_is_the_input_under_any_name_is_refused_even_with_force() {
     for name in ["in/model.gguf", "./other/../in/model.gguf", "hard.gguf", "soft.gguf"] {
         let arguments = ["convert", "in/model.gguf", "--type", "Q8_0", "--force", "--out", name];
         let message = format!(
-            "{name}: the output is a file of the source (in/model.gguf); write to another name, or pass --in-place without --out to replace it"
+            "{name}: the output is a file of the source (in/model.gguf); write to another name, or pass --in-place \
+             without --out to replace it"
         );
         folder.refuses(&arguments, WRONG_USAGE, &message);
     }

@@ -144,7 +144,8 @@ fn a_setting_against_reason_is_named_with_what_was_allowed() {
         (
             "\"hidden_size\": 256",
             "\"hidden_size\": NaN",
-            "model/config.json: \"hidden_size\" is a number that is not finite; allowed is an integer from 1 to 4294967295",
+            "model/config.json: \"hidden_size\" is a number that is not finite; allowed is an integer from 1 to \
+             4294967295",
         ),
         (
             "\"num_attention_heads\": 4",
@@ -159,12 +160,17 @@ fn a_setting_against_reason_is_named_with_what_was_allowed() {
         (
             "\"num_hidden_layers\": 2",
             "\"num_hidden_layers\": 4000000000",
-            "model: no tensor becomes \"blk.2.attn_norm.weight\", \"blk.3.attn_norm.weight\", \"blk.4.attn_norm.weight\", \"blk.5.attn_norm.weight\", \"blk.6.attn_norm.weight\", \"blk.7.attn_norm.weight\", \"blk.8.attn_norm.weight\", \"blk.9.attn_norm.weight\", and more, which the architecture llama requires",
+            "model: no tensor becomes \"blk.2.attn_norm.weight\", \"blk.3.attn_norm.weight\", \
+             \"blk.4.attn_norm.weight\", \"blk.5.attn_norm.weight\", \"blk.6.attn_norm.weight\", \
+             \"blk.7.attn_norm.weight\", \"blk.8.attn_norm.weight\", \"blk.9.attn_norm.weight\", and more, which the \
+             architecture llama requires",
         ),
         (
             "\"hidden_size\": 256",
             "\"hidden_size\": 256, \"quantization_config\": {\"quant_method\": \"gptq\"}",
-            "model/config.json: the weights are quantized already (\"quantization_config\" has quant_method \"gptq\"), and weights in FP8 and 8-bit integers with scales are read; convert the checkpoint in floats that this one was made from, or turn its weights into floats first",
+            "model/config.json: the weights are quantized already (\"quantization_config\" has quant_method \
+             \"gptq\"), and weights in FP8 and 8-bit integers with scales are read; convert the checkpoint in floats \
+             that this one was made from, or turn its weights into floats first",
         ),
     ] {
         let folder = Folder::with(LLAMA, "model");

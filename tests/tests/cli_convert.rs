@@ -229,7 +229,9 @@ fn a_single_safetensors_file_keeps_its_names_and_needs_an_architecture() {
     let folder = Folder::new();
     folder.write("w.safetensors", briq_tests::two_rows(&[0.5; 64]));
     let convert = ["convert", "w.safetensors", "--type", "Q8_0", "--out", "out.gguf"];
-    folder.refuses(&convert, WRONG_USAGE, "w.safetensors: a single safetensors file does not say what architecture it is; name it with --arch NAME");
+    let message = "w.safetensors: a single safetensors file does not say what architecture it is; name it with --arch \
+                   NAME";
+    folder.refuses(&convert, WRONG_USAGE, message);
     folder.succeeds(&[&convert[..], &["--arch", "parrot"]].concat());
     let model = Gguf::open(folder.path("out.gguf")).unwrap();
     assert_eq!(model.metadata().architecture(), Some("parrot"));

@@ -13,7 +13,10 @@ const BAD_INPUT: i32 = 3;
 /// A file of the tensors "a", whose bytes are four zeros, four ones and so on up to 63, and "b:1", "abc" and a zero.
 fn two_tensors() -> Folder {
     let folder = Folder::new();
-    let header = r#"{"a":{"dtype":"F32","shape":[64],"data_offsets":[0,256]},"b:1":{"dtype":"F32","shape":[1],"data_offsets":[256,260]}}"#;
+    let header = concat!(
+        r#"{"a":{"dtype":"F32","shape":[64],"data_offsets":[0,256]},"#,
+        r#""b:1":{"dtype":"F32","shape":[1],"data_offsets":[256,260]}}"#
+    );
     let data: Vec<u8> = (0..=255).map(|byte| byte / 4).chain(*b"abc\0").collect();
     folder.write("w.safetensors", safetensors(header, &data));
     let convert = ["convert", "w.safetensors", "--arch", "x", "--type", "F32", "--out", "m.gguf"];

@@ -168,7 +168,8 @@ fn a_file_made_with_an_importance_matrix_is_not_held_to_bounds_that_know_of_none
         folder.succeeds(&[&convert[..], arguments].concat());
         folder.succeeds(&["verify", "w.gguf", "--source", "w.safetensors", "--arch", "x"])
     };
-    let note = "note: tensor \"w.weight\" is of type Q4_0, made with an importance matrix: its error was measured, but not judged";
+    let note = "note: tensor \"w.weight\" is of type Q4_0, made with an importance matrix: its error was measured, \
+                but not judged";
     assert!(!made(&[]).contains(note));
     let printed = made(&["--imatrix", "im.dat"]);
     assert!(printed.lines().any(|line| line == note), "{printed}");
@@ -201,7 +202,8 @@ fn an_expert_that_became_zeros_fails_whatever_the_type_and_the_matrix() {
             &folder,
             &verify,
             &[
-                "FAILED: tensor \"w.weight\" decodes to nothing but 0 in matrix 1, which has other weights in the source",
+                "FAILED: tensor \"w.weight\" decodes to nothing but 0 in matrix 1, which has other weights in the \
+                 source",
             ],
         );
     }
@@ -293,7 +295,10 @@ fn a_file_that_was_never_finished_fails_although_its_size_is_right() {
 #[test]
 fn zeros_that_hashes_prove_may_be_holes() {
     let folder = Folder::new();
-    let header = r#"{"a":{"dtype":"F32","shape":[65536],"data_offsets":[0,262144]},"b":{"dtype":"F32","shape":[65536],"data_offsets":[262144,524288]}}"#;
+    let header = concat!(
+        r#"{"a":{"dtype":"F32","shape":[65536],"data_offsets":[0,262144]},"#,
+        r#""b":{"dtype":"F32","shape":[65536],"data_offsets":[262144,524288]}}"#
+    );
     folder.write("w.safetensors", safetensors(header, &[0; 524_288]));
     let convert =
         ["convert", "w.safetensors", "--arch", "x", "--type", "F32", "--out", "model.gguf", "--force"];

@@ -87,7 +87,8 @@ fn a_changed_byte_of_a_tensor_is_damage_of_that_tensor_in_its_bytes() {
         let byte = folder.read("m.gguf")[at] ^ 1;
         let run = with_change(&folder, at, &[byte]);
         let expected = format!(
-            "FAILED: m.gguf: tensor \"{TENSOR}\" is damaged, in bytes {start} to {}\nfailed: the file is not what it was\n",
+            "FAILED: m.gguf: tensor \"{TENSOR}\" is damaged, in bytes {start} to {}\nfailed: the file is not what it \
+             was\n",
             end - 1
         );
         assert_eq!(run, Run { code: Some(DAMAGED), stdout: expected, stderr: String::new() });

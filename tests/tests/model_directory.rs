@@ -150,9 +150,9 @@ fn weights_that_are_quantized_in_no_known_way_are_refused() {
             &format!("\"quantization_config\": {setting}, \"hidden_size\""),
         );
         let message = format!(
-            "{CONFIG}: the weights are quantized already (\"quantization_config\" {said}), and weights in FP8 and 8-bit \
-             integers with scales are read; convert the checkpoint in floats that this one was made from, or turn its \
-             weights into floats first"
+            "{CONFIG}: the weights are quantized already (\"quantization_config\" {said}), and weights in FP8 and \
+             8-bit integers with scales are read; convert the checkpoint in floats that this one was made from, or \
+             turn its weights into floats first"
         );
         refused(&folder, &message);
     }
@@ -178,6 +178,7 @@ fn two_tensors_that_become_one_are_refused() {
     folder.write("model/model.safetensors", briq_tests::safetensors(&header.to_string(), &data));
     refused(
         &folder,
-        "model/model.safetensors: tensor \"norm.weight\" becomes \"output_norm.weight\", and so does \"model.norm.weight\"",
+        "model/model.safetensors: tensor \"norm.weight\" becomes \"output_norm.weight\", and so does \
+         \"model.norm.weight\"",
     );
 }

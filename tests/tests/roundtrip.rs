@@ -202,7 +202,9 @@ proptest! {
     }
 
     #[test]
-    fn bytes_with_one_place_changed_are_refused_or_stay_inside_the_file_and_write_back_what_they_show(file in file(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+    fn bytes_with_one_place_changed_are_refused_or_stay_inside_the_file_and_write_back_what_they_show(
+        file in file(), at in any::<prop::sample::Index>(), byte in any::<u8>(),
+    ) {
         let tensors: Vec<_> = file
             .tensors
             .iter()

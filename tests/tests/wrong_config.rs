@@ -29,7 +29,11 @@ fn layers_that_the_config_does_not_count_are_not_left_out() {
         fixture,
         "\"num_hidden_layers\": 27",
         "\"num_hidden_layers\": 26",
-        "hf: tensors \"model.layers.26.input_layernorm.weight\", \"model.layers.26.mlp.experts.0.down_proj.weight\", \"model.layers.26.mlp.experts.0.gate_proj.weight\", \"model.layers.26.mlp.experts.0.up_proj.weight\", \"model.layers.26.mlp.experts.1.down_proj.weight\", \"model.layers.26.mlp.experts.1.gate_proj.weight\", \"model.layers.26.mlp.experts.1.up_proj.weight\", \"model.layers.26.mlp.gate.weight\", and more have no place in the architecture deepseek2, so they would end up nowhere",
+        "hf: tensors \"model.layers.26.input_layernorm.weight\", \"model.layers.26.mlp.experts.0.down_proj.weight\", \
+         \"model.layers.26.mlp.experts.0.gate_proj.weight\", \"model.layers.26.mlp.experts.0.up_proj.weight\", \
+         \"model.layers.26.mlp.experts.1.down_proj.weight\", \"model.layers.26.mlp.experts.1.gate_proj.weight\", \
+         \"model.layers.26.mlp.experts.1.up_proj.weight\", \"model.layers.26.mlp.gate.weight\", and more have no \
+         place in the architecture deepseek2, so they would end up nowhere",
     );
     let folder = Folder::with(fixture, "hf");
     let ahead = "\"num_hidden_layers\": 26, \"num_nextn_predict_layers\": 1";
@@ -57,7 +61,8 @@ fn a_key_that_runtimes_need_is_not_left_out() {
         ("families/bitnet", "bitnet", "bitnet", "\"x\": 1"),
     ] {
         let problem = format!(
-            "nothing says what {architecture}.attention.layer_norm_rms_epsilon is to be, which the family {family} requires"
+            "nothing says what {architecture}.attention.layer_norm_rms_epsilon is to be, which the family {family} \
+             requires"
         );
         refused_config(fixture, "\"rms_norm_eps\": 1e-05", new, &problem);
     }
@@ -124,8 +129,8 @@ fn sizes_that_no_runtime_can_use_are_refused() {
 #[test]
 fn embeddings_are_held_against_the_padded_vocabulary() {
     let vocabulary = "\"vocab_size\": 384";
-    let message = "hf/model.safetensors: tensor \"backbone.embeddings.weight\" has shape [384, 64], but config.json asks for \
-                   [376, 64]";
+    let message = "hf/model.safetensors: tensor \"backbone.embeddings.weight\" has shape [384, 64], but config.json \
+                   asks for [376, 64]";
     refused("families/mamba", vocabulary, "\"vocab_size\": 376", message);
     // The rows that pad 381 tokens to a multiple of 8.
     let folder = Folder::with("families/mamba", "hf");

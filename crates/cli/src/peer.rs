@@ -64,7 +64,8 @@ impl Peer {
     /// Loads ggml's base library from `folder`, which runs its initialisers.
     ///
     /// # Errors
-    /// It is not there, was built for another system, or is no ggml: what briq would then be measured beside is nothing.
+    /// It is not there, was built for another system, or is no ggml: what briq would then be measured beside is
+    /// nothing.
     pub(crate) fn load(folder: &Path) -> Result<Self> {
         let path = folder.join(libloading::library_filename("ggml-base"));
         let (path, library) = open(&path)?;

@@ -143,7 +143,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_block_is_bad_when_a_decoded_scale_would_be(bytes in any::<[u8; 16]>(), scale in prop_oneof![Just(0x7C00_u16), Just(0xFE01), Just(0x7BFF), any::<u16>()], bad in 0_usize..2000) {
+        fn a_block_is_bad_when_a_decoded_scale_would_be(
+            bytes in any::<[u8; 16]>(),
+            scale in prop_oneof![Just(0x7C00_u16), Just(0xFE01), Just(0x7BFF), any::<u16>()],
+            bad in 0_usize..2000,
+        ) {
             let mut blocks = vec![0; 2000 * 18];
             let block = &mut blocks[bad * 18..][..18];
             block[..2].copy_from_slice(&scale.to_le_bytes());

@@ -230,7 +230,8 @@ mod tests {
             macro_rules! check {
                 ($($name:ident)*) => {
                     $({
-                        let blocks = view::<block::$name>(&bytes[..bytes.len() / size_of::<block::$name>() * size_of::<block::$name>()]).unwrap();
+                        let whole = bytes.len() / size_of::<block::$name>() * size_of::<block::$name>();
+                        let blocks = view::<block::$name>(&bytes[..whole]).unwrap();
                         let elements = block::$name::ELEMENTS;
                         let (mut all, mut few) = (vec![0.5; blocks.len() * elements], vec![0.5; weights]);
                         Decode::decode(blocks, &mut all);

@@ -43,7 +43,8 @@ pub enum Error {
     },
     /// Weights that a search cannot place. Those that are finite, and whose squares are, it can.
     #[error(
-        "weights from {weight} on have no nearest point on the grid of {ty}: they, or their squares times importance, are not finite"
+        "weights from {weight} on have no nearest point on the grid of {ty}: they, or their squares times \
+         importance, are not finite"
     )]
     NoNearestPoint {
         /// The type.

@@ -43,11 +43,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn magnitudes_give_the_code_that_all_sixteen_give(bits in any::<[u32; 16]>(), near in proptest::array::uniform16(-8.0_f32..8.0), exponent in any::<u8>()) {
+        fn magnitudes_give_the_code_that_all_sixteen_give(
+            bits in any::<[u32; 16]>(), near in proptest::array::uniform16(-8.0_f32..8.0), exponent in any::<u8>(),
+        ) {
             let halves = near.map(|near| (near * 4.0).round() / 4.0);
             for half_scale in [0.0, 0.75, 1.0, f32::from_bits(u32::from(exponent) << 23)] {
                 for weights in [bits.map(f32::from_bits), near, halves, halves.map(|half| half * half_scale)] {
-                    prop_assert_eq!(nearest::<f32, 16>(&weights, half_scale), weights.map(|weight| slowly(weight, half_scale)));
+                    let expected = weights.map(|weight| slowly(weight, half_scale));
+                    prop_assert_eq!(nearest::<f32, 16>(&weights, half_scale), expected);
                 }
             }
         }

@@ -128,7 +128,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_scale_is_the_nearest_of_ties_the_higher(bits in 0_u32..0x4378_0000, code in 0_u8..0x77, step in -2_i32..3) {
+        fn a_scale_is_the_nearest_of_ties_the_higher(
+            bits in 0_u32..0x4378_0000, code in 0_u8..0x77, step in -2_i32..3,
+        ) {
             let tie = ((value(code) + value(code + 1)) / 2.0) as f32;
             for number in [f32::from_bits(bits), tie, f32::from_bits(tie.to_bits().saturating_add_signed(step))] {
                 let distance = |code| (value(code) - f64::from(number)).abs();

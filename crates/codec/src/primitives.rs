@@ -103,7 +103,11 @@ mod tests {
         }
 
         #[test]
-        fn rounding_by_cutting_is_rounding_half_away_from_zero(values in proptest::array::uniform32(-127.9_f32..127.9), halves in any::<[i8; 32]>(), bits in any::<[u32; 32]>()) {
+        fn rounding_by_cutting_is_rounding_half_away_from_zero(
+            values in proptest::array::uniform32(-127.9_f32..127.9),
+            halves in any::<[i8; 32]>(),
+            bits in any::<[u32; 32]>(),
+        ) {
             let halves = halves.map(|half| f32::from(half) / 2.0);
             let (below, any) = (halves.map(f32::next_down), bits.map(f32::from_bits));
             for values in [values, halves, below, any] {

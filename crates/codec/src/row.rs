@@ -26,7 +26,8 @@ pub trait Encode: Block {
         }
     }
 
-    /// What a type does for [`Encode::encode_rows`], which hands it whole blocks, and no more of them than the rows have.
+    /// What a type does for [`Encode::encode_rows`], which hands it whole blocks, and no more of them than the rows
+    /// have.
     fn encode_blocks(rows: &Rows<'_>, blocks: &mut [Self]);
 }
 

@@ -68,7 +68,8 @@ proptest! {
         {
             let blocks = encoded(ty, &row, Some(&[1.0; 512]));
             let errors: Vec<f32> = decoded(ty, &blocks).iter().zip(&row).map(|(a, b)| a - b).collect();
-            prop_assert!(squares(&errors) < part * part * squares(&row), "{ty}: {}", (squares(&errors) / squares(&row)).sqrt());
+            let found = (squares(&errors) / squares(&row)).sqrt();
+            prop_assert!(squares(&errors) < part * part * squares(&row), "{ty}: {found}");
         }
     }
 
@@ -258,8 +259,8 @@ fn wrong_lengths_and_types_are_named() {
     assert!(!can_encode(I32));
 }
 
-/// Of blocks: more than the rows have, which stay as they are, and fewer, which are the same without the others. Of rows:
-/// such as end inside a block, which are refused.
+/// Of blocks: more than the rows have, which stay as they are, and fewer, which are the same without the others. Of
+/// rows: such as end inside a block, which are refused.
 #[test]
 fn rows_and_blocks_meet_where_both_are() {
     fn meet<B: TryEncode + FromZeros + IntoBytes + Immutable>(importance: bool) {

@@ -181,7 +181,8 @@ fn a_vocabulary_size_out_of_proportion_is_refused_before_it_is_allocated() {
         "config.json",
         json!({"architectures": ["LlamaForCausalLM"], "vocab_size": 4_294_967_295_u32}).to_string(),
     );
-    let message = "config.json: \"vocab_size\" is 4294967295, but the tokenizer has 6 tokens; at most 65536 more are allowed";
+    let message = "config.json: \"vocab_size\" is 4294967295, but the tokenizer has 6 tokens; at most 65536 more are \
+                   allowed";
     assert_eq!(directory.metadata(), Err(message.to_owned()));
 }
 

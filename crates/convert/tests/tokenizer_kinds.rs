@@ -73,8 +73,8 @@ fn unigram_pieces_get_their_types_and_what_is_done_to_spaces() {
 #[test]
 fn nonsense_in_a_unigram_vocabulary_is_refused_with_its_place() {
     const PIECE: &str = "allowed is an array of a text and a finite score";
-    const STEPS: &str = "runtimes know \"Precompiled\", \"Replace\" of several spaces, \"Strip\", \"WhitespaceSplit\" and \
-                         \"Metaspace\". To leave the step out, say --pre default";
+    const STEPS: &str = "runtimes know \"Precompiled\", \"Replace\" of several spaces, \"Strip\", \
+                         \"WhitespaceSplit\" and \"Metaspace\". To leave the step out, say --pre default";
     let piece = |piece: &str| format!("piece 3 is {piece}; {PIECE}");
     let step = |step: &str| format!("a Unigram vocabulary with the step {step}; {STEPS}");
     let cases: [(&str, Json, String); 8] = [
@@ -115,7 +115,9 @@ fn merges() -> Directory {
     let mut directory = Directory::new();
     directory.tokenizer["pre_tokenizer"] = Json::Null;
     directory.tokenizer["normalizer"] = json!({"type": "Prepend", "prepend": "\u{2581}"});
-    directory.tokenizer["model"] = json!({"type": "BPE", "byte_fallback": true, "vocab": {"a": 0, "b": 1, "ab": 2, "c": 3}, "merges": ["a b"]});
+    let vocab = json!({"a": 0, "b": 1, "ab": 2, "c": 3});
+    directory.tokenizer["model"] =
+        json!({"type": "BPE", "byte_fallback": true, "vocab": vocab, "merges": ["a b"]});
     directory
 }
 
@@ -159,8 +161,9 @@ fn a_token_added_to_tokenizer_json_alone_counts_beside_a_model() {
 fn steps_that_runtimes_do_not_have_are_named_with_the_option_that_leaves_them_out() {
     let refusal = |step: &str| {
         format!(
-            "tokenizer.json: a SentencePiece vocabulary with the step {step}; runtimes know \"Prepend\", \"Replace\" and \
-             \"Split\" of the space, and \"Metaspace\" that does not split. To leave the step out, say --pre default"
+            "tokenizer.json: a SentencePiece vocabulary with the step {step}; runtimes know \"Prepend\", \"Replace\" \
+             and \"Split\" of the space, and \"Metaspace\" that does not split. To leave the step out, say --pre \
+             default"
         )
     };
     let mut directory = merges();
@@ -178,9 +181,9 @@ fn steps_that_runtimes_do_not_have_are_named_with_the_option_that_leaves_them_ou
 }
 
 /// Every name that a pre-tokenizer of runtimes has.
-const NAMES: &str = "a.x-4.0, afmoe, bailingmoe, bailingmoe2, bloom, chameleon, chatglm-bpe, codeshell, cohere2moe, command-r, \
-     dbrx, deepseek-coder, deepseek-llm, deepseek-r1-qwen, deepseek-v3, default, exaone, exaone-moe, exaone4, \
-     f2llmv2, falcon, falcon-h1, falcon3, gemma4, gigachat, glm4, gpt-2, gpt-4o, gpt3-finnish, granite-embed-\
+const NAMES: &str = "a.x-4.0, afmoe, bailingmoe, bailingmoe2, bloom, chameleon, chatglm-bpe, codeshell, cohere2moe, \
+     command-r, dbrx, deepseek-coder, deepseek-llm, deepseek-r1-qwen, deepseek-v3, default, exaone, exaone-moe, \
+     exaone4, f2llmv2, falcon, falcon-h1, falcon3, gemma4, gigachat, glm4, gpt-2, gpt-4o, gpt3-finnish, granite-embed-\
      multi-311m, granite-embed-multi-97m, grok-2, hunyuan, hunyuan-dense, hy_v4, jais, jais-2, jina-de, jina-es, \
      jina-v1-en, jina-v2-code, jina-v2-de, jina-v2-en, jina-v2-es, jina-v5-nano, joyai-llm, kanana2, kimi-k2, \
      kormo, lfm2, llada-moe, llama-bpe, llama-v3, llama3, llama4, megrez, mellum, mellum2, midm-2.0, minerva-7b, \
@@ -191,8 +194,8 @@ const NAMES: &str = "a.x-4.0, afmoe, bailingmoe, bailingmoe2, bloom, chameleon, 
 /// The message about these steps of a pre-tokenizer, and what is said of the nearest.
 fn unknown(steps: &str) -> String {
     format!(
-        "tokenizer.json: the pre-tokenizer is none of the known ones: {steps}. If the rule that runtimes have for it is \
-         known, force it with --pre NAME; names are {NAMES}"
+        "tokenizer.json: the pre-tokenizer is none of the known ones: {steps}. If the rule that runtimes have for it \
+         is known, force it with --pre NAME; names are {NAMES}"
     )
 }
 
@@ -204,8 +207,8 @@ fn an_unknown_pre_tokenizer_is_shown_with_the_nearest_and_every_name() {
         {"type": "Whitespace"},
         {"type": "ByteLevel", "add_prefix_space": false, "use_regex": true},
     ]});
-    let steps = "Digits(each), {\"type\": \"Whitespace\"}, ByteLevel(own expression); the nearest is \"starcoder\", which \
-                 has in step 2 ByteLevel(own expression) where this has {\"type\": \"Whitespace\"}";
+    let steps = "Digits(each), {\"type\": \"Whitespace\"}, ByteLevel(own expression); the nearest is \"starcoder\", \
+                 which has in step 2 ByteLevel(own expression) where this has {\"type\": \"Whitespace\"}";
     assert_eq!(directory.metadata(), Err(unknown(steps)));
     let metadata = directory.with_pre(Some("starcoder")).unwrap();
     assert_eq!(text(&metadata, "tokenizer.ggml.pre").as_deref(), Some("starcoder"));

@@ -107,7 +107,8 @@ proptest! {
     /// The bound is of use: for encoded weights and activations it is a small part of the product's magnitude.
     #[test]
     fn a_bound_is_close_to_the_precision_of_the_arithmetic(seed in any::<u32>()) {
-        let wave = |step: f32| (0..768).map(move |i| ((i as f32 + seed as f32 / 1e6) * step).sin()).collect::<Vec<f32>>();
+        let place = |i: i32| i as f32 + seed as f32 / 1e6;
+        let wave = |step: f32| (0..768).map(|i| (place(i) * step).sin()).collect::<Vec<f32>>();
         let (weights, values) = (wave(0.37), wave(0.59));
         for ty in kernels() {
             let mut row = vec![0; ty.row_bytes(768).unwrap() as usize];
@@ -263,7 +264,9 @@ fn what_does_not_belong_together_is_named() {
         (dot(Q4_0, &[0; 37], &activations), "the row has 64 weights, but there are 64 activations"),
         (
             dot(I8, &[], &activations),
-            "there is no dot product for I8; there is one for F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ2_XXS, IQ2_XS, IQ3_XXS, IQ1_S, IQ4_NL, IQ3_S, IQ2_S, IQ4_XS, IQ1_M, BF16, TQ1_0, TQ2_0, MXFP4, NVFP4, Q1_0, Q2_0",
+            "there is no dot product for I8; there is one for F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, \
+             Q4_K, Q5_K, Q6_K, IQ2_XXS, IQ2_XS, IQ3_XXS, IQ1_S, IQ4_NL, IQ3_S, IQ2_S, IQ4_XS, IQ1_M, BF16, TQ1_0, \
+             TQ2_0, MXFP4, NVFP4, Q1_0, Q2_0",
         ),
     ] {
         assert_eq!(result.unwrap_err().to_string(), message);

@@ -214,7 +214,8 @@ pub(crate) fn blocks() -> Vec<Vec<u8>> {
 }
 
 pub(crate) fn recipe_file() -> Vec<Vec<u8>> {
-    let text = "base = \"Q4_K_M\"\npure = true\nkeep = [\"norm\"]\noutput = \"Q6_K\"\n\n[[tensor]]\npattern = \"attn_v\"\ntype = \"Q8_0\"\n";
+    let text = "base = \"Q4_K_M\"\npure = true\nkeep = [\"norm\"]\noutput = \"Q6_K\"\n\n\
+                [[tensor]]\npattern = \"attn_v\"\ntype = \"Q8_0\"\n";
     vec![text.into(), b"base = \"F16\"".to_vec()]
 }
 

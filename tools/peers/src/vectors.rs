@@ -21,8 +21,8 @@ const TYPES: [TensorType; 27] = [
     F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K, Q2_K, Q3_K, IQ4_NL, IQ4_XS, TQ1_0, TQ2_0,
     MXFP4, NVFP4, Q1_0, Q2_0, IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S,
 ];
-/// The searches of types with grids always find a nearest point for rows below this magnitude, whose squares, and sums of
-/// squares, are finite. Where there is none, ggml ends the process.
+/// The searches of types with grids always find a nearest point for rows below this magnitude, whose squares, and sums
+/// of squares, are finite. Where there is none, ggml ends the process.
 const HUGE: f32 = 1e15;
 const ROW: usize = 512;
 /// Rows of arbitrary blocks that are decoded.

@@ -252,13 +252,15 @@ mod tests {
         #![proptest_config(ProptestConfig { max_shrink_iters: 2000, ..ProptestConfig::with_cases(24) })]
         #[test]
         fn the_scale_is_that_of_the_trials_one_by_one(
-            mut x in proptest::collection::vec(block(), 19), importance in proptest::collection::vec(any::<[u8; 32]>(), 19),
+            mut x in proptest::collection::vec(block(), 19),
+            importance in proptest::collection::vec(any::<[u8; 32]>(), 19),
             unusual in prop::option::of((0..19_usize, 0..32_usize, any::<u32>())),
         ) {
             if let Some((block, at, bits)) = unusual {
                 x[block][at] = f32::from_bits(bits);
             }
-            let importance: Vec<[f32; 32]> = importance.iter().map(|block| block.map(|byte| f32::from(byte / 4))).collect();
+            let weight = |byte: u8| f32::from(byte / 4);
+            let importance: Vec<[f32; 32]> = importance.iter().map(|block| block.map(weight)).collect();
             let squares: Vec<[f32; 32]> = x.iter().map(|block| block.map(|x| x * x)).collect();
             for w in [&importance, &squares] {
                 let expected: Vec<f32> = x.iter().zip(w).map(|(x, w)| levels_slowly(x, w)).collect();

@@ -205,7 +205,9 @@ mod tests {
     proptest! {
         #[test]
         fn a_likely_start_does_not_change_which_cut_is_the_best(
-            bits in proptest::collection::vec(any::<[u32; 2]>(), 32 * MAX_WIDTH), kinds in [0_usize..6, 0_usize..6], magnitude in -20_i32..20,
+            bits in proptest::collection::vec(any::<[u32; 2]>(), 32 * MAX_WIDTH),
+            kinds in [0_usize..6, 0_usize..6],
+            magnitude in -20_i32..20,
         ) {
             let x: Vec<f32> = bits.iter().map(|bits| number(bits[0], kinds[0])).collect();
             let unit = 10.0_f32.powi(magnitude);

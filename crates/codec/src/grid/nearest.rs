@@ -113,7 +113,10 @@ mod tests {
     proptest! {
         #[test]
         fn the_nearest_is_the_first_of_the_least_distance(
-            points in proptest::collection::vec(any::<u16>(), 1..80), x in any::<[i8; 8]>(), v in any::<[u8; 8]>(), odd in 0_usize..24,
+            points in proptest::collection::vec(any::<u16>(), 1..80),
+            x in any::<[i8; 8]>(),
+            v in any::<[u8; 8]>(),
+            odd in 0_usize..24,
         ) {
             // Digits 0 to 2; whole numbers make ties.
             let list: Vec<u16> = points.iter().map(|code| code & !(code >> 1 & 0x5555)).collect();

@@ -154,7 +154,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_cut_is_better_than_the_one_found(x in proptest::array::uniform16(-1.0_f32..1.0), w in proptest::array::uniform16(0.1_f32..1.0)) {
+        fn no_cut_is_better_than_the_one_found(
+            x in proptest::array::uniform16(-1.0_f32..1.0), w in proptest::array::uniform16(0.1_f32..1.0),
+        ) {
             check(&x, &w, |sorted| Together::<17>::new::<f32, 16>(sorted).best::<f32>(), &[[false; 2], [true; 2]]);
             let halves = [[false, false], [false, true], [true, false], [true, true]];
             check(&x, &w, |sorted| Halves::new::<f32>(sorted).best::<f32>(), &halves);

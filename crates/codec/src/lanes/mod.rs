@@ -75,8 +75,8 @@ pub(crate) trait Lanes:
     fn load(numbers: &[f32]) -> Self;
     /// Puts lane `i` into `numbers[i]`; there is room for `WIDTH`.
     fn store(self, numbers: &mut [f32]);
-    /// [`Self::store`] to memory past the caches, where the processor can; `numbers` lie at a multiple of the register's
-    /// bytes.
+    /// [`Self::store`] to memory past the caches, where the processor can; `numbers` lie at a multiple of the
+    /// register's bytes.
     #[inline(always)]
     fn store_past_caches(self, numbers: &mut [f32]) {
         self.store(numbers);

@@ -126,7 +126,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_lane_holds_what_its_code_says(bytes in any::<[u8; 32]>(), pairs in any::<u64>(), signs in any::<u32>(), levels in any::<[i8; 16]>()) {
+        fn a_lane_holds_what_its_code_says(
+            bytes in any::<[u8; 32]>(), pairs in any::<u64>(), signs in any::<u32>(), levels in any::<[i8; 16]>(),
+        ) {
             Isa::available().into_iter().for_each(|isa| dispatch(isa, Codes { bytes, pairs, signs, levels }));
         }
     }

@@ -251,7 +251,8 @@ fn counts_that_do_not_divide_the_sums() {
         assert_eq!(
             refused(&gguf(&keys(), &tensors)),
             format!(
-                "entry \"a\": .in_sum2 has shape [{sums}] and .counts has {counts} elements; there must be a count for each row of sums"
+                "entry \"a\": .in_sum2 has shape [{sums}] and .counts has {counts} elements; there must be a count \
+                 for each row of sums"
             )
         );
     }

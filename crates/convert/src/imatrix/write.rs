@@ -397,7 +397,9 @@ mod tests {
         }
 
         #[test]
-        fn a_gguf_file_as_legacy_gives_the_same_importance_but_for_rounding(sums in sums(6..7), counts in [0_u16.., 0_u16.., 0_u16..]) {
+        fn a_gguf_file_as_legacy_gives_the_same_importance_but_for_rounding(
+            sums in sums(6..7), counts in [0_u16.., 0_u16.., 0_u16..],
+        ) {
             let imatrix = open(&gguf(&keys(), &entry("w", &sums, &counts.map(f32::from)))).unwrap();
             let old = written(std::slice::from_ref(&imatrix), Format::Legacy);
             // Two roundings, of the product and of the quotient, on either side of a subnormal.

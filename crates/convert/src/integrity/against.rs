@@ -184,7 +184,8 @@ mod tests {
     fn every_form_is_read_and_lines_of_other_files_are_passed_over() {
         let sum = "ab".repeat(32);
         let text = format!(
-            "{sum}  other.gguf\n{sum} *./m.gguf\n\nsha1      12  C:\\x\\m.gguf:a\nxxh64     34  m.gguf:b:c\nuuid      56  m.gguf\nsha1      78  m.gguf:gone\nsha1      9a  n.gguf\nsha1      9a  n.gguf:a\n"
+            "{sum}  other.gguf\n{sum} *./m.gguf\n\nsha1      12  C:\\x\\m.gguf:a\nxxh64     34  m.gguf:b:c\n\
+             uuid      56  m.gguf\nsha1      78  m.gguf:gone\nsha1      9a  n.gguf\nsha1      9a  n.gguf:a\n"
         );
         let of: Vec<Of> = parse(&text).unwrap().into_iter().map(|line| line.of).collect();
         let tensor = |name: &str| Of::Tensor(name.to_owned());

@@ -123,14 +123,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_object_does_what_a_map_does(members in prop::collection::vec(("[a-c]{0,2}", 0_i128..9), 0..12), key in "[a-c]{0,2}") {
+        fn an_object_does_what_a_map_does(
+            members in prop::collection::vec(("[a-c]{0,2}", 0_i128..9), 0..12), key in "[a-c]{0,2}",
+        ) {
             let (mut object, mut map) = (Object::new(), BTreeMap::new());
             for (key, number) in &members {
-                prop_assert_eq!(object.insert(key.clone(), Json::Integer(*number)), map.insert(key.clone(), Json::Integer(*number)));
+                let before = object.insert(key.clone(), Json::Integer(*number));
+                prop_assert_eq!(before, map.insert(key.clone(), Json::Integer(*number)));
             }
             prop_assert_eq!(object.get(&key), map.get(&key));
             prop_assert_eq!(object.contains_key(&key), map.contains_key(&key));
-            prop_assert!(object.iter().eq(map.iter()) && object.keys().eq(map.keys()) && object.values().eq(map.values()));
+            prop_assert!(object.iter().eq(map.iter()));
+            prop_assert!(object.keys().eq(map.keys()) && object.values().eq(map.values()));
             prop_assert_eq!(&object, &Object::from(map));
             prop_assert_eq!(object, members.into_iter().map(|(key, number)| (key, Json::Integer(number))).collect());
         }

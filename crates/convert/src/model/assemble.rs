@@ -282,7 +282,8 @@ impl<'m> Desk<'m> {
                 return Err(Error::bad(
                     &self.model.directory,
                     format!(
-                        "{:?} is made of {count} tensors, of which {} are there; the first that is missing is number {absent}",
+                        "{:?} is made of {count} tensors, of which {} are there; the first that is missing is number \
+                         {absent}",
                         stack.target,
                         stack.members.len()
                     ),

@@ -368,7 +368,8 @@ mod tests {
         let path = directory.path().join("config.json");
         let message = Model::open(directory.path(), None).unwrap_err().to_string();
         assert_eq!(message, format!("{}: the file does not exist", path.display()));
-        let quantized = "{\"architectures\": [\"LlamaForCausalLM\"], \"quantization_config\": {\"quant_method\": \"gptq\"}}";
+        let quantized =
+            r#"{"architectures": ["LlamaForCausalLM"], "quantization_config": {"quant_method": "gptq"}}"#;
         assert!(opened(quantized).is_err());
     }
 

@@ -172,9 +172,9 @@ mod tests {
         for method in ["gptq", "awq", "bitsandbytes", "hqq", "torchao", "bitnet", "mxfp4"] {
             let text = format!("{{\"quantization_config\": {{\"quant_method\": \"{method}\"}}}}");
             let message = format!(
-                "config.json: the weights are quantized already (\"quantization_config\" has quant_method \"{method}\"), and \
-                 weights in FP8 and 8-bit integers with scales are read; convert the checkpoint in floats that this one \
-                 was made from, or turn its weights into floats first"
+                "config.json: the weights are quantized already (\"quantization_config\" has quant_method \
+                 \"{method}\"), and weights in FP8 and 8-bit integers with scales are read; convert the checkpoint in \
+                 floats that this one was made from, or turn its weights into floats first"
             );
             assert_eq!(check(&Config::from_text(&text), None).unwrap_err().to_string(), message);
         }

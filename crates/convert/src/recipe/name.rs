@@ -134,7 +134,10 @@ impl fmt::Display for Recipe {
 
 /// A recipe name that nothing answers to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no recipe is called {name:?}; there are {}", Recipe::ALL.iter().map(|recipe| recipe.name()).collect::<Vec<_>>().join(", "))]
+#[error(
+    "no recipe is called {name:?}; there are {}",
+    Recipe::ALL.iter().map(|recipe| recipe.name()).collect::<Vec<_>>().join(", ")
+)]
 pub struct UnknownRecipe {
     /// The name that was asked for.
     pub name: String,

@@ -1,7 +1,7 @@
 //! Types that the user named in vain: other rules decide for every tensor that they were named for.
 //!
-//! llama.cpp's rules give some tensors their types whatever is named, and of two patterns the first decides. Whoever asks
-//! for a type should hear that nothing became of it.
+//! llama.cpp's rules give some tensors their types whatever is named, and of two patterns the first decides. Whoever
+//! asks for a type should hear that nothing became of it.
 
 use briq_format::TensorType;
 

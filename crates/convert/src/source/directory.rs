@@ -56,7 +56,8 @@ fn weight_map(path: &Path, index: &Json) -> Result<BTreeMap<String, String>> {
             Some(file) if is_plain(file) => Ok((tensor.clone(), file.to_owned())),
             _ => Err(Error::bad(
                 path,
-                format!("\"weight_map\" puts tensor \"{tensor}\" into {file}; allowed is the name of a file beside the index"),
+                format!("\"weight_map\" puts tensor \"{tensor}\" into {file}; allowed is the name of a file beside \
+                         the index"),
             )),
         })
         .collect()
@@ -128,7 +129,8 @@ fn no_weights(directory: &Path, names: &[String]) -> Error {
         Some(name) => Error::bad(
             directory,
             format!(
-                "no safetensors file; {name} is a Python pickle, which can run code when it is read: convert it to safetensors first"
+                "no safetensors file; {name} is a Python pickle, which can run code when it is read: convert it to \
+                 safetensors first"
             ),
         ),
         None => Error::bad(directory, "no safetensors file in the directory"),

@@ -84,7 +84,8 @@ pub(super) fn join(config: impl FnOnce() -> Result<Config>, mut source: Source) 
         let grid = Grid::new(tensor.shape, scale, rule.block).ok_or_else(|| {
             let blocks = rule.block.map_or(String::new(), |[rows, columns]| format!(" by blocks of {rows}x{columns}"));
             bad(format!(
-                "of shape {} has scales of shape {shown} in {element}; allowed is a number for all, for each row, or for each block{blocks}, in F32, F16 or BF16",
+                "of shape {} has scales of shape {shown} in {element}; allowed is a number for all, for each row, or \
+                 for each block{blocks}, in F32, F16 or BF16",
                 tensor.shape
             ))
         })?;

@@ -282,7 +282,8 @@ mod tests {
         let roberta = ", \"post_processor\": {\"type\": \"RobertaProcessing\"}";
         assert_eq!(found(bytes, roberta, "{}").unwrap(), "roberta-bpe");
         let digits = format!(
-            "{{\"type\": \"Sequence\", \"pretokenizers\": [{{\"type\": \"Digits\", \"individual_digits\": true}}, {bytes}]}}"
+            "{{\"type\": \"Sequence\", \"pretokenizers\": [{{\"type\": \"Digits\", \"individual_digits\": true}}, \
+             {bytes}]}}"
         );
         assert_eq!(found(&digits, "", "{\"clean_up_tokenization_spaces\": true}").unwrap(), "starcoder");
         assert_eq!(found(&digits, "", "{\"clean_up_tokenization_spaces\": false}").unwrap(), "smollm");

@@ -18,7 +18,8 @@ struct Class {
 const CLASSES: [Class; 3] = [
     Class {
         names: &["GPT2Tokenizer", "GPT2TokenizerFast", "CodeGenTokenizer", "CodeGenTokenizerFast"],
-        steps: r#"{"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false}, "post_processor": {"type": "ByteLevel"}}"#,
+        steps: r#"{"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false},
+                   "post_processor": {"type": "ByteLevel"}}"#,
         special: &[("bos", "<|endoftext|>"), ("eos", "<|endoftext|>"), ("unk", "<|endoftext|>")],
     },
     Class {

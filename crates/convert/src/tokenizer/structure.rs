@@ -173,7 +173,8 @@ mod tests {
 
     fn steps(pre_tokenizers: &str) -> Vec<String> {
         let text = format!(
-            "{{\"normalizer\": {{\"type\": \"NFC\"}}, \"pre_tokenizer\": {{\"type\": \"Sequence\", \"pretokenizers\": [{pre_tokenizers}]}}}}"
+            "{{\"normalizer\": {{\"type\": \"NFC\"}}, \"pre_tokenizer\": {{\"type\": \"Sequence\", \
+             \"pretokenizers\": [{pre_tokenizers}]}}}}"
         );
         plain(&json::parse(Path::new("tokenizer.json"), &text).unwrap())
     }
@@ -181,7 +182,8 @@ mod tests {
     fn split_step(regex: &str, behavior: &str, invert: bool) -> String {
         let regex = serde_json::to_string(regex).unwrap();
         format!(
-            "{{\"type\": \"Split\", \"pattern\": {{\"Regex\": {regex}}}, \"behavior\": \"{behavior}\", \"invert\": {invert}}}"
+            "{{\"type\": \"Split\", \"pattern\": {{\"Regex\": {regex}}}, \"behavior\": \"{behavior}\", \"invert\": \
+             {invert}}}"
         )
     }
 

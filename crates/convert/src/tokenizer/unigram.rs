@@ -118,7 +118,8 @@ impl Unigram {
             if !known && pre.chosen.is_none() {
                 return Err(files.bad(format!(
                     "a Unigram vocabulary with the step {}; runtimes know \"Precompiled\", \"Replace\" of several \
-                     spaces, \"Strip\", \"WhitespaceSplit\" and \"Metaspace\". To leave the step out, say --pre default",
+                     spaces, \"Strip\", \"WhitespaceSplit\" and \"Metaspace\". To leave the step out, say \
+                     --pre default",
                     pre::shown(&pre::spell(kind, step))
                 )));
             }

@@ -63,7 +63,8 @@ impl Vocabulary {
     pub(super) fn unused(count: u64, entries: usize, config: &Config) -> Result<Self> {
         if count > entries as u64 + PADDING_CAP {
             return Err(config.bad(format!(
-                "\"vocab_size\" is {count}, but the tokenizer has {entries} tokens; at most {PADDING_CAP} more are allowed"
+                "\"vocab_size\" is {count}, but the tokenizer has {entries} tokens; at most {PADDING_CAP} more are \
+                 allowed"
             )));
         }
         let unused = |id| Token { text: format!("[PAD{id}]"), kind: TokenType::Unused, score: UNUSED_SCORE };

@@ -103,7 +103,8 @@ mod tests {
         ) {
             let scale = 2.0_f32.powi(scale);
             // Odd and even powers: from flat to heavy-tailed, with and without an offset.
-            let shaped: Vec<f32> = weights.iter().map(|x| (x.abs().powi(power).copysign(*x) + shift * 0.3) * scale).collect();
+            let shape = |x: &f32| (x.abs().powi(power).copysign(*x) + shift * 0.3) * scale;
+            let shaped: Vec<f32> = weights.iter().map(shape).collect();
             check(&shaped);
         }
     }

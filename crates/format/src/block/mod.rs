@@ -106,7 +106,10 @@ macro_rules! numbers {
     ($($block:ident: $($($field:ident).+),*;)*) => {
         $(impl crate::block::Numbers for $block {
             const NUMBERS: &'static [crate::block::NumberField] = &[$(
-                crate::block::NumberField::new(std::mem::offset_of!($block, $($field).+), |block: &$block| &block.$($field).+)
+                crate::block::NumberField::new(
+                    std::mem::offset_of!($block, $($field).+),
+                    |block: &$block| &block.$($field).+,
+                )
             ),*];
         })*
     };

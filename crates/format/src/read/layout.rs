@@ -257,7 +257,8 @@ fn place(
         let known = TensorType::try_from(record.type_id).is_ok();
         if record.offset != expected {
             let problem = format!(
-                "tensor \"{}\" begins at {} in the data, where its place is {expected}: tensors follow each other in order",
+                "tensor \"{}\" begins at {} in the data, where its place is {expected}: tensors follow each other in \
+                 order",
                 text(&record),
                 record.offset
             );

@@ -55,7 +55,10 @@ pub(super) fn as_json<'a>(plan: &'a Plan, output: &Path, seconds: Option<f64>) -
         "seconds": seconds,
         "source_bytes": plan.source.bytes(),
     });
-    let unheeded = |unheeded: &Unheeded| json!({ "named_for": unheeded.named_for, "type": unheeded.ty.name(), "tensor": unheeded.tensor });
+    let unheeded = |Unheeded { named_for, ty, tensor }: &Unheeded| {
+        let ty = ty.name();
+        json!({ "named_for": named_for, "type": ty, "tensor": tensor })
+    };
     let last = json!({
         "unheeded": plan.unheeded.iter().map(unheeded).collect::<Vec<_>>(),
         "unmatched_patterns": plan.unmatched,

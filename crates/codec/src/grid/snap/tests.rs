@@ -103,7 +103,10 @@ proptest! {
         odd in proptest::sample::select(vec![1.0, 1.0, 1e-30, 1e25, f32::NAN]),
     ) {
         // Whole numbers make ties, others do not.
-        let ragged = |number: u8| if uneven { (f32::from(number) * 1.7).sin().abs() * 16.0 } else { f32::from(number / 16) };
+        let ragged = |number: u8| match uneven {
+            true => (f32::from(number) * 1.7).sin().abs() * 16.0,
+            false => f32::from(number / 16),
+        };
         let (mut x, v) = (x.map(|x| x.map(ragged)), v.map(|v| v.map(f32::from)));
         x.iter_mut().for_each(|x| x[0] *= odd);
         check(&FOURS, *x.first_chunk().unwrap(), *v.first_chunk().unwrap());

@@ -5,7 +5,12 @@ use std::arch::x86_64::*;
 
 /// A function of two registers that is one instruction, as an assembler spells it.
 macro_rules! of_two {
-    ($(#[$about:meta])* $features:literal $visible:vis fn $name:ident($a:ident, $b:ident: $register:ty as $class:ident) $spelled:literal) => {
+    (
+        $(#[$about:meta])*
+        $features:literal
+        $visible:vis fn $name:ident($a:ident, $b:ident: $register:ty as $class:ident)
+        $spelled:literal
+    ) => {
         $(#[$about])*
         #[inline]
         #[target_feature(enable = $features)]
@@ -28,7 +33,12 @@ macro_rules! of_two {
 
 /// A function that is one instruction which adds something of two registers to a third.
 macro_rules! onto {
-    ($(#[$about:meta])* $features:literal $visible:vis fn $name:ident($sum:ident, $a:ident, $b:ident: $register:ty as $class:ident) $spelled:literal) => {
+    (
+        $(#[$about:meta])*
+        $features:literal
+        $visible:vis fn $name:ident($sum:ident, $a:ident, $b:ident: $register:ty as $class:ident)
+        $spelled:literal
+    ) => {
         $(#[$about])*
         #[inline]
         #[target_feature(enable = $features)]
@@ -50,7 +60,12 @@ macro_rules! onto {
 
 /// A function that is one instruction which reads a number from memory into a register.
 macro_rules! from_memory {
-    ($(#[$about:meta])* $features:literal $visible:vis fn $name:ident($number:ident: u64) -> $register:ty as $class:ident $spelled:literal) => {
+    (
+        $(#[$about:meta])*
+        $features:literal
+        $visible:vis fn $name:ident($number:ident: u64) -> $register:ty as $class:ident
+        $spelled:literal
+    ) => {
         $(#[$about])*
         #[inline]
         #[target_feature(enable = $features)]
@@ -86,7 +101,8 @@ of_two! {
 of_two! {
     /// The words at the indices. Written so, it stays one instruction where the compiler knows two that it takes for
     /// cheaper.
-    "avx512vl,avx512bw" pub(super) fn permuted_words(words, indices: __m256i as ymm_reg) "vpermw {result}, {indices}, {words}"
+    "avx512vl,avx512bw" pub(super) fn permuted_words(words, indices: __m256i as ymm_reg)
+    "vpermw {result}, {indices}, {words}"
 }
 
 of_two! {
