@@ -14,8 +14,7 @@ use crate::lanes::Lanes;
 use crate::row::{Rows, TryEncode};
 use crate::tables;
 
-/// In quarters of a step. The last breaks the rule of the others.
-/// The points of the grid: magnitudes over the step.
+/// The points of the grid: magnitudes over the step. They are odd multiples of 4, but for the largest.
 pub static MAGNITUDES: [[u8; 4]; 256] = points(&tables::IQ3_XXS, &[4, 12, 20, 28, 36, 44, 52, 62]);
 
 impl DecodeLanes for IQ3_XXS {
