@@ -60,14 +60,24 @@ fn bound(ty: TensorType) -> f64 {
     }
 }
 
-/// The comparison.
+/// The comparison, for all types that candle has.
 pub(super) fn run(place: &Place) -> Result<()> {
+    compare(place, &TYPES)
+}
+
+/// For two of them, one of floats and one of blocks.
+pub(super) fn run_small(place: &Place) -> Result<()> {
+    let small: Vec<_> = TYPES.into_iter().filter(|(ty, _)| matches!(ty, F16 | Q4_K)).collect();
+    compare(place, &small)
+}
+
+fn compare(place: &Place, types: &[(TensorType, GgmlDType)]) -> Result<()> {
     let threads = candle_core::utils::get_num_threads();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     let mut claims = Claims::default();
     println!("{ROWS} rows of {ROW}, {threads} threads each; ratios are briq's rate over the other's");
     println!("type   batch  briq Mw/s  over ggml  over candle  relative RMS to candle");
-    for (ty, theirs) in TYPES {
+    for &(ty, theirs) in types {
         for batch in BATCHES {
             let over_ggml = over_ggml(place, ty, batch, threads)?;
             let Found { rate, over_candle, apart } = with_candle(ty, theirs, batch, &pool)?;
@@ -85,8 +95,11 @@ pub(super) fn run(place: &Place) -> Result<()> {
 /// briq's rate over ggml's.
 fn over_ggml(place: &Place, ty: TensorType, batch: usize, threads: usize) -> Result<f64> {
     let mut command = Command::new(&place.briq);
-    let work = if batch == 1 { "matvec" } else { "matmul" };
-    command.args(["bench", work, "--json", "--type", ty.name(), "--batch", &batch.to_string()]);
+    match batch {
+        1 => command.args(["bench", "matvec"]),
+        _ => command.args(["bench", "matmul", "--batch", &batch.to_string()]),
+    };
+    command.args(["--json", "--type", ty.name(), "--weights", &(ROWS * ROW).to_string()]);
     command.args(["--threads", &threads.to_string(), "--peer"]).arg(place.libraries());
     let report: Value = serde_json::from_str(&finish(&mut command)?)?;
     report["lines"][0]["ratio"].as_f64().context("no ratio in the report")

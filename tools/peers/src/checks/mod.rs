@@ -46,13 +46,10 @@ pub(crate) const CHECKS: &[Check] = &[
     check("edits", "a record that other tools carry along is stale, and no damage", edits::run),
     check("limits", "memory and time stay within their limits", limits::run),
     check("race-short", "a file of 31 million weights becomes what llama.cpp makes of it", race::run_small),
+    check("kernels-short", "kernels give the products of ggml and candle", kernels::run_small),
     Check {
         on_request: true,
-        ..check(
-            "kernels",
-            "kernels give the products of ggml and candle, and how fast all three are",
-            kernels::run,
-        )
+        ..check("kernels", "the same for all types that candle has, and how fast all three are", kernels::run)
     },
     Check {
         on_request: true,
