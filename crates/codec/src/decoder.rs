@@ -5,7 +5,7 @@
 
 use briq_format::block::Block;
 
-use crate::lanes::{Isa, Kernel, Lanes, MAX_WIDTH, dispatch, make_past_caches};
+use crate::lanes::{Isa, Kernel, Lanes, Lines, MAX_WIDTH, before_lines, dispatch, make_past_caches};
 use crate::row::Decode;
 
 /// A type that is decoded over lanes, a lane per weight.
@@ -20,9 +20,8 @@ impl<B: DecodeLanes> Decode for B {
         if weights.len() >= LONG {
             decode_past_caches(isa, blocks, weights);
         } else if B::ELEMENTS == 1 {
-            let unaligned = weights.as_ptr().align_offset(CACHE_LINE);
             // Numbers can begin where a line of the cache does.
-            let first = unaligned.min(blocks.len()).min(weights.len());
+            let first = before_lines(weights).min(blocks.len());
             let (first_weights, weights) = weights.split_at_mut(first);
             let (first_blocks, blocks) = blocks.split_at(first);
             dispatch(isa, DecodeBlocks { blocks: first_blocks, weights: first_weights });
@@ -32,9 +31,6 @@ impl<B: DecodeLanes> Decode for B {
         }
     }
 }
-
-/// Bytes in a line of the cache.
-const CACHE_LINE: usize = 64;
 
 /// From how many weights on they go past the caches: 32 MiB, what the last one holds for a few cores. Measured on Zen 4
 /// with one thread and two, 16 million weights of types that memory bounds take a tenth to a quarter less time so; a
@@ -50,10 +46,6 @@ fn decode_past_caches<B: DecodeLanes>(isa: Isa, mut blocks: &[B], weights: &mut 
         blocks = later;
     });
 }
-
-/// Weights that begin where a line of the cache does.
-#[repr(align(64))]
-struct Lines<const N: usize>([f32; N]);
 
 struct DecodeBlocks<'a, B> {
     blocks: &'a [B],

@@ -5,7 +5,7 @@ use briq_format::{Content, TensorType, for_each_type, for_each_weight_type};
 use zerocopy::FromBytes;
 
 use crate::error::{Error, Operation};
-use crate::row::{Decode, Rows, TryEncode};
+use crate::row::{Decode, Rows, TryEncode, whole_blocks};
 
 /// Types with an encoder.
 macro_rules! for_each_encoder {
@@ -69,38 +69,43 @@ pub fn can_encode(ty: TensorType) -> bool {
 
 /// Whether [`encode`] heeds importance: blocks of this type differ with what it says.
 pub fn uses_importance(ty: TensorType) -> bool {
-    macro_rules! dispatch {
-        ($($name:ident)*) => {
-            match ty {
-                $(TensorType::$name => <block::$name as TryEncode>::USES_IMPORTANCE,)*
-                _ => false,
-            }
-        };
-    }
-    for_each_encoder!(dispatch)
+    facts(ty).is_some_and(|encoder| encoder.uses_importance)
 }
 
 /// Whether [`encode`] refuses this type without importance.
 pub fn needs_importance(ty: TensorType) -> bool {
-    macro_rules! dispatch {
-        ($($name:ident)*) => {
-            match ty {
-                $(TensorType::$name => <block::$name as TryEncode>::NEEDS_IMPORTANCE,)*
-                _ => false,
-            }
-        };
-    }
-    for_each_encoder!(dispatch)
+    facts(ty).is_some_and(|encoder| encoder.needs_importance)
 }
 
 /// Whether blocks of this type hold points of a grid: IQ1, IQ2 and IQ3. Their encoders search for the nearest, which
 /// takes long, and [`encode`] refuses weights that have none.
 pub fn has_grid(ty: TensorType) -> bool {
+    facts(ty).is_some_and(|encoder| encoder.has_grid)
+}
+
+/// What an encoder says of itself.
+struct Facts {
+    uses_importance: bool,
+    needs_importance: bool,
+    has_grid: bool,
+}
+
+impl Facts {
+    fn of<B: TryEncode>() -> Self {
+        Self {
+            uses_importance: B::USES_IMPORTANCE,
+            needs_importance: B::NEEDS_IMPORTANCE,
+            has_grid: B::HAS_GRID,
+        }
+    }
+}
+
+fn facts(ty: TensorType) -> Option<Facts> {
     macro_rules! dispatch {
         ($($name:ident)*) => {
             match ty {
-                $(TensorType::$name => <block::$name as TryEncode>::HAS_GRID,)*
-                _ => false,
+                $(TensorType::$name => Some(Facts::of::<block::$name>()),)*
+                _ => None,
             }
         };
     }
@@ -120,10 +125,7 @@ fn encode_rows<B: TryEncode>(
     importance: Option<&[f32]>,
     bytes: &mut [u8],
 ) -> Result<(), Error> {
-    if !row_elements.is_multiple_of(B::ELEMENTS) {
-        let (ty, block) = (B::TYPE, B::ELEMENTS);
-        return Err(Error::PartialBlock { length: row_elements, unit: "elements of a row", ty, block });
-    }
+    whole_blocks::<B>(row_elements)?;
     let rows = Rows::new(weights, row_elements, importance)?;
     let needed = weights.len() / B::ELEMENTS;
     same_length("blocks", bytes.len(), needed.saturating_mul(size_of::<B>()))?;
@@ -133,7 +135,7 @@ fn encode_rows<B: TryEncode>(
     if rows.count() == 0 {
         return Ok(());
     }
-    B::try_encode_rows(&rows, view_mut::<B>(bytes)?)
+    B::try_encode_blocks(&rows, view_mut::<B>(bytes)?)
 }
 
 /// The bytes as blocks, in place.

@@ -109,10 +109,7 @@ impl<'a> Rows<'a> {
 
     /// Those of `blocks` that the rows fill.
     fn places<'b, B: Block>(&self, blocks: &'b mut [B]) -> Result<&'b mut [B], Error> {
-        if !self.row_elements.is_multiple_of(B::ELEMENTS) {
-            let (length, ty, block) = (self.row_elements, B::TYPE, B::ELEMENTS);
-            return Err(Error::PartialBlock { length, unit: "elements of a row", ty, block });
-        }
+        whole_blocks::<B>(self.row_elements)?;
         let filled = blocks.len().min(self.weights.len() / B::ELEMENTS);
         Ok(&mut blocks[..filled])
     }
@@ -121,6 +118,15 @@ impl<'a> Rows<'a> {
     pub(crate) fn count(&self) -> usize {
         self.weights.len().checked_div(self.row_elements).unwrap_or(0)
     }
+}
+
+/// Holds the length of a row against the blocks of a type.
+pub(crate) fn whole_blocks<B: Block>(row_elements: usize) -> Result<(), Error> {
+    if row_elements.is_multiple_of(B::ELEMENTS) {
+        return Ok(());
+    }
+    let (unit, ty, block) = ("elements of a row", B::TYPE, B::ELEMENTS);
+    Err(Error::PartialBlock { length: row_elements, unit, ty, block })
 }
 
 /// The integers of a block: a weight is a quant times its scale, less a minimum where the type has one.

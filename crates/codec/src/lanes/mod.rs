@@ -13,6 +13,7 @@
 mod aarch64;
 mod blocks;
 mod bytes;
+mod cache_line;
 mod gather;
 mod isa;
 mod look_up;
@@ -34,6 +35,7 @@ mod x86;
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 
 pub(crate) use blocks::Blocks;
+pub(crate) use cache_line::{LINE, Lines, before_lines};
 pub(crate) use gather::Gather;
 pub use isa::Isa;
 pub(crate) use isa::{Kernel, dispatch};

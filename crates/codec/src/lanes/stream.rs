@@ -1,10 +1,7 @@
 //! Numbers that go to memory past the caches.
 #![cfg_attr(target_arch = "x86_64", allow(unsafe_code))]
 
-use super::{Isa, Kernel, Lanes, dispatch};
-
-/// Numbers in a line of the cache.
-const LINE: usize = 16;
+use super::{Isa, Kernel, LINE, Lanes, Lines, before_lines, dispatch};
 
 /// Numbers in a page.
 const PAGE: usize = 1024;
@@ -28,9 +25,8 @@ pub(crate) fn make_past_caches(isa: Isa, numbers: &mut [f32], mut make: impl FnM
         let end = LINE + PART.min(rest.len() - waiting);
         make(&mut buffer[LINE..end]);
         let begin = LINE - waiting;
-        let before_lines = rest.as_ptr().align_offset(align_of::<Lines<LINE>>());
         let is_last = rest.len() == end - begin;
-        waiting = if is_last { 0 } else { (end - begin - before_lines) % LINE };
+        waiting = if is_last { 0 } else { (end - begin - before_lines(rest)) % LINE };
         let (now, later) = rest.split_at_mut(end - begin - waiting);
         stores.write(isa, &buffer[begin..end - waiting], now);
         buffer.copy_within(end - waiting..end, LINE - waiting);
@@ -47,17 +43,13 @@ fn half_a_page_from(numbers: *const f32, buffer: &mut [f32]) -> &mut [f32] {
     &mut buffer[first - first % LINE..]
 }
 
-/// Numbers that begin where a line of the cache does.
-#[repr(align(64))]
-struct Lines<const N: usize>([f32; N]);
-
 /// Stores past the caches, which others see in order once this is dropped.
 struct Stores;
 
 impl Stores {
     /// Copies as many numbers as both have, full lines of `to` past the caches.
     fn write(&self, isa: Isa, from: &[f32], to: &mut [f32]) {
-        let first = to.as_ptr().align_offset(align_of::<Lines<LINE>>()).min(to.len());
+        let first = before_lines(to);
         let (first_to, to) = to.split_at_mut(first);
         let (first_from, from) = from.split_at(first);
         let ((to, last_to), (from, last_from)) = (to.as_chunks_mut(), from.as_chunks());
