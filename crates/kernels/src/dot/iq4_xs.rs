@@ -5,7 +5,8 @@ use briq_codec::points::IQ4_LEVELS;
 use briq_format::TensorType;
 use briq_format::block::IQ4_XS;
 
-use super::{Dot, add_scaled, integer_dot, quants, sums, tiles_at, trimmed};
+use super::batch::{Integers, Numbers};
+use super::{Dot, batched, add_scaled, integer_dot, quants, sums, tiles_at, trimmed};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -41,6 +42,8 @@ impl Dot for IQ4_XS {
         sum
     }
 
+    batched!(multiply_integers);
+
     #[inline(always)]
     fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
         let mut totals = [simd.zeros(); C];
@@ -68,5 +71,27 @@ impl Dot for IQ4_XS {
             }
         }
         sums(simd, totals)
+    }
+}
+
+impl Integers for IQ4_XS {
+    const HAS_MINIMUMS: bool = false;
+
+    #[inline(always)]
+    fn numbers<S: Simd>(&self, simd: S) -> Numbers<S> {
+        let table = simd.table(&IQ4_LEVELS);
+        let bytes = self.quants.as_chunks::<16>().0;
+        let mut codes = [simd.zero(); 8];
+        unrolled!(run in 0 1 2 3 4 5 6 7 => {
+            codes[run] = simd.look_up(table, simd.load_nibbles(&bytes[run]));
+        });
+        let scales = simd.subtract(simd.ints(iq4_xs_codes(self)), simd.splat_int(32));
+        Numbers {
+            codes,
+            scales: simd.alternate_words(scales, scales),
+            minimums: [simd.zero(); 2],
+            scale: simd.half(self.scale.to_bits()),
+            minimum: 0.0,
+        }
     }
 }

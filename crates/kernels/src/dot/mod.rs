@@ -33,6 +33,7 @@ macro_rules! over_tiles {
     };
 }
 
+pub(crate) mod batch;
 mod dispatch;
 mod eight;
 mod floats;
@@ -64,7 +65,7 @@ pub use dispatch::{can_dot, dot, partner};
 pub use typed::{Weights, dot_blocks};
 
 use crate::activations::{Activations, Tile};
-use crate::simd::Simd;
+use crate::simd::{Amx, Simd};
 
 /// A type of weights, and how it is multiplied.
 pub(crate) trait Dot: Block + Sync {
@@ -102,7 +103,45 @@ pub(crate) trait Dot: Block + Sync {
         _sums: &mut panel::Sums,
     ) {
     }
+
+    /// Whether [`Dot::batch`] does something.
+    const HAS_BATCH: bool = false;
+
+    /// Puts the products of at most [`batch::ROWS`] rows of `row_blocks` blocks with the columns of the first `groups`
+    /// groups of sixteen into `sums`. Quants of activations are any bytes.
+    #[inline(always)]
+    fn batch<S: Simd>(
+        _: S,
+        _amx: Amx,
+        _rows: &[Self],
+        _row_blocks: usize,
+        _columns: &[&[Self::Element]; batch::VECTORS],
+        _groups: usize,
+        _sums: &mut batch::Sums,
+    ) {
+    }
 }
+
+/// What [`Dot::batch`] is for a type, by one of the functions of [`batch`].
+macro_rules! batched {
+    ($multiply:ident) => {
+        const HAS_BATCH: bool = true;
+
+        #[inline(always)]
+        fn batch<S: Simd>(
+            simd: S,
+            amx: $crate::simd::Amx,
+            rows: &[Self],
+            row_blocks: usize,
+            columns: &[&[Tile]; $crate::dot::batch::VECTORS],
+            groups: usize,
+            sums: &mut $crate::dot::batch::Sums,
+        ) {
+            $crate::dot::batch::$multiply(simd, amx, rows, row_blocks, columns, groups, sums);
+        }
+    };
+}
+use batched;
 
 /// Part of a row of activations.
 pub(crate) trait Element: Sized + Sync {

@@ -37,6 +37,8 @@ macro_rules! eighths {
             ) {
                 panel::multiply(simd, rows, row_blocks, columns, sums);
             }
+
+            $crate::dot::batched!(multiply_runs);
         })*
     };
 }

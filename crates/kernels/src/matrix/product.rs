@@ -2,8 +2,9 @@
 
 use crate::activations::Activations;
 use crate::dot::rows::ROWS;
-use crate::dot::{Dot, Element, panel};
-use crate::simd::{Simd, Work};
+use crate::dot::{Dot, Element, batch, panel};
+use crate::simd::matrices::ROWS as GROUP;
+use crate::simd::{Amx, Simd, Work};
 
 /// Bytes of weights that are multiplied with all vectors before the next ones are: they stay in the second cache.
 const BLOCK: usize = 256 << 10;
@@ -38,7 +39,16 @@ impl<W: Dot> Work for Product<'_, W> {
     fn vector<S: Simd>(self, simd: S) {
         let Self { blocks, row_blocks, batch, out } = self;
         let rows = blocks.len() / row_blocks;
-        if batch.len() > 1 {
+        // Rows and vectors that a register of matrices holds, more than half of them.
+        let matrices = simd.matrices().filter(|_| W::HAS_BATCH && batch.len() > GROUP / 2);
+        if let Some(amx) = matrices {
+            for (place, some) in blocks.chunks(batch::ROWS * row_blocks).enumerate() {
+                for (group, batch) in batch.chunks(batch::VECTORS).enumerate() {
+                    let out = &mut out[group * batch::VECTORS * rows + place * batch::ROWS..];
+                    many(simd, amx, some, row_blocks, batch, out, rows);
+                }
+            }
+        } else if batch.len() > 1 {
             let wide = if W::HAS_PANEL { wide(batch.len()) } else { 0 };
             let limit = if W::HAS_PANEL { panel::ROWS } else { usize::MAX };
             let block_rows = (BLOCK / (row_blocks * size_of::<W>())).clamp(1, limit);
@@ -54,7 +64,7 @@ impl<W: Dot> Work for Product<'_, W> {
             }
         }
         for (place, x) in batch.iter().enumerate() {
-            if batch.len() == 1 || W::Element::apart(x).is_some() {
+            if batch.len() == 1 || matrices.is_none() && W::Element::apart(x).is_some() {
                 one_column(simd, blocks, row_blocks, x, &mut out[place * rows..][..rows]);
             }
         }
@@ -78,6 +88,29 @@ fn columns<W: Dot, const C: usize>(batch: &[Activations]) -> [&[W::Element]; C] 
         columns[c] = W::Element::of(&batch[c.min(batch.len() - 1)]);
     }
     columns
+}
+
+/// Multiplies some rows with as many vectors as registers of matrices take. The products of a vector are `stride` apart
+/// from those of the next.
+#[inline(always)]
+fn many<W: Dot, S: Simd>(
+    simd: S,
+    amx: Amx,
+    blocks: &[W],
+    row_blocks: usize,
+    batch: &[Activations],
+    out: &mut [f32],
+    stride: usize,
+) {
+    let mut sums = batch::NO_SUMS;
+    let columns = columns::<W, { batch::VECTORS }>(batch);
+    W::batch(simd, amx, blocks, row_blocks, &columns, batch.len().div_ceil(GROUP), &mut sums);
+    for c in 0..batch.len() {
+        let rows = blocks.len() / row_blocks;
+        for (sums, out) in sums.iter().zip(&mut out[c * stride..][..rows]) {
+            *out = sums[c / GROUP][c % GROUP / 8][c % 8];
+        }
+    }
 }
 
 /// Multiplies some rows with a panel of vectors; how many these were. The products of a vector are `stride` apart from

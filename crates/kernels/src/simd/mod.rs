@@ -12,12 +12,18 @@
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 mod cpu;
+pub(crate) mod matrices;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod narrow;
 #[cfg(test)]
 mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) use matrices::Amx;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::Amx;
 
 pub use cpu::instruction_set;
 pub(crate) use cpu::{Cpu, Work, run};
@@ -34,6 +40,12 @@ pub(crate) trait Simd: Copy {
     type Wide: Copy;
     /// The scales of a super-block, each where [`add_pair`](Self::add_pair) needs it.
     type Scales: Copy;
+
+    /// Instructions that multiply small matrices, where the processor has them beside these.
+    #[inline(always)]
+    fn matrices(self) -> Option<Amx> {
+        None
+    }
 
     fn load(self, bytes: &[u8; 32]) -> Self::Ints;
     fn load_signed(self, bytes: &[i8; 32]) -> Self::Ints;
@@ -94,6 +106,7 @@ pub(crate) trait Simd: Copy {
     /// Of each of four words of 16 bits the lower four fields of 3 bits, as words.
     fn triple_words(self, words: [u16; 4]) -> Self::Ints;
     fn add_words(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
+    fn subtract_bytes(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
     /// The lower words of the products.
     fn multiply_words(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
     /// 8 unsigned bytes as ints.

@@ -8,7 +8,8 @@ use zerocopy::{Immutable, IntoBytes};
 
 use super::{add_lanes, both, lanes, nibbles, runs};
 use crate::activations::Tile;
-use crate::dot::{Dot, add_times, products, tiles_at, trimmed};
+use crate::dot::batch::{Integers, Numbers};
+use crate::dot::{Dot, batched, add_times, products, tiles_at, trimmed};
 use crate::simd::Simd;
 
 impl Dot for Q4_K {
@@ -18,6 +19,8 @@ impl Dot for Q4_K {
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         affine(row, column, |block| (block.scale, block.minimum, block.scales_and_minimums))
     }
+
+    batched!(multiply_integers);
 
     #[inline(always)]
     fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
@@ -59,6 +62,20 @@ impl Dot for Q4_K {
     }
 }
 
+impl Integers for Q4_K {
+    const HAS_MINIMUMS: bool = true;
+
+    #[inline(always)]
+    fn numbers<S: Simd>(&self, simd: S) -> Numbers<S> {
+        let mut codes = [simd.zero(); 8];
+        let bytes = runs(&self.quants);
+        unrolled!(i in 0 1 2 3 => {
+            [codes[2 * i], codes[2 * i + 1]] = nibbles(simd, &bytes[i]);
+        });
+        affine_numbers(simd, header(self), codes)
+    }
+}
+
 impl Dot for Q5_K {
     const PARTNER: TensorType = TensorType::Q8_K;
     type Element = Tile;
@@ -67,35 +84,53 @@ impl Dot for Q5_K {
         affine(row, column, |block| (block.scale, block.minimum, block.scales_and_minimums))
     }
 
+    batched!(multiply_integers);
+
     #[inline(always)]
     fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
         let mut sums = [[simd.zeros(); 2]; C];
         let columns = trimmed(columns, row.len());
         for place in 0..row.len() {
             let block = &row[place];
-            let high = simd.load(&block.high_bits);
-            // Bit `run` of a byte, moved to where the fifth bit of a code is.
-            let high = [
-                simd.bits::<0, 1, 4>(high),
-                simd.bits::<1, 1, 4>(high),
-                simd.bits::<2, 1, 4>(high),
-                simd.bits::<3, 1, 4>(high),
-                simd.bits::<4, 1, 4>(high),
-                simd.bits::<5, 1, 4>(high),
-                simd.bits::<6, 1, 4>(high),
-                simd.bits::<7, 1, 4>(high),
-            ];
-            let mut codes = [simd.zero(); 8];
-            let bytes = runs(&block.low_bits);
-            unrolled!(i in 0 1 2 3 => {
-                let [low, upper] = nibbles(simd, &bytes[i]);
-                codes[2 * i] = simd.or(low, high[2 * i]);
-                codes[2 * i + 1] = simd.or(upper, high[2 * i + 1]);
-            });
+            let codes = q5_k_codes(simd, block);
             add_affine(simd, header(block), codes, tiles_at(columns, place), &mut sums);
         }
         both(simd, sums)
     }
+}
+
+impl Integers for Q5_K {
+    const HAS_MINIMUMS: bool = true;
+
+    #[inline(always)]
+    fn numbers<S: Simd>(&self, simd: S) -> Numbers<S> {
+        affine_numbers(simd, header(self), q5_k_codes(simd, self))
+    }
+}
+
+/// Four low bits of each code, and a high one.
+#[inline(always)]
+fn q5_k_codes<S: Simd>(simd: S, block: &Q5_K) -> [S::Ints; 8] {
+    let high = simd.load(&block.high_bits);
+    // Bit `run` of a byte, moved to where the fifth bit of a code is.
+    let high = [
+        simd.bits::<0, 1, 4>(high),
+        simd.bits::<1, 1, 4>(high),
+        simd.bits::<2, 1, 4>(high),
+        simd.bits::<3, 1, 4>(high),
+        simd.bits::<4, 1, 4>(high),
+        simd.bits::<5, 1, 4>(high),
+        simd.bits::<6, 1, 4>(high),
+        simd.bits::<7, 1, 4>(high),
+    ];
+    let mut codes = [simd.zero(); 8];
+    let bytes = runs(&block.low_bits);
+    unrolled!(i in 0 1 2 3 => {
+        let [low, upper] = nibbles(simd, &bytes[i]);
+        codes[2 * i] = simd.or(low, high[2 * i]);
+        codes[2 * i + 1] = simd.or(upper, high[2 * i + 1]);
+    });
+    codes
 }
 
 /// Q4_K and Q5_K one number at a time: the minimums times the sums of activations are taken off block by block.
@@ -158,4 +193,21 @@ fn taken_apart(header: &[u8; 16]) -> (u32, u64, u64) {
 fn header<B: IntoBytes + Immutable>(block: &B) -> &[u8; 16] {
     // Both blocks are longer: the fallback is never taken.
     block.as_bytes().first_chunk().unwrap_or(&[0; 16])
+}
+
+/// Q4_K and Q5_K as integers, whose codes are already there.
+#[inline(always)]
+fn affine_numbers<S: Simd>(simd: S, header: &[u8; 16], codes: [S::Ints; 8]) -> Numbers<S> {
+    let (units, first, last) = taken_apart(header);
+    let scales = u64::from(first as u32) | last << 32;
+    let minimums = first >> 32 | last & !(u64::MAX >> 32);
+    let scales = simd.ints(scales.to_le_bytes());
+    let minimums = simd.ints(minimums.to_le_bytes());
+    Numbers {
+        codes,
+        scales: simd.alternate_words(scales, scales),
+        minimums: [minimums; 2],
+        scale: simd.half(units as u16),
+        minimum: simd.half((units >> 16) as u16),
+    }
 }

@@ -7,7 +7,8 @@ use zerocopy::IntoBytes;
 
 use super::{LEVELLED, both, planes, runs};
 use crate::activations::Tile;
-use crate::dot::{Dot, add_times, integer_dot, products, tiles_at, trimmed};
+use crate::dot::batch::{Integers, Numbers};
+use crate::dot::{Dot, batched, add_times, integer_dot, products, tiles_at, trimmed};
 use crate::simd::Simd;
 
 impl Dot for Q2_K {
@@ -31,6 +32,8 @@ impl Dot for Q2_K {
         }
         sum
     }
+
+    batched!(multiply_integers);
 
     #[inline(always)]
     fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
@@ -63,6 +66,26 @@ impl Dot for Q2_K {
             products[c] *= 0.25;
         }
         products
+    }
+}
+
+impl Integers for Q2_K {
+    const HAS_MINIMUMS: bool = true;
+
+    #[inline(always)]
+    fn numbers<S: Simd>(&self, simd: S) -> Numbers<S> {
+        let packed = simd.byte_words(eights(&self.scales_and_minimums));
+        let (scales, minimums) = (simd.bits::<0, 4, 0>(packed), simd.bits::<4, 4, 0>(packed));
+        let bytes = runs(&self.quants);
+        let ([a, b, c, d], [e, f, g, h]) = (planes(simd, &bytes[0]), planes(simd, &bytes[1]));
+        Numbers {
+            codes: [a, b, c, d, e, f, g, h],
+            scales: simd.multiply_words(scales, simd.load_words(&LEVELLED)),
+            minimums: [simd.and(minimums, simd.splat_int(15)), simd.shift_right_ints::<16>(minimums)],
+            // Products have four times their value.
+            scale: simd.half(self.scale.to_bits()) * 0.25,
+            minimum: simd.half(self.minimum.to_bits()),
+        }
     }
 }
 

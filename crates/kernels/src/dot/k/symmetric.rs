@@ -8,7 +8,8 @@ use briq_format::scalar::F16;
 
 use super::{LEVELLED, add_lanes, lanes, nibbles, planes, runs};
 use crate::activations::Tile;
-use crate::dot::{Dot, add_times, products, scale_times, sums, tiles_at, trimmed};
+use crate::dot::batch::{Integers, Numbers};
+use crate::dot::{Dot, batched, add_times, products, scale_times, sums, tiles_at, trimmed};
 use crate::simd::Simd;
 
 impl Dot for Q6_K {
@@ -19,32 +20,54 @@ impl Dot for Q6_K {
         symmetric(row, column, |block| (block.scale, block.scales.map(i32::from)))
     }
 
+    batched!(multiply_integers);
+
     #[inline(always)]
     fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
         let mut totals = [simd.zeros(); C];
         let columns = trimmed(columns, row.len());
         for place in 0..row.len() {
             let block = &row[place];
-            let (low, high) = (runs(&block.low_bits), runs(&block.high_bits));
-            let mut codes = [simd.zero(); 8];
-            unrolled!(half in 0 1 => {
-                let high = simd.load(&high[half]);
-                // Half of the codes are moved by products, the others by shifts: on Zen 4 either of them alone is a
-                // bottleneck.
-                let a = simd.load(&low[2 * half]);
-                let [a, c] = [simd.bits::<0, 4, 0>(a), simd.bits::<4, 4, 0>(a)];
-                let [b, d] = nibbles(simd, &low[2 * half + 1]);
-                codes[4 * half] = simd.or(a, simd.bits::<0, 2, 4>(high));
-                codes[4 * half + 1] = simd.or(b, simd.bits::<2, 2, 4>(high));
-                codes[4 * half + 2] = simd.or(c, simd.bits::<4, 2, 4>(high));
-                codes[4 * half + 3] = simd.or(d, simd.bits::<6, 2, 4>(high));
-            });
+            let codes = q6_k_codes(simd, block);
             let scales = simd.words(&block.scales);
             let scale = |tile: &Tile| scale_times(simd, block, tile);
             add_sixteens::<S, C, 5>(simd, scale, [scales; 2], codes, tiles_at(columns, place), &mut totals);
         }
         sums(simd, totals)
     }
+}
+
+impl Integers for Q6_K {
+    const HAS_MINIMUMS: bool = false;
+
+    #[inline(always)]
+    fn numbers<S: Simd>(&self, simd: S) -> Numbers<S> {
+        let mut codes = q6_k_codes(simd, self);
+        for run in 0..8 {
+            codes[run] = simd.subtract_bytes(codes[run], simd.splat(32));
+        }
+        symmetric_numbers(simd, codes, simd.words(&self.scales), simd.half(self.scale.to_bits()))
+    }
+}
+
+/// Four low bits of each code, and two high ones.
+#[inline(always)]
+fn q6_k_codes<S: Simd>(simd: S, block: &Q6_K) -> [S::Ints; 8] {
+    let (low, high) = (runs(&block.low_bits), runs(&block.high_bits));
+    let mut codes = [simd.zero(); 8];
+    unrolled!(half in 0 1 => {
+        let high = simd.load(&high[half]);
+        // Half of the codes are moved by products, the others by shifts: on Zen 4 either of them alone is a
+        // bottleneck.
+        let a = simd.load(&low[2 * half]);
+        let [a, c] = [simd.bits::<0, 4, 0>(a), simd.bits::<4, 4, 0>(a)];
+        let [b, d] = nibbles(simd, &low[2 * half + 1]);
+        codes[4 * half] = simd.or(a, simd.bits::<0, 2, 4>(high));
+        codes[4 * half + 1] = simd.or(b, simd.bits::<2, 2, 4>(high));
+        codes[4 * half + 2] = simd.or(c, simd.bits::<4, 2, 4>(high));
+        codes[4 * half + 3] = simd.or(d, simd.bits::<6, 2, 4>(high));
+    });
+    codes
 }
 
 impl Dot for Q3_K {
@@ -56,29 +79,15 @@ impl Dot for Q3_K {
         symmetric(row, column, |block| (block.scale, scales(block)))
     }
 
+    batched!(multiply_integers);
+
     #[inline(always)]
     fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
         let mut totals = [simd.zeros(); C];
         let columns = trimmed(columns, row.len());
         for place in 0..row.len() {
             let block = &row[place];
-            let high = simd.load(&block.high_bits);
-            let high = [
-                simd.bits::<0, 1, 2>(high),
-                simd.bits::<1, 1, 4>(high),
-                simd.bits::<2, 1, 4>(high),
-                simd.bits::<3, 1, 2>(high),
-                simd.bits::<4, 1, 2>(high),
-                simd.bits::<5, 1, 4>(high),
-                simd.bits::<6, 1, 4>(high),
-                simd.bits::<7, 1, 2>(high),
-            ];
-            let mut codes = [simd.zero(); 8];
-            let bytes = runs(&block.low_bits);
-            let planes = [planes(simd, &bytes[0]), planes(simd, &bytes[1])];
-            unrolled!(run in 0 1 2 3 4 5 6 7 => {
-                codes[run] = simd.or(planes[run / 4][run % 4], high[run]);
-            });
+            let codes = q3_k_codes(simd, block);
             let scales = simd.add_words(q3_k_words(simd, &block.scales), simd.splat_word(-32));
             let levelled = simd.multiply_words(scales, simd.load_words(&LEVELLED));
             let scale = simd.half(block.scale.to_bits()) * 0.25;
@@ -95,6 +104,51 @@ impl Dot for Q3_K {
         }
         sums(simd, totals)
     }
+}
+
+impl Integers for Q3_K {
+    const HAS_MINIMUMS: bool = false;
+
+    #[inline(always)]
+    fn numbers<S: Simd>(&self, simd: S) -> Numbers<S> {
+        let mut codes = q3_k_codes(simd, self);
+        unrolled!(run in 0 1 2 3 4 5 6 7 => {
+            // The zero point of 4, as often as [`LEVELLED`] says.
+            codes[run] = simd.subtract_bytes(codes[run], simd.splat(16 / LEVELLED[2 * run] as u8));
+        });
+        let scales = simd.add_words(q3_k_words(simd, &self.scales), simd.splat_word(-32));
+        let levelled = simd.multiply_words(scales, simd.load_words(&LEVELLED));
+        symmetric_numbers(simd, codes, levelled, simd.half(self.scale.to_bits()) * 0.25)
+    }
+}
+
+/// Codes with two low bits and a high one, where [`planes`] leaves them.
+#[inline(always)]
+fn q3_k_codes<S: Simd>(simd: S, block: &Q3_K) -> [S::Ints; 8] {
+    let high = simd.load(&block.high_bits);
+    let high = [
+        simd.bits::<0, 1, 2>(high),
+        simd.bits::<1, 1, 4>(high),
+        simd.bits::<2, 1, 4>(high),
+        simd.bits::<3, 1, 2>(high),
+        simd.bits::<4, 1, 2>(high),
+        simd.bits::<5, 1, 4>(high),
+        simd.bits::<6, 1, 4>(high),
+        simd.bits::<7, 1, 2>(high),
+    ];
+    let mut codes = [simd.zero(); 8];
+    let bytes = runs(&block.low_bits);
+    let planes = [planes(simd, &bytes[0]), planes(simd, &bytes[1])];
+    unrolled!(run in 0 1 2 3 4 5 6 7 => {
+        codes[run] = simd.or(planes[run / 4][run % 4], high[run]);
+    });
+    codes
+}
+
+/// Codes and scales without minimums.
+#[inline(always)]
+fn symmetric_numbers<S: Simd>(simd: S, codes: [S::Ints; 8], scales: S::Ints, scale: f32) -> Numbers<S> {
+    Numbers { codes, scales, minimums: [simd.zero(); 2], scale, minimum: 0.0 }
 }
 
 /// Q3_K and Q6_K one number at a time: a scale for each 16 weights, and no minimum.

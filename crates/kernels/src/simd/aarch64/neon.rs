@@ -56,6 +56,7 @@ impl Simd for Neon {
         add vaddq_s32;
         subtract vsubq_s32;
         multiply_words vmulq_s16;
+        subtract_bytes vsubq_u8;
         multiply_ints vmulq_s32;
         look_up vqtbl1q_u8;
         alternate_words vtrn1q_u16;

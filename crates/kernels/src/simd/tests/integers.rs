@@ -12,6 +12,7 @@ pub(super) fn check<S: Simd>(simd: S, input: &Input) {
     same(simd, "or", simd.or(x, y), each(a, b, |a, b| a | b));
     same(simd, "three_times", simd.three_times(x), a.map(|byte| byte.wrapping_mul(3)));
     same(simd, "add_words", simd.add_words(x, y), each(word_a, word_b, i16::wrapping_add));
+    same(simd, "subtract_bytes", simd.subtract_bytes(x, y), each(a, b, u8::wrapping_sub));
     same(simd, "multiply_words", simd.multiply_words(x, y), each(word_a, word_b, i16::wrapping_mul));
     same(simd, "add", simd.add(x, y), each(int_a, int_b, i32::wrapping_add));
     same(simd, "subtract", simd.subtract(x, y), each(int_a, int_b, i32::wrapping_sub));

@@ -4,6 +4,7 @@
 //! about.
 #![allow(unsafe_code)]
 
+mod amx;
 mod avx2;
 mod avx512;
 mod common;
@@ -13,6 +14,8 @@ mod instructions;
 mod moves;
 mod products;
 mod wide;
+
+pub(crate) use amx::Amx;
 
 use super::cpu::Work;
 

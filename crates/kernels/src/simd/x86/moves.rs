@@ -164,6 +164,11 @@ macro_rules! moves {
             }
         }
         #[inline(always)]
+        fn subtract_bytes(self, a: __m256i, b: __m256i) -> __m256i {
+            // SAFETY: see the module.
+            unsafe { _mm256_sub_epi8(a, b) }
+        }
+        #[inline(always)]
         fn add_words(self, a: __m256i, b: __m256i) -> __m256i {
             // SAFETY: see the module.
             unsafe { _mm256_add_epi16(a, b) }

@@ -1,0 +1,80 @@
+//! What processors that multiply small matrices take and give: sixteen rows times sixteen vectors.
+
+/// Rows of a matrix, and vectors of a group.
+pub(crate) const ROWS: usize = 16;
+
+/// 256 bytes of each of sixteen vectors: four of each, 64 times.
+#[repr(align(64))]
+pub(crate) struct Bytes(pub(crate) [[[i8; 32]; 2]; 64]);
+
+/// 32 bfloat16 numbers of each of sixteen rows or vectors. Of rows they lie as they are; of vectors two of each, sixteen
+/// times.
+#[repr(align(64))]
+pub(crate) struct Brains(pub(crate) [[[i32; 8]; 2]; ROWS]);
+
+/// A product for each row and vector.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+pub(crate) struct Ints(pub(crate) [[[i32; 8]; 2]; ROWS]);
+
+/// The same in floats.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+pub(crate) struct Floats(pub(crate) [[[f32; 8]; 2]; ROWS]);
+
+/// Where four bytes are that follow each other in a run of 32, among 64 of their kind: those of two runs are packed in
+/// turn, eight of each.
+pub(crate) const fn place(run: usize, four: usize) -> usize {
+    run / 2 * 16 + four / 2 * 4 + run % 2 * 2 + four % 2
+}
+
+/// No processor of this architecture has such instructions that are used here.
+#[cfg(not(target_arch = "x86_64"))]
+#[derive(Clone, Copy)]
+pub(crate) enum Amx {}
+
+/// Registers that are never set up.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) enum Registers {}
+
+#[cfg(not(target_arch = "x86_64"))]
+impl Amx {
+    pub(crate) fn of_64(self) -> Registers {
+        match self {}
+    }
+
+    pub(crate) fn of_32(self) -> Registers {
+        match self {}
+    }
+
+    pub(crate) fn spread(self, _: &[[i8; 32]; 8], _: &[i16; 16], _: &mut [u8; 256], _: &mut [i8; 256]) {
+        match self {}
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+impl Registers {
+    pub(crate) fn of_halves(
+        &self,
+        _: &[[u8; 256]; ROWS],
+        _: &[[i8; 256]; ROWS],
+        _: [&Bytes; 2],
+        _: &mut [[Ints; 2]; 2],
+    ) {
+        match *self {}
+    }
+
+    pub(crate) fn of_runs(
+        &self,
+        _: &[[u8; 256]; ROWS],
+        _: [&Bytes; 2],
+        _: [&[[i32; 16]; 8]; 2],
+        _: &mut [[Ints; 8]; 2],
+    ) {
+        match *self {}
+    }
+
+    pub(crate) fn of_brains(&self, _: &Brains, _: [&Brains; 2], _: &mut [Floats; 2]) {
+        match *self {}
+    }
+}
