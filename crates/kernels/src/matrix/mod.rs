@@ -3,22 +3,24 @@
 //! Rows are viewed where they are, so that a mapped file is multiplied in place. Nothing here allocates: results go
 //! where the caller says, and activations were encoded before.
 
+mod many;
 mod product;
 
 use std::ops::Range;
 use std::slice;
+use std::sync::atomic::AtomicU32;
 
 use briq_format::{TensorType, block, for_each_weight_type};
 use rayon::ThreadPool;
 use rayon::prelude::*;
-use zerocopy::FromBytes;
+use zerocopy::{FromBytes, IntoBytes};
 
 use crate::activations::Activations;
-use crate::dot::rows::ROWS;
-use crate::dot::{Dot, belongs};
+use crate::dot::{Dot, batch, belongs};
 use crate::error::Error;
-use crate::simd::{Cpu, run};
-use product::{COLUMNS, Product};
+use crate::simd::{Amx, Cpu, run};
+use many::{FEWEST, Many};
+use product::{COLUMNS, Product, ROWS};
 
 /// Rows of one length, encoded in one type.
 #[derive(Clone, Copy, Debug)]
@@ -111,6 +113,17 @@ pub fn matmul(
     if rows == 0 || batch.is_empty() {
         return Ok(());
     }
+    if let Some(amx) = matrices(matrix, batch) {
+        let out = places(out);
+        return pool.install(|| {
+            // Each thread takes some of the rows, so that these are unpacked once.
+            let pieces = (0..rows.div_ceil(batch::ROWS)).into_par_iter().with_max_len(1);
+            pieces.try_for_each(|piece| {
+                let first = piece * batch::ROWS;
+                multiply_many(amx, &matrix.range(first..first + batch::ROWS), batch, &out[first..], rows)
+            })
+        });
+    }
     let threads = pool.current_num_threads();
     if batch.len() < COLUMNS * threads {
         let mut products = batch.iter().zip(out.chunks_exact_mut(rows));
@@ -131,7 +144,10 @@ pub fn matmul(
 /// As for [`matmul`].
 pub fn matmul_here(matrix: &Matrix<'_>, batch: &[Activations], out: &mut [f32]) -> Result<(), Error> {
     check(matrix, batch, out.len())?;
-    multiply(matrix, batch, out)
+    match matrices(matrix, batch) {
+        Some(amx) => multiply_many(amx, matrix, batch, places(out), matrix.rows()),
+        None => multiply(matrix, batch, out),
+    }
 }
 
 /// Bytes of weights that a thread takes at a time: long enough for the processor to fetch ahead.
@@ -156,6 +172,61 @@ fn check(matrix: &Matrix<'_>, batch: &[Activations], given: usize) -> Result<(),
     if given != needed {
         return Err(Error::Output { given, needed });
     }
+    Ok(())
+}
+
+/// Instructions that multiply small matrices, if rows of this type have a use for them with so many vectors.
+fn matrices(matrix: &Matrix<'_>, batch: &[Activations]) -> Option<Amx> {
+    macro_rules! dispatch {
+        ($($name:ident)*) => {
+            match matrix.ty {
+                $(TensorType::$name => <block::$name as Dot>::HAS_BATCH,)*
+                _ => false,
+            }
+        };
+    }
+    let useful = batch.len() > FEWEST && for_each_weight_type!(dispatch);
+    useful.then(|| Cpu::best().matrices()).flatten()
+}
+
+/// Floats as places that several threads can fill, by their bits.
+fn places(out: &mut [f32]) -> &[AtomicU32] {
+    // Both are four bytes at the same alignment: the fallback is never taken.
+    <[AtomicU32]>::mut_from_bytes(out.as_mut_bytes()).unwrap_or_default()
+}
+
+fn multiply_many(
+    amx: Amx,
+    matrix: &Matrix<'_>,
+    batch: &[Activations],
+    out: &[AtomicU32],
+    stride: usize,
+) -> Result<(), Error> {
+    macro_rules! dispatch {
+        ($($name:ident)*) => {
+            match matrix.ty {
+                $(TensorType::$name => many_blocks::<block::$name>(amx, matrix, batch, out, stride),)*
+                ty => Err(Error::Unsupported { ty }),
+            }
+        };
+    }
+    for_each_weight_type!(dispatch)
+}
+
+fn many_blocks<W: Dot>(
+    amx: Amx,
+    matrix: &Matrix<'_>,
+    batch: &[Activations],
+    out: &[AtomicU32],
+    stride: usize,
+) -> Result<(), Error> {
+    for activations in batch {
+        belongs::<W>(activations)?;
+    }
+    // Whole rows are whole blocks.
+    let blocks = <[W]>::ref_from_bytes(matrix.bytes).unwrap_or_default();
+    let row_blocks = matrix.row_elements / W::ELEMENTS;
+    run(Cpu::best(), Many { amx, blocks, row_blocks, batch, out, stride });
     Ok(())
 }
 
@@ -224,6 +295,10 @@ mod tests {
             }
             let mut y = vec![f32::NAN; ROWS];
             matvec(&matrix, &batch[0], &mut y, &pool(2)).unwrap();
+            if ty.is_quantized() {
+                let dots = (0..ROWS).map(|i| dot(ty, row(i), &batch[0]).unwrap());
+                assert!(dots.zip(&y).all(|(a, b)| a.to_bits() == b.to_bits()), "{ty}");
+            }
             let mut here = vec![f32::NAN; 10];
             matvec_here(&matrix.range(7..17), &batch[0], &mut here).unwrap();
             assert!(here.iter().zip(&y[7..]).all(|(a, b)| a.to_bits() == b.to_bits()), "{ty}");

@@ -1,16 +1,17 @@
 //! Rows times vectors on one thread, in an order in which what is read again is still near.
 
 use crate::activations::Activations;
-use crate::dot::rows::ROWS;
-use crate::dot::{Dot, Element, batch, panel};
-use crate::simd::matrices::ROWS as GROUP;
-use crate::simd::{Amx, Simd, Work};
+use crate::dot::{Dot, Element, panel};
+use crate::simd::{Simd, Work};
 
 /// Bytes of weights that are multiplied with all vectors before the next ones are: they stay in the second cache.
 const BLOCK: usize = 256 << 10;
 
 /// Vectors that a row is multiplied with at once, where there is no panel.
 pub(super) const COLUMNS: usize = 4;
+
+/// The most rows that are read side by side.
+pub(super) const ROWS: usize = 8;
 
 /// Rows, and what they are multiplied with.
 pub(super) struct Product<'a, W> {
@@ -39,16 +40,7 @@ impl<W: Dot> Work for Product<'_, W> {
     fn vector<S: Simd>(self, simd: S) {
         let Self { blocks, row_blocks, batch, out } = self;
         let rows = blocks.len() / row_blocks;
-        // Rows and vectors that a register of matrices holds, more than half of them.
-        let matrices = simd.matrices().filter(|_| W::HAS_BATCH && batch.len() > GROUP / 2);
-        if let Some(amx) = matrices {
-            for (place, some) in blocks.chunks(batch::ROWS * row_blocks).enumerate() {
-                for (group, batch) in batch.chunks(batch::VECTORS).enumerate() {
-                    let out = &mut out[group * batch::VECTORS * rows + place * batch::ROWS..];
-                    many(simd, amx, some, row_blocks, batch, out, rows);
-                }
-            }
-        } else if batch.len() > 1 {
+        if batch.len() > 1 {
             let wide = if W::HAS_PANEL { wide(batch.len()) } else { 0 };
             let limit = if W::HAS_PANEL { panel::ROWS } else { usize::MAX };
             let block_rows = (BLOCK / (row_blocks * size_of::<W>())).clamp(1, limit);
@@ -64,7 +56,7 @@ impl<W: Dot> Work for Product<'_, W> {
             }
         }
         for (place, x) in batch.iter().enumerate() {
-            if batch.len() == 1 || matrices.is_none() && W::Element::apart(x).is_some() {
+            if batch.len() == 1 || W::Element::apart(x).is_some() {
                 one_column(simd, blocks, row_blocks, x, &mut out[place * rows..][..rows]);
             }
         }
@@ -88,29 +80,6 @@ fn columns<W: Dot, const C: usize>(batch: &[Activations]) -> [&[W::Element]; C] 
         columns[c] = W::Element::of(&batch[c.min(batch.len() - 1)]);
     }
     columns
-}
-
-/// Multiplies some rows with as many vectors as registers of matrices take. The products of a vector are `stride` apart
-/// from those of the next.
-#[inline(always)]
-fn many<W: Dot, S: Simd>(
-    simd: S,
-    amx: Amx,
-    blocks: &[W],
-    row_blocks: usize,
-    batch: &[Activations],
-    out: &mut [f32],
-    stride: usize,
-) {
-    let mut sums = batch::NO_SUMS;
-    let columns = columns::<W, { batch::VECTORS }>(batch);
-    W::batch(simd, amx, blocks, row_blocks, &columns, batch.len().div_ceil(GROUP), &mut sums);
-    for c in 0..batch.len() {
-        let rows = blocks.len() / row_blocks;
-        for (sums, out) in sums.iter().zip(&mut out[c * stride..][..rows]) {
-            *out = sums[c / GROUP][c % GROUP / 8][c % 8];
-        }
-    }
 }
 
 /// Multiplies some rows with a panel of vectors; how many these were. The products of a vector are `stride` apart from
@@ -168,26 +137,35 @@ fn one_column<W: Dot, S: Simd>(simd: S, blocks: &[W], row_blocks: usize, x: &Act
         return;
     }
     let x = W::Element::of(x);
-    if W::HAS_ROWS {
-        // Each of the rows that are read side by side is followed by the next one in memory.
-        let runs = out.len().div_ceil(ROWS);
-        for place in 0..runs {
-            let mut rows = [&blocks[..0]; ROWS];
-            for r in 0..ROWS {
-                // Behind the last row it is taken again, so that no product depends on how rows are shared out.
-                let first = (r * runs + place).min(out.len() - 1) * row_blocks;
-                rows[r] = &blocks[first..first + row_blocks];
-            }
-            let products = W::rows(simd, rows, x);
-            for r in 0..ROWS {
-                if let Some(out) = out.get_mut(r * runs + place) {
-                    *out = products[r];
-                }
+    match W::ROWS {
+        4 => side_by_side::<W, S, 4>(simd, blocks, row_blocks, x, out),
+        _ => side_by_side::<W, S, ROWS>(simd, blocks, row_blocks, x, out),
+    }
+}
+
+/// The products of all rows with one vector, `R` rows at a time.
+#[inline(always)]
+fn side_by_side<W: Dot, S: Simd, const R: usize>(
+    simd: S,
+    blocks: &[W],
+    row_blocks: usize,
+    x: &[W::Element],
+    out: &mut [f32],
+) {
+    // Each of the rows that are read side by side is followed by the next one in memory.
+    let runs = out.len().div_ceil(R);
+    for place in 0..runs {
+        let mut rows = [&blocks[..0]; R];
+        for r in 0..R {
+            // Behind the last row it is taken again, so that no product depends on how rows are shared out.
+            let first = (r * runs + place).min(out.len() - 1) * row_blocks;
+            rows[r] = &blocks[first..first + row_blocks];
+        }
+        let products = W::rows(simd, rows, x);
+        for r in 0..R {
+            if let Some(out) = out.get_mut(r * runs + place) {
+                *out = products[r];
             }
         }
-        return;
-    }
-    for (row, out) in blocks.chunks_exact(row_blocks).zip(out) {
-        [*out] = W::vector(simd, row, [x]);
     }
 }

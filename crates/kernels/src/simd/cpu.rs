@@ -1,9 +1,11 @@
 //! Which instruction set kernels use, decided at run time.
 #![allow(unsafe_code)]
 
+use std::sync::OnceLock;
+
 use briq_codec::Isa;
 
-use super::Simd;
+use super::{Amx, Simd};
 
 /// An instruction set that this processor has, with all that the kernels need of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +22,9 @@ enum Kind {
     Neon,
 }
 
-static BEST: std::sync::OnceLock<Cpu> = std::sync::OnceLock::new();
+static BEST: OnceLock<Cpu> = OnceLock::new();
+#[cfg(target_arch = "x86_64")]
+static MATRICES: OnceLock<Option<Amx>> = OnceLock::new();
 
 impl Cpu {
     /// What kernels use under `isa`. AVX2 comes with FMA, F16C and the instructions on bits, AVX-512 also with VNNI and
@@ -73,6 +77,16 @@ impl Cpu {
     #[inline]
     pub(crate) fn known() -> Option<Self> {
         BEST.get().copied()
+    }
+
+    /// Instructions that multiply small matrices, where the processor has them beside these; none where `BRIQ_ISA`
+    /// names an instruction set.
+    pub(crate) fn matrices(self) -> Option<Amx> {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => *MATRICES.get_or_init(|| matches!(Isa::forced(), Ok(None)).then(Amx::detect).flatten()),
+            _ => None,
+        }
     }
 
     /// The name, as [`Isa::name`] has it.

@@ -41,12 +41,6 @@ pub(crate) trait Simd: Copy {
     /// The scales of a super-block, each where [`add_pair`](Self::add_pair) needs it.
     type Scales: Copy;
 
-    /// Instructions that multiply small matrices, where the processor has them beside these.
-    #[inline(always)]
-    fn matrices(self) -> Option<Amx> {
-        None
-    }
-
     fn load(self, bytes: &[u8; 32]) -> Self::Ints;
     fn load_signed(self, bytes: &[i8; 32]) -> Self::Ints;
     fn store(self, bytes: Self::Ints, to: &mut [u8; 32]);

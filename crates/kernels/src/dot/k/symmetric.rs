@@ -9,12 +9,15 @@ use briq_format::scalar::F16;
 use super::{LEVELLED, add_lanes, lanes, nibbles, planes, runs};
 use crate::activations::Tile;
 use crate::dot::batch::{Integers, Numbers};
-use crate::dot::{Dot, batched, add_times, products, scale_times, sums, tiles_at, trimmed};
+use crate::dot::tiles::{ByTile, Parts, batched};
+use crate::dot::{add_times, products, scale_times};
 use crate::simd::Simd;
 
-impl Dot for Q6_K {
+impl ByTile for Q6_K {
     const PARTNER: TensorType = TensorType::Q8_K;
-    type Element = Tile;
+    type Blocks = [Self; 1];
+    type Shared<S: Simd> = ();
+    type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         symmetric(row, column, |block| (block.scale, block.scales.map(i32::from)))
@@ -23,17 +26,22 @@ impl Dot for Q6_K {
     batched!(multiply_integers);
 
     #[inline(always)]
-    fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
-        let mut totals = [simd.zeros(); C];
-        let columns = trimmed(columns, row.len());
-        for place in 0..row.len() {
-            let block = &row[place];
-            let codes = q6_k_codes(simd, block);
-            let scales = simd.words(&block.scales);
-            let scale = |tile: &Tile| scale_times(simd, block, tile);
-            add_sixteens::<S, C, 5>(simd, scale, [scales; 2], codes, tiles_at(columns, place), &mut totals);
-        }
-        sums(simd, totals)
+    fn shared<S: Simd>(_: S) {}
+
+    #[inline(always)]
+    fn add<S: Simd, const C: usize>(
+        simd: S,
+        (): (),
+        row: &[[Self; 1]],
+        place: usize,
+        tiles: [&Tile; C],
+        sums: &mut Parts<S, C, 1>,
+    ) {
+        let [block] = &row[place];
+        let codes = q6_k_codes(simd, block);
+        let scales = simd.words(&block.scales);
+        let scale = |tile: &Tile| scale_times(simd, block, tile);
+        add_sixteens::<S, C, 5>(simd, scale, [scales; 2], codes, tiles, sums);
     }
 }
 
@@ -70,9 +78,11 @@ fn q6_k_codes<S: Simd>(simd: S, block: &Q6_K) -> [S::Ints; 8] {
     codes
 }
 
-impl Dot for Q3_K {
+impl ByTile for Q3_K {
     const PARTNER: TensorType = TensorType::Q8_K;
-    type Element = Tile;
+    type Blocks = [Self; 1];
+    type Shared<S: Simd> = ();
+    type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         let scales = |block: &Self| q3_k_scales(&block.scales).map(|scale| i32::from(scale) - 32);
@@ -82,27 +92,25 @@ impl Dot for Q3_K {
     batched!(multiply_integers);
 
     #[inline(always)]
-    fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
-        let mut totals = [simd.zeros(); C];
-        let columns = trimmed(columns, row.len());
-        for place in 0..row.len() {
-            let block = &row[place];
-            let codes = q3_k_codes(simd, block);
-            let scales = simd.add_words(q3_k_words(simd, &block.scales), simd.splat_word(-32));
-            let levelled = simd.multiply_words(scales, simd.load_words(&LEVELLED));
-            let scale = simd.half(block.scale.to_bits()) * 0.25;
-            let of_tile = |tile: &Tile| simd.splat_float(scale * tile.scales[0]);
-            // A zero point of 4, four times.
-            add_sixteens::<S, C, 4>(
-                simd,
-                of_tile,
-                [levelled, scales],
-                codes,
-                tiles_at(columns, place),
-                &mut totals,
-            );
-        }
-        sums(simd, totals)
+    fn shared<S: Simd>(_: S) {}
+
+    #[inline(always)]
+    fn add<S: Simd, const C: usize>(
+        simd: S,
+        (): (),
+        row: &[[Self; 1]],
+        place: usize,
+        tiles: [&Tile; C],
+        sums: &mut Parts<S, C, 1>,
+    ) {
+        let [block] = &row[place];
+        let codes = q3_k_codes(simd, block);
+        let scales = simd.add_words(q3_k_words(simd, &block.scales), simd.splat_word(-32));
+        let levelled = simd.multiply_words(scales, simd.load_words(&LEVELLED));
+        let scale = simd.half(block.scale.to_bits()) * 0.25;
+        let of_tile = |tile: &Tile| simd.splat_float(scale * tile.scales[0]);
+        // A zero point of 4, four times.
+        add_sixteens::<S, C, 4>(simd, of_tile, [levelled, scales], codes, tiles, sums);
     }
 }
 
@@ -171,7 +179,7 @@ fn add_sixteens<S: Simd, const C: usize, const ZERO: i32>(
     [scales, of_zero]: [S::Ints; 2],
     codes: [S::Ints; 8],
     tiles: [&Tile; C],
-    sums: &mut [S::Floats; C],
+    sums: &mut Parts<S, C, 1>,
 ) {
     let mut excess = [simd.zero(); C];
     for c in 0..C {
@@ -181,7 +189,7 @@ fn add_sixteens<S: Simd, const C: usize, const ZERO: i32>(
     }
     let products = products(simd, simd.scales_by_16(scales), codes, tiles, excess);
     for c in 0..C {
-        sums[c] = add_times(simd, sums[c], products[c], scale(tiles[c]));
+        sums.0[c][0] = add_times(simd, sums.0[c][0], products[c], scale(tiles[c]));
     }
 }
 

@@ -7,7 +7,6 @@
 use std::arch::asm;
 use std::arch::x86_64::*;
 use std::marker::PhantomData;
-use std::sync::OnceLock;
 
 use crate::simd::matrices::{Brains, Bytes, Floats, Ints, ROWS};
 
@@ -24,9 +23,8 @@ pub(crate) struct Registers {
 impl Amx {
     /// Asks the processor, and the system, which reserves memory for the registers only in processes that say that they
     /// use them.
-    pub(super) fn detect() -> Option<Self> {
-        static FOUND: OnceLock<bool> = OnceLock::new();
-        (*FOUND.get_or_init(|| has_instructions() && is_permitted())).then_some(Self(()))
+    pub(crate) fn detect() -> Option<Self> {
+        (has_instructions() && is_permitted()).then_some(Self(()))
     }
 
     /// Registers whose factors have 64 bytes a row.

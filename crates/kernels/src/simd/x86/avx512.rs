@@ -4,7 +4,6 @@
 
 use std::arch::x86_64::*;
 
-use super::amx::Amx;
 use super::common::{common, load_16, sum_in_halves};
 use super::indices::{FOUR_TIMES, LOWER_EIGHT_TIMES, MINIMUMS, NIBBLES, NONE, WORDS_TWICE};
 use super::instructions::{
@@ -34,11 +33,6 @@ impl Simd for Avx512 {
     type Wide = __m512;
 
     common!();
-
-    #[inline(always)]
-    fn matrices(self) -> Option<Amx> {
-        Amx::detect()
-    }
 
     #[inline(always)]
     fn add_nibbles<const C: usize>(

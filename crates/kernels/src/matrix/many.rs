@@ -1,0 +1,65 @@
+//! Rows times many vectors, where the processor multiplies small matrices.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::activations::Activations;
+use crate::dot::batch::{NO_SUMS, ROWS, VECTORS};
+use crate::dot::{Dot, Element};
+use crate::simd::matrices::ROWS as GROUP;
+use crate::simd::{Amx, Simd, Work};
+
+/// Fewer vectors are multiplied faster a few at a time.
+pub(super) const FEWEST: usize = GROUP / 2;
+
+/// Some rows, and what they are multiplied with.
+pub(super) struct Many<'a, W> {
+    pub(super) amx: Amx,
+    pub(super) blocks: &'a [W],
+    /// Blocks of a row.
+    pub(super) row_blocks: usize,
+    pub(super) batch: &'a [Activations],
+    /// The bits of the products, those of a vector `stride` apart from those of the next. Threads that share it write
+    /// to places of their own.
+    pub(super) out: &'a [AtomicU32],
+    pub(super) stride: usize,
+}
+
+impl<W: Dot> Work for Many<'_, W> {
+    type Output = ();
+
+    fn scalar(self) {
+        for (row, blocks) in self.blocks.chunks_exact(self.row_blocks).enumerate() {
+            for (vector, x) in self.batch.iter().enumerate() {
+                self.put(vector, row, W::scalar(blocks, W::Element::of(x)));
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn vector<S: Simd>(self, simd: S) {
+        for (piece, blocks) in self.blocks.chunks(ROWS * self.row_blocks).enumerate() {
+            for (part, batch) in self.batch.chunks(VECTORS).enumerate() {
+                // Behind the last vector it is taken again, and the products are not looked at.
+                let mut columns = [W::Element::of(&batch[0]); VECTORS];
+                for c in 0..VECTORS {
+                    columns[c] = W::Element::of(&batch[c.min(batch.len() - 1)]);
+                }
+                let mut sums = NO_SUMS;
+                let groups = batch.len().div_ceil(GROUP);
+                W::batch(simd, self.amx, blocks, self.row_blocks, &columns, groups, &mut sums);
+                for c in 0..batch.len() {
+                    for r in 0..blocks.len() / self.row_blocks {
+                        self.put(part * VECTORS + c, piece * ROWS + r, sums[r][c / GROUP][c % GROUP / 8][c % 8]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<W> Many<'_, W> {
+    #[inline(always)]
+    fn put(&self, vector: usize, row: usize, product: f32) {
+        self.out[vector * self.stride + row].store(product.to_bits(), Ordering::Relaxed);
+    }
+}
