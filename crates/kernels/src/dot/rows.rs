@@ -15,7 +15,7 @@ pub(crate) const ROWS: usize = 8;
 pub(super) fn dot<F: Float, S: Simd>(simd: S, rows: [&[F]; ROWS], column: &[F]) -> [f32; ROWS] {
     /// Sums of a row that are carried on independently of each other.
     const CHAINS: usize = 2;
-    let mut sums = [[simd.zeros(); CHAINS]; ROWS];
+    let mut sums = [[simd.wide_zeros(); CHAINS]; ROWS];
     let (runs, rest) = column.as_chunks::<RUN>();
     let mut weights = [rows[0].as_chunks::<RUN>().0; ROWS];
     for r in 0..ROWS {
@@ -36,7 +36,7 @@ pub(super) fn dot<F: Float, S: Simd>(simd: S, rows: [&[F]; ROWS], column: &[F]) 
         for (weights, activations) in weights[r].as_chunks::<CHAINS>().1.iter().zip(single) {
             sums[r][0] = F::add(simd, sums[r][0], weights, activations);
         }
-        products[r] = simd.sum(simd.add_floats(sums[r][0], sums[r][1]));
+        products[r] = simd.sum(simd.folded(simd.add_wide(sums[r][0], sums[r][1])));
         for (weight, activation) in rows[r].as_chunks::<RUN>().1.iter().zip(rest) {
             products[r] += weight.widen() * activation.widen();
         }
