@@ -152,9 +152,20 @@ fn dot<F: Float, S: Simd, const C: usize, const CHAINS: usize>(
             width /= 2;
         }
         products[c] = simd.sum(simd.folded(sums[c][0]));
-        for (weight, activation) in rest.iter().zip(columns[c].as_chunks::<RUN>().1) {
-            products[c] += weight.widen() * activation.widen();
+        if !rest.is_empty() {
+            products[c] = with_rest(products[c], rest, columns[c].as_chunks::<RUN>().1);
         }
     }
     products
+}
+
+/// Adds the products behind the last run. A function of its own: rows hardly ever have such, and what it needs of
+/// registers is not to be saved for every row.
+#[cold]
+#[inline(never)]
+pub(super) fn with_rest<F: Float>(sum: f32, weights: &[F], activations: &[F]) -> f32 {
+    weights
+        .iter()
+        .zip(activations)
+        .fold(sum, |sum, (weight, activation)| sum + weight.widen() * activation.widen())
 }

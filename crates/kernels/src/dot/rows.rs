@@ -4,7 +4,7 @@
 //! and then waits for each. Of eight rows side by side it fetches ahead in time, and activations are read once for all.
 //! Each of them is to end where the next that takes its place begins: the processor then goes on fetching.
 
-use super::floats::{Float, RUN};
+use super::floats::{Float, RUN, with_rest};
 use crate::simd::Simd;
 
 /// Rows that are read side by side.
@@ -37,8 +37,8 @@ pub(super) fn dot<F: Float, S: Simd>(simd: S, rows: [&[F]; ROWS], column: &[F]) 
             sums[r][0] = F::add(simd, sums[r][0], weights, activations);
         }
         products[r] = simd.sum(simd.folded(simd.add_wide(sums[r][0], sums[r][1])));
-        for (weight, activation) in rows[r].as_chunks::<RUN>().1.iter().zip(rest) {
-            products[r] += weight.widen() * activation.widen();
+        if !rest.is_empty() {
+            products[r] = with_rest(products[r], rows[r].as_chunks::<RUN>().1, rest);
         }
     }
     products

@@ -122,12 +122,22 @@ fn singles(bytes: &[u8; 64]) -> __m512 {
     _mm512_castsi512_ps(load(bytes))
 }
 
-/// 16 half-precision numbers.
+/// 16 half-precision numbers. Of the intrinsic the compiler makes a load and a conversion between registers, which is
+/// one operation more than the instruction that reads memory.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn halves(bytes: &[u8; 32]) -> __m512 {
-    // SAFETY: the reference covers 32 readable bytes; the features are enabled.
-    _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) })
+    let floats: __m512;
+    // SAFETY: reads the 32 bytes that the reference covers; the feature is enabled.
+    unsafe {
+        asm!(
+            "vcvtph2ps {floats}, ymmword ptr [{bytes}]",
+            floats = lateout(zmm_reg) floats,
+            bytes = in(reg) bytes,
+            options(pure, readonly, nostack, preserves_flags)
+        );
+    }
+    floats
 }
 
 /// The first half and the last.
