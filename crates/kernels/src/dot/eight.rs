@@ -5,15 +5,19 @@
 //! that takes 0.6 of the time of scaling every block on its own.
 
 use briq_codec::Quants;
+use briq_format::TensorType;
 use briq_format::block::Block;
-use zerocopy::FromZeros;
 
-use super::{integer_dot, tiles_at};
+use super::tiles::{ByTile, Parts};
+use super::{integer_dot, panel};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
 /// Blocks of 32 weights: a scale times integers, and in some types a minimum.
-pub(super) trait Eighth: Block + FromZeros + Quants<32> {
+pub(crate) trait Eighth: Block + Sync + Quants<32> {
+    /// The type of the activations.
+    const PARTNER: TensorType;
+
     /// What is the same for all blocks, such as a table.
     type Shared<S: Simd>: Copy;
 
@@ -62,68 +66,75 @@ pub(super) trait Eighth: Block + FromZeros + Quants<32> {
     fn zero_point<S: Simd>(simd: S, products: S::Ints, negative_sums: S::Ints) -> S::Ints;
 }
 
-/// The product of a row, block by block.
-pub(super) fn scalar<B: Eighth>(row: &[B], column: &[Tile]) -> f32 {
-    let tiles =
-        column.iter().flat_map(|tile| tile.quants_32().iter().zip(tile.scales.iter().zip(&tile.stated_sums)));
-    let terms = row.iter().zip(tiles).map(|(block, (quants, (&scale, &stated_sum)))| {
-        block.term(integer_dot(&block.quants(), quants) as f32, scale, stated_sum)
-    });
-    terms.fold(0.0, |sum, term| sum + term)
-}
+impl<B: Eighth> ByTile for B {
+    const PARTNER: TensorType = B::PARTNER;
+    type Blocks = [Self; 8];
+    type Shared<S: Simd> = <B as Eighth>::Shared<S>;
+    type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
 
-/// The products of a row with `C` columns.
-#[inline(always)]
-pub(super) fn dot<B: Eighth, S: Simd, const C: usize>(simd: S, row: &[B], columns: [&[Tile]; C]) -> [f32; C] {
-    let shared = B::shared(simd);
-    let mut sums = [simd.zeros(); C];
-    let (eights, rest) = row.as_chunks::<8>();
-    for (place, blocks) in eights.iter().enumerate() {
-        add(simd, shared, blocks, tiles_at(columns, place), &mut sums);
-    }
-    if !rest.is_empty() {
-        // Blocks of zeros have a scale of zero or next to it, and the tile's activations there are zero.
-        let mut blocks = [B::new_zeroed(); 8];
-        for (block, rest) in blocks.iter_mut().zip(rest) {
-            *block = *rest;
-        }
-        add(simd, shared, &blocks, tiles_at(columns, eights.len()), &mut sums);
-    }
-    super::sums(simd, sums)
-}
-
-#[inline(always)]
-fn add<B: Eighth, S: Simd, const C: usize>(
-    simd: S,
-    shared: B::Shared<S>,
-    blocks: &[B; 8],
-    tiles: [&Tile; C],
-    sums: &mut [S::Floats; C],
-) {
-    let mut headers = [0; 8];
-    let mut codes = [simd.zero(); 8];
-    unrolled!(k in 0 1 2 3 4 5 6 7 => {
-        headers[k] = blocks[k].header();
-        codes[k] = blocks[k].codes(simd, shared);
-    });
-    let headers = simd.gather(headers);
-    let scales = B::scales(simd, headers);
-    let minimums = B::minimums(simd, headers);
-    for c in 0..C {
-        let tile = tiles[c];
-        let mut products = [simd.zero(); 8];
-        unrolled!(k in 0 1 2 3 4 5 6 7 => {
-            products[k] = B::add_dot(simd, simd.zero(), codes[k], simd.load_signed(&tile.quants_32()[k]));
+    fn scalar(row: &[Self], column: &[Tile]) -> f32 {
+        let tiles = column
+            .iter()
+            .flat_map(|tile| tile.quants_32().iter().zip(tile.scales.iter().zip(&tile.stated_sums)));
+        let terms = row.iter().zip(tiles).map(|(block, (quants, (&scale, &stated_sum)))| {
+            block.term(integer_dot(&block.quants(), quants) as f32, scale, stated_sum)
         });
-        let products = match B::RAISED {
-            true => simd.sum_raised(products),
-            false => simd.sum_eight(products),
-        };
-        let products = B::zero_point(simd, products, simd.load_ints(&tile.negative_sums));
-        let scales = simd.multiply(scales, simd.load_floats(&tile.scales));
-        sums[c] = simd.multiply_add(simd.to_floats(products), scales, sums[c]);
-        if let Some(minimums) = minimums {
-            sums[c] = simd.multiply_add(minimums, simd.load_floats(&tile.stated_sums), sums[c]);
+        terms.fold(0.0, |sum, term| sum + term)
+    }
+
+    #[inline(always)]
+    fn shared<S: Simd>(simd: S) -> <B as Eighth>::Shared<S> {
+        <B as Eighth>::shared(simd)
+    }
+
+    #[inline(always)]
+    fn add<S: Simd, const C: usize>(
+        simd: S,
+        shared: <B as Eighth>::Shared<S>,
+        row: &[[Self; 8]],
+        place: usize,
+        tiles: [&Tile; C],
+        sums: &mut Parts<S, C, 1>,
+    ) {
+        let blocks = &row[place];
+        let mut headers = [0; 8];
+        let mut codes = [simd.zero(); 8];
+        unrolled!(k in 0 1 2 3 4 5 6 7 => {
+            headers[k] = blocks[k].header();
+            codes[k] = blocks[k].codes(simd, shared);
+        });
+        let headers = simd.gather(headers);
+        let scales = B::scales(simd, headers);
+        let minimums = B::minimums(simd, headers);
+        for c in 0..C {
+            let tile = tiles[c];
+            let mut products = [simd.zero(); 8];
+            unrolled!(k in 0 1 2 3 4 5 6 7 => {
+                products[k] = B::add_dot(simd, simd.zero(), codes[k], simd.load_signed(&tile.quants_32()[k]));
+            });
+            let products = match B::RAISED {
+                true => simd.sum_raised(products),
+                false => simd.sum_eight(products),
+            };
+            let products = B::zero_point(simd, products, simd.load_ints(&tile.negative_sums));
+            let scales = simd.multiply(scales, simd.load_floats(&tile.scales));
+            sums.0[c][0] = simd.multiply_add(simd.to_floats(products), scales, sums.0[c][0]);
+            if let Some(minimums) = minimums {
+                sums.0[c][0] = simd.multiply_add(minimums, simd.load_floats(&tile.stated_sums), sums.0[c][0]);
+            }
         }
+    }
+
+    const HAS_PANEL: bool = true;
+
+    #[inline(always)]
+    fn panel<S: Simd>(
+        simd: S,
+        rows: &[Self],
+        row_blocks: usize,
+        columns: [&[Tile]; panel::COLUMNS],
+        sums: &mut panel::Sums,
+    ) {
+        panel::multiply(simd, rows, row_blocks, columns, sums);
     }
 }

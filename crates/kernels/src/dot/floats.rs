@@ -86,14 +86,10 @@ macro_rules! floats {
                 }
             }
 
-            const HAS_ROWS: bool = true;
+            const ROWS: usize = 8;
 
             #[inline(always)]
-            fn rows<S: Simd>(
-                simd: S,
-                rows: [&[Self]; rows::ROWS],
-                column: &[Self],
-            ) -> [f32; rows::ROWS] {
+            fn rows<S: Simd, const R: usize>(simd: S, rows: [&[Self]; R], column: &[Self]) -> [f32; R] {
                 match Self::is_special(simd) {
                     true => rows::dot(simd, rows, column),
                     false => rows::dot(simd, rows, column),

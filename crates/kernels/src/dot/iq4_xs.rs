@@ -5,7 +5,8 @@ use briq_codec::points::IQ4_LEVELS;
 use briq_format::TensorType;
 use briq_format::block::IQ4_XS;
 
-use super::{Dot, add_scaled, integer_dot, quants, sums, tiles_at, trimmed};
+use super::tiles::{ByTile, Parts};
+use super::{add_scaled, integer_dot, quants};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -23,9 +24,11 @@ fn iq4_xs_codes(block: &IQ4_XS) -> [u8; 8] {
     (low | high << 4).to_le_bytes()
 }
 
-impl Dot for IQ4_XS {
+impl ByTile for IQ4_XS {
     const PARTNER: TensorType = TensorType::Q8_K;
-    type Element = Tile;
+    type Blocks = [Self; 1];
+    type Shared<S: Simd> = S::Ints;
+    type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         let mut sum = 0.0;
@@ -42,31 +45,36 @@ impl Dot for IQ4_XS {
     }
 
     #[inline(always)]
-    fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
-        let mut totals = [simd.zeros(); C];
-        let table = simd.bias(simd.table(&IQ4_LEVELS));
-        let columns = trimmed(columns, row.len());
-        for place in 0..row.len() {
-            let block = &row[place];
-            let tiles = tiles_at(columns, place);
-            let scales = simd.subtract(simd.ints(iq4_xs_codes(block)), simd.splat_int(32));
-            let scale = simd.half(block.scale.to_bits());
-            let bytes = block.quants.as_chunks::<16>().0;
-            let mut levels = [simd.zero(); 8];
+    fn shared<S: Simd>(simd: S) -> S::Ints {
+        simd.bias(simd.table(&IQ4_LEVELS))
+    }
+
+    #[inline(always)]
+    fn add<S: Simd, const C: usize>(
+        simd: S,
+        table: S::Ints,
+        row: &[[Self; 1]],
+        place: usize,
+        tiles: [&Tile; C],
+        sums: &mut Parts<S, C, 1>,
+    ) {
+        let [block] = &row[place];
+        let scales = simd.subtract(simd.ints(iq4_xs_codes(block)), simd.splat_int(32));
+        let scale = simd.half(block.scale.to_bits());
+        let bytes = block.quants.as_chunks::<16>().0;
+        let mut levels = [simd.zero(); 8];
+        unrolled!(run in 0 1 2 3 4 5 6 7 => {
+            levels[run] = simd.look_up(table, simd.load_nibbles(&bytes[run]));
+        });
+        for c in 0..C {
+            let mut products = [simd.zero(); 8];
             unrolled!(run in 0 1 2 3 4 5 6 7 => {
-                levels[run] = simd.look_up(table, simd.load_nibbles(&bytes[run]));
+                products[run] = simd.add_biased_dot(simd.zero(), levels[run], quants(simd, tiles[c], run));
             });
-            for c in 0..C {
-                let mut products = [simd.zero(); 8];
-                unrolled!(run in 0 1 2 3 4 5 6 7 => {
-                    products[run] = simd.add_biased_dot(simd.zero(), levels[run], quants(simd, tiles[c], run));
-                });
-                let negative_sums = simd.load_ints(&tiles[c].negative_sums);
-                let products = simd.unbias(simd.sum_eight(products), negative_sums);
-                let products = simd.multiply_ints(products, scales);
-                totals[c] = add_scaled(simd, totals[c], products, scale * tiles[c].scales[0]);
-            }
+            let negative_sums = simd.load_ints(&tiles[c].negative_sums);
+            let products = simd.unbias(simd.sum_eight(products), negative_sums);
+            let products = simd.multiply_ints(products, scales);
+            sums.0[c][0] = add_scaled(simd, sums.0[c][0], products, scale * tiles[c].scales[0]);
         }
-        sums(simd, totals)
     }
 }

@@ -4,19 +4,11 @@ use briq_codec::points::{FP4_DOUBLED, IQ4_LEVELS, mxfp4_half_scale};
 use briq_format::TensorType;
 use briq_format::block::{IQ4_NL, MXFP4};
 
-use super::Dot;
-use super::eight::{self, Eighth};
-use super::panel;
-use super::small::eighths;
-use crate::activations::Tile;
+use super::eight::Eighth;
 use crate::simd::Simd;
 
-eighths! {
-    IQ4_NL with Q8_0;
-    MXFP4 with Q8_0;
-}
-
 impl Eighth for IQ4_NL {
+    const PARTNER: TensorType = TensorType::Q8_0;
     type Shared<S: Simd> = S::Ints;
 
     fn term(&self, products: f32, scale: f32, _: f32) -> f32 {
@@ -56,6 +48,7 @@ const RAISED: [i8; 16] = {
 };
 
 impl Eighth for MXFP4 {
+    const PARTNER: TensorType = TensorType::Q8_0;
     type Shared<S: Simd> = S::Ints;
 
     fn term(&self, products: f32, scale: f32, _: f32) -> f32 {

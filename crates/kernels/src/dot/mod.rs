@@ -14,25 +14,6 @@ macro_rules! unrolled {
     };
 }
 
-/// Types whose rows are read beside tiles for Q8_K, by two functions for all of them.
-macro_rules! over_tiles {
-    ($($name:ident)*: $scalar:ident, $vector:ident) => {
-        $(impl Dot for $name {
-            const PARTNER: TensorType = TensorType::Q8_K;
-            type Element = Tile;
-
-            fn scalar(row: &[Self], column: &[Tile]) -> f32 {
-                $scalar(row, column)
-            }
-
-            #[inline(always)]
-            fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
-                $vector(simd, row, columns)
-            }
-        })*
-    };
-}
-
 mod dispatch;
 mod eight;
 mod floats;
@@ -48,6 +29,7 @@ pub(crate) mod rows;
 mod shifted;
 mod small;
 mod ternary;
+mod tiles;
 mod typed;
 
 use std::mem::offset_of;
@@ -79,14 +61,12 @@ pub(crate) trait Dot: Block + Sync {
     /// The products of a row with `C` columns. No quant of an activation is -128.
     fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Self::Element]; C]) -> [f32; C];
 
-    /// Whether [`Dot::rows`] does something.
-    const HAS_ROWS: bool = false;
+    /// How many rows [`Dot::rows`] is to be given.
+    const ROWS: usize;
 
-    /// The products of several rows with a column, where that reads faster from memory than one row after the other.
-    #[inline(always)]
-    fn rows<S: Simd>(_: S, _rows: [&[Self]; rows::ROWS], _column: &[Self::Element]) -> [f32; rows::ROWS] {
-        [0.0; rows::ROWS]
-    }
+    /// The products of several rows with a column: read side by side they come faster from memory than one after the
+    /// other.
+    fn rows<S: Simd, const R: usize>(simd: S, rows: [&[Self]; R], column: &[Self::Element]) -> [f32; R];
 
     /// Whether [`Dot::panel`] does something.
     const HAS_PANEL: bool = false;
@@ -141,26 +121,6 @@ macro_rules! floats {
     };
 }
 floats!(F32 F16 BF16);
-
-/// The first `count` tiles of each column. Places below that are not checked again.
-#[inline(always)]
-fn trimmed<const C: usize>(columns: [&[Tile]; C], count: usize) -> [&[Tile]; C] {
-    let mut trimmed = columns;
-    for c in 0..C {
-        trimmed[c] = &columns[c][..count];
-    }
-    trimmed
-}
-
-/// The tile at a place of each column.
-#[inline(always)]
-fn tiles_at<const C: usize>(columns: [&[Tile]; C], place: usize) -> [&Tile; C] {
-    let mut tiles = [&Tile::ZERO; C];
-    for c in 0..C {
-        tiles[c] = &columns[c][place];
-    }
-    tiles
-}
 
 /// The quants of a run of Q8_K.
 #[inline(always)]
@@ -231,16 +191,6 @@ fn twice(scale: impl Fn(usize) -> i8) -> [i8; 16] {
         scales[i] = scale(i / 2);
     }
     scales
-}
-
-/// The sums of all columns.
-#[inline(always)]
-fn sums<S: Simd, const C: usize>(simd: S, sums: [S::Floats; C]) -> [f32; C] {
-    let mut products = [0.0; C];
-    for c in 0..C {
-        products[c] = simd.sum(sums[c]);
-    }
-    products
 }
 
 /// The sum of products of the quants of weights and activations.

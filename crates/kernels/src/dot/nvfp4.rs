@@ -5,13 +5,16 @@ use briq_codec::points::{FP4_DOUBLED, nvfp4_half_scale};
 use briq_format::TensorType;
 use briq_format::block::NVFP4;
 
-use super::{Dot, integer_dot};
+use super::integer_dot;
+use super::tiles::{ByTile, Parts};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
-impl Dot for NVFP4 {
+impl ByTile for NVFP4 {
     const PARTNER: TensorType = TensorType::Q8_0;
-    type Element = Tile;
+    type Blocks = [Self; 4];
+    type Shared<S: Simd> = S::Ints;
+    type Sums<S: Simd, const C: usize> = Parts<S, C, 2>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         let sixteens = column.iter().flat_map(|tile| {
@@ -30,11 +33,20 @@ impl Dot for NVFP4 {
     }
 
     #[inline(always)]
-    fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
-        let mut sums = [[simd.zeros(); 2]; C];
-        let table = simd.table(&FP4_DOUBLED);
-        for (place, block) in row.iter().enumerate() {
-            let (tile, part) = (place / 4, place % 4);
+    fn shared<S: Simd>(simd: S) -> S::Ints {
+        simd.table(&FP4_DOUBLED)
+    }
+
+    #[inline(always)]
+    fn add<S: Simd, const C: usize>(
+        simd: S,
+        table: S::Ints,
+        row: &[[Self; 4]],
+        place: usize,
+        tiles: [&Tile; C],
+        sums: &mut Parts<S, C, 2>,
+    ) {
+        for (part, block) in row[place].iter().enumerate() {
             for (half, bytes) in block.quants.as_chunks::<16>().0.iter().enumerate() {
                 let levels = simd.look_up(table, simd.load_nibbles_by_eight(bytes));
                 let scales = [
@@ -43,19 +55,14 @@ impl Dot for NVFP4 {
                 ];
                 let scales = simd.two_floats(scales);
                 for c in 0..C {
-                    let (tile, run) = (&columns[c][tile], 2 * part + half);
+                    let (tile, run) = (tiles[c], 2 * part + half);
                     let pairs = simd.signed_products(levels, simd.load_signed(&tile.quants_32()[run]));
                     let products = simd.add_scaled(simd.zero(), pairs, simd.splat_word(1));
                     let scales = simd.multiply(scales, simd.splat_float(tile.scales[run]));
-                    sums[c][half] = simd.multiply_add(simd.to_floats(products), scales, sums[c][half]);
+                    sums.0[c][half] = simd.multiply_add(simd.to_floats(products), scales, sums.0[c][half]);
                 }
             }
         }
-        let mut products = [0.0; C];
-        for c in 0..C {
-            products[c] = simd.sum(simd.add_floats(sums[c][0], sums[c][1]));
-        }
-        products
     }
 }
 

@@ -4,13 +4,16 @@ use briq_format::TensorType;
 use briq_format::block::Q1_0;
 use zerocopy::transmute_ref;
 
-use super::{Dot, integer_dot, tiles_at};
+use super::integer_dot;
+use super::tiles::{ByTile, Parts};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
-impl Dot for Q1_0 {
+impl ByTile for Q1_0 {
     const PARTNER: TensorType = TensorType::Q8_0;
-    type Element = Tile;
+    type Blocks = [Self; 2];
+    type Shared<S: Simd> = ();
+    type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         let mut each_32 = column.iter().flat_map(|tile| tile.quants_32().iter().zip(&tile.scales));
@@ -28,39 +31,44 @@ impl Dot for Q1_0 {
     }
 
     #[inline(always)]
-    fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
-        let mut sums = [simd.zeros(); C];
-        for (place, blocks) in row.chunks(2).enumerate() {
-            let tiles = tiles_at(columns, place);
-            let mut scales = [0.0; 2];
-            for (part, block) in blocks.iter().enumerate() {
-                scales[part] = simd.half(block.scale.to_bits());
-                let mut scaled = [simd.zeros(); C];
-                let signs: &[[u8; 4]; 4] = transmute_ref!(&block.signs);
-                unrolled!(i in 0 1 2 3 => {
-                    // One for a positive weight, none for a negative one. Twice that, less one, is what is meant.
-                    let codes = simd.ones_where(u32::from_le_bytes(signs[i]));
-                    for c in 0..C {
-                        let run = 4 * part + i;
-                        let quants = simd.load_signed(&tiles[c].quants_32()[run]);
-                        let products = simd.add_dot(simd.zero(), codes, quants);
-                        let scale = simd.splat_float(tiles[c].scales[run]);
-                        scaled[c] = simd.multiply_add(simd.to_floats(products), scale, scaled[c]);
-                    }
-                });
-                let twice = simd.splat_float(2.0 * scales[part]);
+    fn shared<S: Simd>(_: S) {}
+
+    #[inline(always)]
+    fn add<S: Simd, const C: usize>(
+        simd: S,
+        (): (),
+        row: &[[Self; 2]],
+        place: usize,
+        tiles: [&Tile; C],
+        sums: &mut Parts<S, C, 1>,
+    ) {
+        let mut scales = [0.0; 2];
+        for (part, block) in row[place].iter().enumerate() {
+            scales[part] = simd.half(block.scale.to_bits());
+            let mut scaled = [simd.zeros(); C];
+            let signs: &[[u8; 4]; 4] = transmute_ref!(&block.signs);
+            unrolled!(i in 0 1 2 3 => {
+                // One for a positive weight, none for a negative one. Twice that, less one, is what is meant.
+                let codes = simd.ones_where(u32::from_le_bytes(signs[i]));
                 for c in 0..C {
-                    sums[c] = simd.multiply_add(scaled[c], twice, sums[c]);
+                    let run = 4 * part + i;
+                    let quants = simd.load_signed(&tiles[c].quants_32()[run]);
+                    let products = simd.add_dot(simd.zero(), codes, quants);
+                    let scale = simd.splat_float(tiles[c].scales[run]);
+                    scaled[c] = simd.multiply_add(simd.to_floats(products), scale, scaled[c]);
                 }
-            }
-            // The ones that are less, for all runs of the tile at once.
-            let scales = simd.two_floats(scales);
+            });
+            let twice = simd.splat_float(2.0 * scales[part]);
             for c in 0..C {
-                let negative = simd.to_floats(simd.load_ints(&tiles[c].negative_sums));
-                let negative = simd.multiply(negative, simd.load_floats(&tiles[c].scales));
-                sums[c] = simd.multiply_add(negative, scales, sums[c]);
+                sums.0[c][0] = simd.multiply_add(scaled[c], twice, sums.0[c][0]);
             }
         }
-        super::sums(simd, sums)
+        // The ones that are less, for all runs of the tile at once.
+        let scales = simd.two_floats(scales);
+        for c in 0..C {
+            let negative = simd.to_floats(simd.load_ints(&tiles[c].negative_sums));
+            let negative = simd.multiply(negative, simd.load_floats(&tiles[c].scales));
+            sums.0[c][0] = simd.multiply_add(negative, scales, sums.0[c][0]);
+        }
     }
 }

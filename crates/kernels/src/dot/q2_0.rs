@@ -4,13 +4,16 @@ use briq_codec::Quants;
 use briq_format::TensorType;
 use briq_format::block::Q2_0;
 
-use super::{Dot, integer_dot};
+use super::integer_dot;
+use super::tiles::{ByTile, Parts};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
-impl Dot for Q2_0 {
+impl ByTile for Q2_0 {
     const PARTNER: TensorType = TensorType::Q8_0;
-    type Element = Tile;
+    type Blocks = [Self; 4];
+    type Shared<S: Simd> = ();
+    type Sums<S: Simd, const C: usize> = Parts<S, C, 2>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         let mut each_32 = column.iter().flat_map(|tile| tile.quants_32().iter().zip(&tile.scales));
@@ -26,11 +29,19 @@ impl Dot for Q2_0 {
     }
 
     #[inline(always)]
-    fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
-        let mut sums = [[simd.zeros(); 2]; C];
+    fn shared<S: Simd>(_: S) {}
+
+    #[inline(always)]
+    fn add<S: Simd, const C: usize>(
+        simd: S,
+        (): (),
+        row: &[[Self; 4]],
+        place: usize,
+        tiles: [&Tile; C],
+        sums: &mut Parts<S, C, 2>,
+    ) {
         let low = simd.splat(3);
-        for (place, block) in row.iter().enumerate() {
-            let (tile, part) = (place / 4, place % 4);
+        for (part, block) in row[place].iter().enumerate() {
             let scale = simd.half(block.scale.to_bits());
             for (half, bytes) in block.quants.as_chunks::<8>().0.iter().enumerate() {
                 // The byte of each int goes to where its second pair is the low end of the second byte, and so on; in
@@ -39,15 +50,14 @@ impl Dot for Q2_0 {
                 let two = simd.or(bytes, simd.shift_left_ints::<12>(bytes));
                 let codes = simd.and(simd.or(two, simd.shift_left_ints::<6>(two)), low);
                 for c in 0..C {
-                    let (tile, run) = (&columns[c][tile], 2 * part + half);
+                    let (tile, run) = (tiles[c], 2 * part + half);
                     let quants = simd.load_signed(&tile.quants_32()[run]);
                     // A code is the weight plus 1.
                     let products = simd.add_dot(simd.first(tile.negative_sums[run]), codes, quants);
                     let scale = simd.splat_float(scale * tile.scales[run]);
-                    sums[c][half] = simd.multiply_add(simd.to_floats(products), scale, sums[c][half]);
+                    sums.0[c][half] = simd.multiply_add(simd.to_floats(products), scale, sums.0[c][half]);
                 }
             }
         }
-        super::k::both(simd, sums)
     }
 }

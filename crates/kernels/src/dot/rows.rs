@@ -7,32 +7,29 @@
 use super::floats::{Float, RUN, with_rest};
 use crate::simd::Simd;
 
-/// Rows that are read side by side.
-pub(crate) const ROWS: usize = 8;
-
 /// The product of each row with a column.
 #[inline(always)]
-pub(super) fn dot<F: Float, S: Simd>(simd: S, rows: [&[F]; ROWS], column: &[F]) -> [f32; ROWS] {
+pub(super) fn dot<F: Float, S: Simd, const R: usize>(simd: S, rows: [&[F]; R], column: &[F]) -> [f32; R] {
     /// Sums of a row that are carried on independently of each other.
     const CHAINS: usize = 2;
-    let mut sums = [[simd.wide_zeros(); CHAINS]; ROWS];
+    let mut sums = [[simd.wide_zeros(); CHAINS]; R];
     let (runs, rest) = column.as_chunks::<RUN>();
-    let mut weights = [rows[0].as_chunks::<RUN>().0; ROWS];
-    for r in 0..ROWS {
+    let mut weights = [rows[0].as_chunks::<RUN>().0; R];
+    for r in 0..R {
         // As many of each row, which the loop then need not check.
         weights[r] = &rows[r].as_chunks().0[..runs.len()];
     }
     let (several, single) = runs.as_chunks::<CHAINS>();
     for (place, activations) in several.iter().enumerate() {
         for chain in 0..CHAINS {
-            for r in 0..ROWS {
+            for r in 0..R {
                 let weights = &weights[r].as_chunks::<CHAINS>().0[place][chain];
                 sums[r][chain] = F::add(simd, sums[r][chain], weights, &activations[chain]);
             }
         }
     }
-    let mut products = [0.0; ROWS];
-    for r in 0..ROWS {
+    let mut products = [0.0; R];
+    for r in 0..R {
         for (weights, activations) in weights[r].as_chunks::<CHAINS>().1.iter().zip(single) {
             sums[r][0] = F::add(simd, sums[r][0], weights, activations);
         }

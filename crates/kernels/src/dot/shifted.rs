@@ -7,7 +7,8 @@ use briq_format::scalar::F16;
 use zerocopy::transmute;
 
 use super::grid::four_points;
-use super::{Dot, add_scaled, quants, sums, tiles_at, trimmed, twice};
+use super::tiles::{ByTile, Parts, Sums, ahead};
+use super::{add_scaled, quants, twice};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -77,20 +78,41 @@ fn scalar<B: Shifted>(row: &[B], column: &[Tile]) -> f32 {
     terms.fold(0.0, |sum, term| sum + term)
 }
 
-#[inline(always)]
-fn vector<B: Shifted, S: Simd, const C: usize>(simd: S, row: &[B], columns: [&[Tile]; C]) -> [f32; C] {
-    let mut totals = [simd.zeros(); C];
-    let columns = trimmed(columns, row.len());
-    // Those of the next block are found before they are needed: they go through memory, which takes its time.
-    let mut points: [Points; 2] = [[[0; 32]; 4]; 2];
-    if let Some(block) = row.first() {
-        find_points(simd, block, &mut points[0]);
+/// The sums of a row, and the points of its super-blocks, found one ahead: they go through memory, which takes its time.
+#[derive(Clone, Copy)]
+pub(crate) struct Ahead<S: Simd, const C: usize> {
+    sums: Parts<S, C, 1>,
+    points: [Points; 2],
+}
+
+impl<S: Simd, const C: usize> Sums<S, C> for Ahead<S, C> {
+    #[inline(always)]
+    fn zeros(simd: S) -> Self {
+        Self { sums: Parts::zeros(simd), points: [[[0; 32]; 4]; 2] }
     }
-    for place in 0..row.len() {
-        let block = &row[place];
-        find_points(simd, &row[(place + 1).min(row.len() - 1)], &mut points[(place + 1) % 2]);
-        let [indices, shifts]: [[u64; 8]; 2] = transmute!(points[place % 2]);
-        let tiles = tiles_at(columns, place);
+
+    #[inline(always)]
+    fn finish(self, simd: S) -> [f32; C] {
+        self.sums.finish(simd)
+    }
+}
+
+impl<S: Simd, const C: usize> Ahead<S, C> {
+    #[inline(always)]
+    fn start<B: Shifted>(simd: S, row: &[[B; 1]]) -> Self {
+        let mut ahead = Self::zeros(simd);
+        if let Some([block]) = row.first() {
+            find_points(simd, block, &mut ahead.points[0]);
+        }
+        ahead
+    }
+
+    #[inline(always)]
+    fn add<B: Shifted>(&mut self, simd: S, row: &[[B; 1]], place: usize, tiles: [&Tile; C]) {
+        let [block] = &row[place];
+        let [next] = &row[(place + 1).min(row.len() - 1)];
+        find_points(simd, next, &mut self.points[(place + 1) % 2]);
+        let [indices, shifts]: [[u64; 8]; 2] = transmute!(self.points[place % 2]);
         let [words, of_zero] = block.scale_words(simd);
         let scale = simd.half(block.scale().to_bits()) * 0.125;
         let mut products = [simd.zero(); C];
@@ -113,13 +135,13 @@ fn vector<B: Shifted, S: Simd, const C: usize>(simd: S, row: &[B], columns: [&[T
             }
         });
         for c in 0..C {
-            totals[c] = add_scaled(simd, totals[c], products[c], scale * tiles[c].scales[0]);
+            let sum = &mut self.sums.0[c][0];
+            *sum = add_scaled(simd, *sum, products[c], scale * tiles[c].scales[0]);
         }
     }
-    sums(simd, totals)
 }
 
-over_tiles!(IQ1_S IQ1_M: scalar, vector);
+ahead!(IQ1_S IQ1_M);
 
 /// Of each 32 weights the indices of the points, as four words, and then their shifts.
 type Points = [[u8; 32]; 4];

@@ -3,54 +3,11 @@
 use briq_format::TensorType;
 use briq_format::block::{Q4_0, Q4_1, Q5_0, Q5_1, Q8_0};
 
-use super::Dot;
-use super::eight::{self, Eighth};
-use super::panel;
-use crate::activations::Tile;
+use super::eight::Eighth;
 use crate::simd::Simd;
 
-/// Types whose rows are multiplied eight blocks at a time.
-macro_rules! eighths {
-    ($($name:ident with $partner:ident;)*) => {
-        $(impl Dot for $name {
-            const PARTNER: TensorType = TensorType::$partner;
-            type Element = Tile;
-
-            fn scalar(row: &[Self], column: &[Tile]) -> f32 {
-                eight::scalar(row, column)
-            }
-
-            #[inline(always)]
-            fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
-                eight::dot(simd, row, columns)
-            }
-
-            const HAS_PANEL: bool = true;
-
-            #[inline(always)]
-            fn panel<S: Simd>(
-                simd: S,
-                rows: &[Self],
-                row_blocks: usize,
-                columns: [&[Tile]; panel::COLUMNS],
-                sums: &mut panel::Sums,
-            ) {
-                panel::multiply(simd, rows, row_blocks, columns, sums);
-            }
-        })*
-    };
-}
-pub(super) use eighths;
-
-eighths! {
-    Q4_0 with Q8_0;
-    Q4_1 with Q8_1;
-    Q5_0 with Q8_0;
-    Q5_1 with Q8_1;
-    Q8_0 with Q8_0;
-}
-
 impl Eighth for Q4_0 {
+    const PARTNER: TensorType = TensorType::Q8_0;
     type Shared<S: Simd> = ();
     const RAISED: bool = true;
 
@@ -105,6 +62,7 @@ macro_rules! with_minimum {
 }
 
 impl Eighth for Q4_1 {
+    const PARTNER: TensorType = TensorType::Q8_1;
     type Shared<S: Simd> = ();
     const RAISED: bool = true;
 
@@ -120,6 +78,7 @@ impl Eighth for Q4_1 {
 }
 
 impl Eighth for Q5_0 {
+    const PARTNER: TensorType = TensorType::Q8_0;
     type Shared<S: Simd> = ();
 
     fn term(&self, products: f32, scale: f32, _: f32) -> f32 {
@@ -143,6 +102,7 @@ impl Eighth for Q5_0 {
 }
 
 impl Eighth for Q5_1 {
+    const PARTNER: TensorType = TensorType::Q8_1;
     type Shared<S: Simd> = ();
 
     with_minimum!();
@@ -153,6 +113,7 @@ impl Eighth for Q5_1 {
 }
 
 impl Eighth for Q8_0 {
+    const PARTNER: TensorType = TensorType::Q8_0;
     type Shared<S: Simd> = ();
 
     fn term(&self, products: f32, scale: f32, _: f32) -> f32 {

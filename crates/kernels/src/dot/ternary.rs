@@ -6,7 +6,8 @@ use briq_format::block::{TQ1_0, TQ2_0};
 use briq_format::scalar::F16;
 
 use super::k::{planes, runs};
-use super::{Dot, add_times, integer_dot, quants, scale_times, sums, tiles_at};
+use super::tiles::{ByTile, Parts};
+use super::{add_times, integer_dot, quants, scale_times};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -26,74 +27,90 @@ fn add<S: Simd, const C: usize>(
     scale: impl Fn(&Tile) -> S::Floats,
     products: [S::Ints; C],
     tiles: [&Tile; C],
-    sums: &mut [S::Floats; C],
+    sums: &mut Parts<S, C, 1>,
 ) {
     for c in 0..C {
         let products = simd.add(products[c], simd.load_ints(&tiles[c].negative_sums));
-        sums[c] = add_times(simd, sums[c], products, scale(tiles[c]));
+        sums.0[c][0] = add_times(simd, sums.0[c][0], products, scale(tiles[c]));
     }
 }
 
-impl Dot for TQ2_0 {
+impl ByTile for TQ2_0 {
     const PARTNER: TensorType = TensorType::Q8_K;
-    type Element = Tile;
+    type Blocks = [Self; 1];
+    type Shared<S: Simd> = ();
+    type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         scalar(row, column, |block| block.scale)
     }
 
     #[inline(always)]
-    fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
-        let mut totals = [simd.zeros(); C];
-        for (place, block) in row.iter().enumerate() {
-            let bytes = runs(&block.quants);
-            let digits = [planes(simd, &bytes[0]), planes(simd, &bytes[1])];
-            let tiles = tiles_at(columns, place);
-            let mut products = [simd.zero(); C];
-            for c in 0..C {
-                // Of digits that have their value, and of those that have four times theirs.
-                let (mut plain, mut fourfold) = (simd.zero(), simd.zero());
-                unrolled!(half in 0 1 => {
-                    let [w, x, y, z] = digits[half];
-                    plain = simd.add_small(plain, w, quants(simd, tiles[c], 4 * half));
-                    fourfold = simd.add_small(fourfold, x, quants(simd, tiles[c], 4 * half + 1));
-                    fourfold = simd.add_small(fourfold, y, quants(simd, tiles[c], 4 * half + 2));
-                    plain = simd.add_small(plain, z, quants(simd, tiles[c], 4 * half + 3));
-                });
-                products[c] = simd.small_sums_and_quarters(plain, fourfold);
-            }
-            add(simd, |tile| scale_times(simd, block, tile), products, tiles, &mut totals);
+    fn shared<S: Simd>(_: S) {}
+
+    #[inline(always)]
+    fn add<S: Simd, const C: usize>(
+        simd: S,
+        (): (),
+        row: &[[Self; 1]],
+        place: usize,
+        tiles: [&Tile; C],
+        sums: &mut Parts<S, C, 1>,
+    ) {
+        let [block] = &row[place];
+        let bytes = runs(&block.quants);
+        let digits = [planes(simd, &bytes[0]), planes(simd, &bytes[1])];
+        let mut products = [simd.zero(); C];
+        for c in 0..C {
+            // Of digits that have their value, and of those that have four times theirs.
+            let (mut plain, mut fourfold) = (simd.zero(), simd.zero());
+            unrolled!(half in 0 1 => {
+                let [w, x, y, z] = digits[half];
+                plain = simd.add_small(plain, w, quants(simd, tiles[c], 4 * half));
+                fourfold = simd.add_small(fourfold, x, quants(simd, tiles[c], 4 * half + 1));
+                fourfold = simd.add_small(fourfold, y, quants(simd, tiles[c], 4 * half + 2));
+                plain = simd.add_small(plain, z, quants(simd, tiles[c], 4 * half + 3));
+            });
+            products[c] = simd.small_sums_and_quarters(plain, fourfold);
         }
-        sums(simd, totals)
+        add(simd, |tile| scale_times(simd, block, tile), products, tiles, sums);
     }
 }
 
-impl Dot for TQ1_0 {
+impl ByTile for TQ1_0 {
     const PARTNER: TensorType = TensorType::Q8_K;
-    type Element = Tile;
+    type Blocks = [Self; 1];
+    type Shared<S: Simd> = ();
+    type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         scalar(row, column, |block| block.scale)
     }
 
     #[inline(always)]
-    fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
-        let mut totals = [simd.zeros(); C];
-        for (place, block) in row.iter().enumerate() {
-            let fractions = fractions(simd, block);
-            let tiles = tiles_at(columns, place);
-            let mut products = [simd.zero(); C];
-            for c in 0..C {
-                let mut sums = [simd.zero(); 2];
-                unrolled!(run in 0 1 2 3 4 5 6 7 => {
-                    let (fractions, quants) = (fractions[run], quants(simd, tiles[c], run));
-                    sums = simd.add_digits(sums, fractions, simd.three_times(fractions), quants);
-                });
-                products[c] = simd.digit_sums(sums);
-            }
-            add(simd, |tile| scale_times(simd, block, tile), products, tiles, &mut totals);
+    fn shared<S: Simd>(_: S) {}
+
+    #[inline(always)]
+    fn add<S: Simd, const C: usize>(
+        simd: S,
+        (): (),
+        row: &[[Self; 1]],
+        place: usize,
+        tiles: [&Tile; C],
+        sums: &mut Parts<S, C, 1>,
+    ) {
+        let [block] = &row[place];
+        let fractions = fractions(simd, block);
+        let mut products = [simd.zero(); C];
+        for c in 0..C {
+            let mut digits = [simd.zero(); 2];
+            unrolled!(run in 0 1 2 3 4 5 6 7 => {
+                let (fractions, quants) = (fractions[run], quants(simd, tiles[c], run));
+                digits = simd.add_digits(digits, fractions, simd.three_times(fractions), quants);
+            });
+            products[c] = simd.digit_sums(digits);
         }
-        sums(simd, totals)
+        add(simd, |tile| scale_times(simd, block, tile), products, tiles, sums);
     }
 }
 

@@ -14,11 +14,10 @@ use rayon::prelude::*;
 use zerocopy::FromBytes;
 
 use crate::activations::Activations;
-use crate::dot::rows::ROWS;
 use crate::dot::{Dot, belongs};
 use crate::error::Error;
 use crate::simd::{Cpu, run};
-use product::{COLUMNS, Product};
+use product::{COLUMNS, Product, ROWS};
 
 /// Rows of one length, encoded in one type.
 #[derive(Clone, Copy, Debug)]
@@ -224,6 +223,10 @@ mod tests {
             }
             let mut y = vec![f32::NAN; ROWS];
             matvec(&matrix, &batch[0], &mut y, &pool(2)).unwrap();
+            if ty.is_quantized() {
+                let dots = (0..ROWS).map(|i| dot(ty, row(i), &batch[0]).unwrap());
+                assert!(dots.zip(&y).all(|(a, b)| a.to_bits() == b.to_bits()), "{ty}");
+            }
             let mut here = vec![f32::NAN; 10];
             matvec_here(&matrix.range(7..17), &batch[0], &mut here).unwrap();
             assert!(here.iter().zip(&y[7..]).all(|(a, b)| a.to_bits() == b.to_bits()), "{ty}");

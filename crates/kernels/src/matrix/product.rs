@@ -1,7 +1,6 @@
 //! Rows times vectors on one thread, in an order in which what is read again is still near.
 
 use crate::activations::Activations;
-use crate::dot::rows::ROWS;
 use crate::dot::{Dot, Element, panel};
 use crate::simd::{Simd, Work};
 
@@ -10,6 +9,9 @@ const BLOCK: usize = 256 << 10;
 
 /// Vectors that a row is multiplied with at once, where there is no panel.
 pub(super) const COLUMNS: usize = 4;
+
+/// The most rows that are read side by side.
+pub(super) const ROWS: usize = 8;
 
 /// Rows, and what they are multiplied with.
 pub(super) struct Product<'a, W> {
@@ -135,26 +137,35 @@ fn one_column<W: Dot, S: Simd>(simd: S, blocks: &[W], row_blocks: usize, x: &Act
         return;
     }
     let x = W::Element::of(x);
-    if W::HAS_ROWS {
-        // Each of the rows that are read side by side is followed by the next one in memory.
-        let runs = out.len().div_ceil(ROWS);
-        for place in 0..runs {
-            let mut rows = [&blocks[..0]; ROWS];
-            for r in 0..ROWS {
-                // Behind the last row it is taken again, so that no product depends on how rows are shared out.
-                let first = (r * runs + place).min(out.len() - 1) * row_blocks;
-                rows[r] = &blocks[first..first + row_blocks];
-            }
-            let products = W::rows(simd, rows, x);
-            for r in 0..ROWS {
-                if let Some(out) = out.get_mut(r * runs + place) {
-                    *out = products[r];
-                }
+    match W::ROWS {
+        4 => side_by_side::<W, S, 4>(simd, blocks, row_blocks, x, out),
+        _ => side_by_side::<W, S, ROWS>(simd, blocks, row_blocks, x, out),
+    }
+}
+
+/// The products of all rows with one vector, `R` rows at a time.
+#[inline(always)]
+fn side_by_side<W: Dot, S: Simd, const R: usize>(
+    simd: S,
+    blocks: &[W],
+    row_blocks: usize,
+    x: &[W::Element],
+    out: &mut [f32],
+) {
+    // Each of the rows that are read side by side is followed by the next one in memory.
+    let runs = out.len().div_ceil(R);
+    for place in 0..runs {
+        let mut rows = [&blocks[..0]; R];
+        for r in 0..R {
+            // Behind the last row it is taken again, so that no product depends on how rows are shared out.
+            let first = (r * runs + place).min(out.len() - 1) * row_blocks;
+            rows[r] = &blocks[first..first + row_blocks];
+        }
+        let products = W::rows(simd, rows, x);
+        for r in 0..R {
+            if let Some(out) = out.get_mut(r * runs + place) {
+                *out = products[r];
             }
         }
-        return;
-    }
-    for (row, out) in blocks.chunks_exact(row_blocks).zip(out) {
-        [*out] = W::vector(simd, row, [x]);
     }
 }

@@ -15,7 +15,8 @@ use zerocopy::transmute;
 
 pub(super) use eights::four_points;
 
-use super::{Dot, add_scaled, quants, sums, tiles_at, trimmed};
+use super::tiles::{ByTile, Parts, Sums, ahead};
+use super::{add_scaled, quants};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -73,24 +74,44 @@ fn scalar<B: Signed>(row: &[B], column: &[Tile]) -> f32 {
     B::UNIT * terms.fold(0.0, |sum, term| sum + term)
 }
 
-#[inline(always)]
-fn vector<B: Signed, S: Simd, const C: usize>(simd: S, row: &[B], columns: [&[Tile]; C]) -> [f32; C] {
-    let mut totals = [simd.zeros(); C];
-    let columns = trimmed(columns, row.len());
-    // Signs that are computed of all runs, and needed of one by one, go through memory. That takes its time, and is
-    // done a block ahead.
-    let mut ahead = [[0; 32]; 2];
-    if let Some(block) = row.first() {
-        simd.store(block.all_signs(simd), &mut ahead[0]);
+/// The sums of a row, and the signs of its super-blocks, found one ahead: those that are computed of all runs, and needed
+/// of one by one, go through memory, which takes its time.
+#[derive(Clone, Copy)]
+pub(crate) struct Ahead<S: Simd, const C: usize> {
+    sums: Parts<S, C, 1>,
+    signs: [[u8; 32]; 2],
+}
+
+impl<S: Simd, const C: usize> Sums<S, C> for Ahead<S, C> {
+    #[inline(always)]
+    fn zeros(simd: S) -> Self {
+        Self { sums: Parts::zeros(simd), signs: [[0; 32]; 2] }
     }
-    for place in 0..row.len() {
-        let block = &row[place];
-        let next = &row[(place + 1).min(row.len() - 1)];
-        if next.stored_signs().is_none() {
-            simd.store(next.all_signs(simd), &mut ahead[(place + 1) % 2]);
+
+    #[inline(always)]
+    fn finish(self, simd: S) -> [f32; C] {
+        self.sums.finish(simd)
+    }
+}
+
+impl<S: Simd, const C: usize> Ahead<S, C> {
+    #[inline(always)]
+    fn start<B: Signed>(simd: S, row: &[[B; 1]]) -> Self {
+        let mut ahead = Self::zeros(simd);
+        if let Some([block]) = row.first() {
+            simd.store(block.all_signs(simd), &mut ahead.signs[0]);
         }
-        let signs: [u32; 8] = transmute!(*block.stored_signs().unwrap_or(&ahead[place % 2]));
-        let tiles = tiles_at(columns, place);
+        ahead
+    }
+
+    #[inline(always)]
+    fn add<B: Signed>(&mut self, simd: S, row: &[[B; 1]], place: usize, tiles: [&Tile; C]) {
+        let [block] = &row[place];
+        let [next] = &row[(place + 1).min(row.len() - 1)];
+        if next.stored_signs().is_none() {
+            simd.store(next.all_signs(simd), &mut self.signs[(place + 1) % 2]);
+        }
+        let signs: [u32; 8] = transmute!(*block.stored_signs().unwrap_or(&self.signs[place % 2]));
         let scales = simd.scales_by_16(block.scale_words(simd));
         let scale = simd.half(block.scale().to_bits()) * B::UNIT;
         let mut products = [simd.zero(); C];
@@ -106,10 +127,10 @@ fn vector<B: Signed, S: Simd, const C: usize>(simd: S, row: &[B], columns: [&[Ti
             }
         });
         for c in 0..C {
-            totals[c] = add_scaled(simd, totals[c], products[c], scale * tiles[c].scales[0]);
+            let sum = &mut self.sums.0[c][0];
+            *sum = add_scaled(simd, *sum, products[c], scale * tiles[c].scales[0]);
         }
     }
-    sums(simd, totals)
 }
 
-over_tiles!(IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S: scalar, vector);
+ahead!(IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S);

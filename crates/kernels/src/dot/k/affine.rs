@@ -6,95 +6,124 @@ use briq_format::block::{Q4_K, Q5_K};
 use briq_format::scalar::F16;
 use zerocopy::{Immutable, IntoBytes};
 
-use super::{add_lanes, both, lanes, nibbles, runs};
+use super::{add_lanes, lanes, nibbles, runs};
 use crate::activations::Tile;
-use crate::dot::{Dot, add_times, products, tiles_at, trimmed};
+use crate::dot::tiles::{ByTile, Parts, Sums};
+use crate::dot::{add_times, products};
 use crate::simd::Simd;
 
-impl Dot for Q4_K {
+impl ByTile for Q4_K {
     const PARTNER: TensorType = TensorType::Q8_K;
-    type Element = Tile;
+    type Blocks = [Self; 1];
+    type Shared<S: Simd> = ();
+    type Sums<S: Simd, const C: usize> = WideSums<S, C>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         affine(row, column, |block| (block.scale, block.minimum, block.scales_and_minimums))
     }
 
     #[inline(always)]
-    fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
-        let columns = trimmed(columns, row.len());
+    fn shared<S: Simd>(_: S) {}
+
+    #[inline(always)]
+    fn add<S: Simd, const C: usize>(
+        simd: S,
+        (): (),
+        row: &[[Self; 1]],
+        place: usize,
+        tiles: [&Tile; C],
+        sums: &mut WideSums<S, C>,
+    ) {
+        let [block] = &row[place];
         if C > 1 {
             // What is done once for all columns costs each of them less, and then the widest registers are no gain.
-            let mut sums = [[simd.zeros(); 2]; C];
-            for (place, block) in row.iter().enumerate() {
-                let mut codes = [simd.zero(); 8];
-                let bytes = runs(&block.quants);
-                unrolled!(i in 0 1 2 3 => {
-                    [codes[2 * i], codes[2 * i + 1]] = nibbles(simd, &bytes[i]);
-                });
-                add_affine(simd, header(block), codes, tiles_at(columns, place), &mut sums);
-            }
-            return both(simd, sums);
+            let mut codes = [simd.zero(); 8];
+            let bytes = runs(&block.quants);
+            unrolled!(i in 0 1 2 3 => {
+                [codes[2 * i], codes[2 * i + 1]] = nibbles(simd, &bytes[i]);
+            });
+            return add_affine(simd, header(block), codes, tiles, &mut sums.narrow);
         }
-        let (mut sums, mut rises) = ([simd.wide_zeros(); C], [simd.zeros(); C]);
-        for place in 0..row.len() {
-            let block = &row[place];
-            let tiles = tiles_at(columns, place);
-            let (units, first, last) = taken_apart(header(block));
-            let (mut quants, mut scales, mut minimum) =
-                ([&tiles[0].quants; C], [simd.zeros(); C], [simd.zeros(); C]);
-            for c in 0..C {
-                quants[c] = &tiles[c].quants;
-                [scales[c], minimum[c]] = simd.scaled_pair(units, tiles[c].scales[0]);
-            }
-            let minimums = simd.add_nibbles(&mut sums, &block.quants, [first, last], quants, scales);
-            for c in 0..C {
-                rises[c] = add_times(simd, rises[c], rise(simd, minimums, tiles[c]), minimum[c]);
-            }
-        }
-        let mut parts = [[simd.zeros(); 2]; C];
+        let (units, first, last) = taken_apart(header(block));
+        let (mut quants, mut scales, mut minimum) =
+            ([&tiles[0].quants; C], [simd.zeros(); C], [simd.zeros(); C]);
         for c in 0..C {
-            parts[c] = [simd.folded(sums[c]), rises[c]];
+            quants[c] = &tiles[c].quants;
+            [scales[c], minimum[c]] = simd.scaled_pair(units, tiles[c].scales[0]);
         }
-        both(simd, parts)
+        let minimums = simd.add_nibbles(&mut sums.wide, &block.quants, [first, last], quants, scales);
+        let rises = &mut sums.narrow.0;
+        for c in 0..C {
+            rises[c][1] = add_times(simd, rises[c][1], rise(simd, minimums, tiles[c]), minimum[c]);
+        }
     }
 }
 
-impl Dot for Q5_K {
+/// The sums of Q4_K: of a single column those of codes are wide.
+#[derive(Clone, Copy)]
+pub(crate) struct WideSums<S: Simd, const C: usize> {
+    wide: [S::Wide; C],
+    narrow: Parts<S, C, 2>,
+}
+
+impl<S: Simd, const C: usize> Sums<S, C> for WideSums<S, C> {
+    #[inline(always)]
+    fn zeros(simd: S) -> Self {
+        Self { wide: [simd.wide_zeros(); C], narrow: Parts::zeros(simd) }
+    }
+
+    #[inline(always)]
+    fn finish(mut self, simd: S) -> [f32; C] {
+        if C == 1 {
+            self.narrow.0[0][0] = simd.folded(self.wide[0]);
+        }
+        self.narrow.finish(simd)
+    }
+}
+
+impl ByTile for Q5_K {
     const PARTNER: TensorType = TensorType::Q8_K;
-    type Element = Tile;
+    type Blocks = [Self; 1];
+    type Shared<S: Simd> = ();
+    type Sums<S: Simd, const C: usize> = Parts<S, C, 2>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         affine(row, column, |block| (block.scale, block.minimum, block.scales_and_minimums))
     }
 
     #[inline(always)]
-    fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
-        let mut sums = [[simd.zeros(); 2]; C];
-        let columns = trimmed(columns, row.len());
-        for place in 0..row.len() {
-            let block = &row[place];
-            let high = simd.load(&block.high_bits);
-            // Bit `run` of a byte, moved to where the fifth bit of a code is.
-            let high = [
-                simd.bits::<0, 1, 4>(high),
-                simd.bits::<1, 1, 4>(high),
-                simd.bits::<2, 1, 4>(high),
-                simd.bits::<3, 1, 4>(high),
-                simd.bits::<4, 1, 4>(high),
-                simd.bits::<5, 1, 4>(high),
-                simd.bits::<6, 1, 4>(high),
-                simd.bits::<7, 1, 4>(high),
-            ];
-            let mut codes = [simd.zero(); 8];
-            let bytes = runs(&block.low_bits);
-            unrolled!(i in 0 1 2 3 => {
-                let [low, upper] = nibbles(simd, &bytes[i]);
-                codes[2 * i] = simd.or(low, high[2 * i]);
-                codes[2 * i + 1] = simd.or(upper, high[2 * i + 1]);
-            });
-            add_affine(simd, header(block), codes, tiles_at(columns, place), &mut sums);
-        }
-        both(simd, sums)
+    fn shared<S: Simd>(_: S) {}
+
+    #[inline(always)]
+    fn add<S: Simd, const C: usize>(
+        simd: S,
+        (): (),
+        row: &[[Self; 1]],
+        place: usize,
+        tiles: [&Tile; C],
+        sums: &mut Parts<S, C, 2>,
+    ) {
+        let [block] = &row[place];
+        let high = simd.load(&block.high_bits);
+        // Bit `run` of a byte, moved to where the fifth bit of a code is.
+        let high = [
+            simd.bits::<0, 1, 4>(high),
+            simd.bits::<1, 1, 4>(high),
+            simd.bits::<2, 1, 4>(high),
+            simd.bits::<3, 1, 4>(high),
+            simd.bits::<4, 1, 4>(high),
+            simd.bits::<5, 1, 4>(high),
+            simd.bits::<6, 1, 4>(high),
+            simd.bits::<7, 1, 4>(high),
+        ];
+        let mut codes = [simd.zero(); 8];
+        let bytes = runs(&block.low_bits);
+        unrolled!(i in 0 1 2 3 => {
+            let [low, upper] = nibbles(simd, &bytes[i]);
+            codes[2 * i] = simd.or(low, high[2 * i]);
+            codes[2 * i + 1] = simd.or(upper, high[2 * i + 1]);
+        });
+        add_affine(simd, header(block), codes, tiles, sums);
     }
 }
 
@@ -121,7 +150,7 @@ fn add_affine<S: Simd, const C: usize>(
     header: &[u8; 16],
     codes: [S::Ints; 8],
     tiles: [&Tile; C],
-    sums: &mut [[S::Floats; 2]; C],
+    sums: &mut Parts<S, C, 2>,
 ) {
     let (units, first, last) = taken_apart(header);
     let (scales, minimums) = simd.k_scales(first, last);
@@ -130,8 +159,8 @@ fn add_affine<S: Simd, const C: usize>(
         let tile = tiles[c];
         let rise = rise(simd, minimums, tile);
         let [scale, minimum] = simd.scaled_pair(units, tile.scales[0]);
-        sums[c][0] = add_times(simd, sums[c][0], products[c], scale);
-        sums[c][1] = add_times(simd, sums[c][1], rise, minimum);
+        sums.0[c][0] = add_times(simd, sums.0[c][0], products[c], scale);
+        sums.0[c][1] = add_times(simd, sums.0[c][1], rise, minimum);
     }
 }
 

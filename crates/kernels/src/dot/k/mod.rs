@@ -41,16 +41,6 @@ pub(super) fn runs<const N: usize>(bytes: &[u8; N]) -> &[[u8; 32]] {
     bytes.as_chunks().0
 }
 
-/// The sums of all columns, each in two parts.
-#[inline(always)]
-pub(super) fn both<S: Simd, const C: usize>(simd: S, parts: [[S::Floats; 2]; C]) -> [f32; C] {
-    let mut products = [0.0; C];
-    for c in 0..C {
-        products[c] = simd.sum(simd.add_floats(parts[c][0], parts[c][1]));
-    }
-    products
-}
-
 /// The four planes of 2 bits of 32 bytes. The second stays where it is, as four times its value, and the third is moved
 /// there: a mask is cheaper than moving bits.
 #[inline(always)]

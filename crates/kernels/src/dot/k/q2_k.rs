@@ -5,14 +5,17 @@ use briq_format::TensorType;
 use briq_format::block::Q2_K;
 use zerocopy::IntoBytes;
 
-use super::{LEVELLED, both, planes, runs};
+use super::{LEVELLED, planes, runs};
 use crate::activations::Tile;
-use crate::dot::{Dot, add_times, integer_dot, products, tiles_at, trimmed};
+use crate::dot::tiles::{ByTile, Parts, Sums};
+use crate::dot::{add_times, integer_dot, products};
 use crate::simd::Simd;
 
-impl Dot for Q2_K {
+impl ByTile for Q2_K {
     const PARTNER: TensorType = TensorType::Q8_K;
-    type Element = Tile;
+    type Blocks = [Self; 1];
+    type Shared<S: Simd> = ();
+    type Sums<S: Simd, const C: usize> = Quarters<S, C>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         let mut sum = 0.0;
@@ -33,36 +36,51 @@ impl Dot for Q2_K {
     }
 
     #[inline(always)]
-    fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
-        let mut sums = [[simd.zeros(); 2]; C];
-        let columns = trimmed(columns, row.len());
-        for place in 0..row.len() {
-            let block = &row[place];
-            let tiles = tiles_at(columns, place);
-            let packed = simd.byte_words(eights(&block.scales_and_minimums));
-            // Products have four times their value, and so have the minimums.
-            let (scales, minimums) = (simd.bits::<0, 4, 0>(packed), simd.bits::<4, 4, 2>(packed));
-            let scales = simd.multiply_words(scales, simd.load_words(&LEVELLED));
-            let bytes = runs(&block.quants);
-            let ([a, b, c, d], [e, f, g, h]) = (planes(simd, &bytes[0]), planes(simd, &bytes[1]));
-            let codes = [a, b, c, d, e, f, g, h];
-            let products = products(simd, simd.scales_by_16(scales), codes, tiles, [simd.zero(); C]);
-            // The block ends with scale and minimum, and is longer: the fallback is never taken.
-            let units = u32::from_le_bytes(*block.as_bytes().last_chunk().unwrap_or(&[0; 4]));
-            for c in 0..C {
-                let tile = tiles[c];
-                let rise = simd.add_scaled(simd.zero(), minimums, simd.load_words(&tile.negative_sums_16));
-                let [scale, minimum] = simd.scaled_pair(units, tile.scales[0]);
-                sums[c][0] = add_times(simd, sums[c][0], products[c], scale);
-                sums[c][1] = add_times(simd, sums[c][1], rise, minimum);
-            }
-        }
-        // The sums as well have four times their value.
-        let mut products = both(simd, sums);
+    fn shared<S: Simd>(_: S) {}
+
+    #[inline(always)]
+    fn add<S: Simd, const C: usize>(
+        simd: S,
+        (): (),
+        row: &[[Self; 1]],
+        place: usize,
+        tiles: [&Tile; C],
+        sums: &mut Quarters<S, C>,
+    ) {
+        let [block] = &row[place];
+        let packed = simd.byte_words(eights(&block.scales_and_minimums));
+        // Products have four times their value, and so have the minimums.
+        let (scales, minimums) = (simd.bits::<0, 4, 0>(packed), simd.bits::<4, 4, 2>(packed));
+        let scales = simd.multiply_words(scales, simd.load_words(&LEVELLED));
+        let bytes = runs(&block.quants);
+        let ([a, b, c, d], [e, f, g, h]) = (planes(simd, &bytes[0]), planes(simd, &bytes[1]));
+        let codes = [a, b, c, d, e, f, g, h];
+        let products = products(simd, simd.scales_by_16(scales), codes, tiles, [simd.zero(); C]);
+        // The block ends with scale and minimum, and is longer: the fallback is never taken.
+        let units = u32::from_le_bytes(*block.as_bytes().last_chunk().unwrap_or(&[0; 4]));
         for c in 0..C {
-            products[c] *= 0.25;
+            let tile = tiles[c];
+            let rise = simd.add_scaled(simd.zero(), minimums, simd.load_words(&tile.negative_sums_16));
+            let [scale, minimum] = simd.scaled_pair(units, tile.scales[0]);
+            sums.0.0[c][0] = add_times(simd, sums.0.0[c][0], products[c], scale);
+            sums.0.0[c][1] = add_times(simd, sums.0.0[c][1], rise, minimum);
         }
-        products
+    }
+}
+
+/// Sums of four times their value.
+#[derive(Clone, Copy)]
+pub(crate) struct Quarters<S: Simd, const C: usize>(Parts<S, C, 2>);
+
+impl<S: Simd, const C: usize> Sums<S, C> for Quarters<S, C> {
+    #[inline(always)]
+    fn zeros(simd: S) -> Self {
+        Self(Parts::zeros(simd))
+    }
+
+    #[inline(always)]
+    fn finish(self, simd: S) -> [f32; C] {
+        self.0.finish(simd).map(|product| 0.25 * product)
     }
 }
 

@@ -8,48 +8,58 @@ use briq_format::scalar::F16;
 
 use super::{LEVELLED, add_lanes, lanes, nibbles, planes, runs};
 use crate::activations::Tile;
-use crate::dot::{Dot, add_times, products, scale_times, sums, tiles_at, trimmed};
+use crate::dot::tiles::{ByTile, Parts};
+use crate::dot::{add_times, products, scale_times};
 use crate::simd::Simd;
 
-impl Dot for Q6_K {
+impl ByTile for Q6_K {
     const PARTNER: TensorType = TensorType::Q8_K;
-    type Element = Tile;
+    type Blocks = [Self; 1];
+    type Shared<S: Simd> = ();
+    type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         symmetric(row, column, |block| (block.scale, block.scales.map(i32::from)))
     }
 
     #[inline(always)]
-    fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
-        let mut totals = [simd.zeros(); C];
-        let columns = trimmed(columns, row.len());
-        for place in 0..row.len() {
-            let block = &row[place];
-            let (low, high) = (runs(&block.low_bits), runs(&block.high_bits));
-            let mut codes = [simd.zero(); 8];
-            unrolled!(half in 0 1 => {
-                let high = simd.load(&high[half]);
-                // Half of the codes are moved by products, the others by shifts: on Zen 4 either of them alone is a
-                // bottleneck.
-                let a = simd.load(&low[2 * half]);
-                let [a, c] = [simd.bits::<0, 4, 0>(a), simd.bits::<4, 4, 0>(a)];
-                let [b, d] = nibbles(simd, &low[2 * half + 1]);
-                codes[4 * half] = simd.or(a, simd.bits::<0, 2, 4>(high));
-                codes[4 * half + 1] = simd.or(b, simd.bits::<2, 2, 4>(high));
-                codes[4 * half + 2] = simd.or(c, simd.bits::<4, 2, 4>(high));
-                codes[4 * half + 3] = simd.or(d, simd.bits::<6, 2, 4>(high));
-            });
-            let scales = simd.words(&block.scales);
-            let scale = |tile: &Tile| scale_times(simd, block, tile);
-            add_sixteens::<S, C, 5>(simd, scale, [scales; 2], codes, tiles_at(columns, place), &mut totals);
-        }
-        sums(simd, totals)
+    fn shared<S: Simd>(_: S) {}
+
+    #[inline(always)]
+    fn add<S: Simd, const C: usize>(
+        simd: S,
+        (): (),
+        row: &[[Self; 1]],
+        place: usize,
+        tiles: [&Tile; C],
+        sums: &mut Parts<S, C, 1>,
+    ) {
+        let [block] = &row[place];
+        let (low, high) = (runs(&block.low_bits), runs(&block.high_bits));
+        let mut codes = [simd.zero(); 8];
+        unrolled!(half in 0 1 => {
+            let high = simd.load(&high[half]);
+            // Half of the codes are moved by products, the others by shifts: on Zen 4 either of them alone is a
+            // bottleneck.
+            let a = simd.load(&low[2 * half]);
+            let [a, c] = [simd.bits::<0, 4, 0>(a), simd.bits::<4, 4, 0>(a)];
+            let [b, d] = nibbles(simd, &low[2 * half + 1]);
+            codes[4 * half] = simd.or(a, simd.bits::<0, 2, 4>(high));
+            codes[4 * half + 1] = simd.or(b, simd.bits::<2, 2, 4>(high));
+            codes[4 * half + 2] = simd.or(c, simd.bits::<4, 2, 4>(high));
+            codes[4 * half + 3] = simd.or(d, simd.bits::<6, 2, 4>(high));
+        });
+        let scales = simd.words(&block.scales);
+        let scale = |tile: &Tile| scale_times(simd, block, tile);
+        add_sixteens::<S, C, 5>(simd, scale, [scales; 2], codes, tiles, sums);
     }
 }
 
-impl Dot for Q3_K {
+impl ByTile for Q3_K {
     const PARTNER: TensorType = TensorType::Q8_K;
-    type Element = Tile;
+    type Blocks = [Self; 1];
+    type Shared<S: Simd> = ();
+    type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         let scales = |block: &Self| q3_k_scales(&block.scales).map(|scale| i32::from(scale) - 32);
@@ -57,43 +67,41 @@ impl Dot for Q3_K {
     }
 
     #[inline(always)]
-    fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
-        let mut totals = [simd.zeros(); C];
-        let columns = trimmed(columns, row.len());
-        for place in 0..row.len() {
-            let block = &row[place];
-            let high = simd.load(&block.high_bits);
-            let high = [
-                simd.bits::<0, 1, 2>(high),
-                simd.bits::<1, 1, 4>(high),
-                simd.bits::<2, 1, 4>(high),
-                simd.bits::<3, 1, 2>(high),
-                simd.bits::<4, 1, 2>(high),
-                simd.bits::<5, 1, 4>(high),
-                simd.bits::<6, 1, 4>(high),
-                simd.bits::<7, 1, 2>(high),
-            ];
-            let mut codes = [simd.zero(); 8];
-            let bytes = runs(&block.low_bits);
-            let planes = [planes(simd, &bytes[0]), planes(simd, &bytes[1])];
-            unrolled!(run in 0 1 2 3 4 5 6 7 => {
-                codes[run] = simd.or(planes[run / 4][run % 4], high[run]);
-            });
-            let scales = simd.add_words(q3_k_words(simd, &block.scales), simd.splat_word(-32));
-            let levelled = simd.multiply_words(scales, simd.load_words(&LEVELLED));
-            let scale = simd.half(block.scale.to_bits()) * 0.25;
-            let of_tile = |tile: &Tile| simd.splat_float(scale * tile.scales[0]);
-            // A zero point of 4, four times.
-            add_sixteens::<S, C, 4>(
-                simd,
-                of_tile,
-                [levelled, scales],
-                codes,
-                tiles_at(columns, place),
-                &mut totals,
-            );
-        }
-        sums(simd, totals)
+    fn shared<S: Simd>(_: S) {}
+
+    #[inline(always)]
+    fn add<S: Simd, const C: usize>(
+        simd: S,
+        (): (),
+        row: &[[Self; 1]],
+        place: usize,
+        tiles: [&Tile; C],
+        sums: &mut Parts<S, C, 1>,
+    ) {
+        let [block] = &row[place];
+        let high = simd.load(&block.high_bits);
+        let high = [
+            simd.bits::<0, 1, 2>(high),
+            simd.bits::<1, 1, 4>(high),
+            simd.bits::<2, 1, 4>(high),
+            simd.bits::<3, 1, 2>(high),
+            simd.bits::<4, 1, 2>(high),
+            simd.bits::<5, 1, 4>(high),
+            simd.bits::<6, 1, 4>(high),
+            simd.bits::<7, 1, 2>(high),
+        ];
+        let mut codes = [simd.zero(); 8];
+        let bytes = runs(&block.low_bits);
+        let planes = [planes(simd, &bytes[0]), planes(simd, &bytes[1])];
+        unrolled!(run in 0 1 2 3 4 5 6 7 => {
+            codes[run] = simd.or(planes[run / 4][run % 4], high[run]);
+        });
+        let scales = simd.add_words(q3_k_words(simd, &block.scales), simd.splat_word(-32));
+        let levelled = simd.multiply_words(scales, simd.load_words(&LEVELLED));
+        let scale = simd.half(block.scale.to_bits()) * 0.25;
+        let of_tile = |tile: &Tile| simd.splat_float(scale * tile.scales[0]);
+        // A zero point of 4, four times.
+        add_sixteens::<S, C, 4>(simd, of_tile, [levelled, scales], codes, tiles, sums);
     }
 }
 
@@ -117,7 +125,7 @@ fn add_sixteens<S: Simd, const C: usize, const ZERO: i32>(
     [scales, of_zero]: [S::Ints; 2],
     codes: [S::Ints; 8],
     tiles: [&Tile; C],
-    sums: &mut [S::Floats; C],
+    sums: &mut Parts<S, C, 1>,
 ) {
     let mut excess = [simd.zero(); C];
     for c in 0..C {
@@ -127,7 +135,7 @@ fn add_sixteens<S: Simd, const C: usize, const ZERO: i32>(
     }
     let products = products(simd, simd.scales_by_16(scales), codes, tiles, excess);
     for c in 0..C {
-        sums[c] = add_times(simd, sums[c], products[c], scale(tiles[c]));
+        sums.0[c][0] = add_times(simd, sums.0[c][0], products[c], scale(tiles[c]));
     }
 }
 

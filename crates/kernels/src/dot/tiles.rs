@@ -1,0 +1,252 @@
+//! Quantized types: rows that are multiplied a tile of activations at a time.
+//!
+//! A type says what a tile adds to its sums; the loop over the tiles of a row is here, once for all types. The same
+//! loop takes several rows in turn, each by one tile, and then activations are read once for all of them: see
+//! [`rows`](super::rows) for why that reads faster from memory. Sums of a row never depend on those beside it.
+
+use std::slice;
+
+use briq_format::TensorType;
+use briq_format::block::Block;
+
+use super::{Dot, panel};
+use crate::activations::Tile;
+use crate::simd::Simd;
+
+/// A quantized type, and what a tile of 256 activations adds to the product of a row.
+pub(crate) trait ByTile: Block + Sync {
+    /// The type of the activations.
+    const PARTNER: TensorType;
+
+    /// As many blocks as meet one tile.
+    type Blocks: Blocks<Self>;
+
+    /// What is the same for all blocks, such as a table.
+    type Shared<S: Simd>: Copy;
+
+    /// What is carried from tile to tile, of a row and `C` columns.
+    type Sums<S: Simd, const C: usize>: Sums<S, C>;
+
+    /// See [`Dot::scalar`].
+    fn scalar(row: &[Self], column: &[Tile]) -> f32;
+
+    fn shared<S: Simd>(simd: S) -> Self::Shared<S>;
+
+    /// The sums before the first tile of a row.
+    #[inline(always)]
+    fn start<S: Simd, const C: usize>(simd: S, _row: &[Self::Blocks]) -> Self::Sums<S, C> {
+        Self::Sums::zeros(simd)
+    }
+
+    /// Adds the products of the blocks at a place of the row with the tile that they meet in each column. No quant of
+    /// these is -128.
+    fn add<S: Simd, const C: usize>(
+        simd: S,
+        shared: Self::Shared<S>,
+        row: &[Self::Blocks],
+        place: usize,
+        tiles: [&Tile; C],
+        sums: &mut Self::Sums<S, C>,
+    );
+
+    /// See [`Dot::HAS_PANEL`].
+    const HAS_PANEL: bool = false;
+
+    /// See [`Dot::panel`].
+    #[inline(always)]
+    fn panel<S: Simd>(
+        _: S,
+        _rows: &[Self],
+        _row_blocks: usize,
+        _columns: [&[Tile]; panel::COLUMNS],
+        _sums: &mut panel::Sums,
+    ) {
+    }
+}
+
+/// Blocks that meet one tile of activations: an array of them.
+pub(crate) trait Blocks<B>: Sized {
+    /// A row as such arrays, and the blocks at its end that fill none.
+    fn of(row: &[B]) -> (&[Self], &[B]);
+
+    /// The blocks at the end of a row, and then blocks of zeros. These have a scale of zero or next to it, and the
+    /// activations that they meet are zero.
+    fn filled_up(rest: &[B]) -> Self;
+}
+
+impl<B: Block, const N: usize> Blocks<B> for [B; N] {
+    #[inline(always)]
+    fn of(row: &[B]) -> (&[Self], &[B]) {
+        const { assert!(N * B::ELEMENTS == 256) };
+        row.as_chunks()
+    }
+
+    #[inline(always)]
+    fn filled_up(rest: &[B]) -> Self {
+        let mut blocks = [B::new_zeroed(); N];
+        for (block, rest) in blocks.iter_mut().zip(rest) {
+            *block = *rest;
+        }
+        blocks
+    }
+}
+
+/// Sums that are carried from tile to tile, for each of `C` columns.
+pub(crate) trait Sums<S: Simd, const C: usize>: Copy {
+    fn zeros(simd: S) -> Self;
+
+    /// The products of the row.
+    fn finish(self, simd: S) -> [f32; C];
+}
+
+/// Sums in `PARTS` registers of each column, added up in the end.
+#[derive(Clone, Copy)]
+pub(crate) struct Parts<S: Simd, const C: usize, const PARTS: usize>(pub(super) [[S::Floats; PARTS]; C]);
+
+impl<S: Simd, const C: usize, const PARTS: usize> Sums<S, C> for Parts<S, C, PARTS> {
+    #[inline(always)]
+    fn zeros(simd: S) -> Self {
+        Self([[simd.zeros(); PARTS]; C])
+    }
+
+    #[inline(always)]
+    fn finish(self, simd: S) -> [f32; C] {
+        let mut products = [0.0; C];
+        for c in 0..C {
+            let mut sum = self.0[c][0];
+            for part in 1..PARTS {
+                sum = simd.add_floats(sum, self.0[c][part]);
+            }
+            products[c] = simd.sum(sum);
+        }
+        products
+    }
+}
+
+/// Types of super-blocks of which something is found one ahead, by the `Ahead` and the `scalar` of their module.
+macro_rules! ahead {
+    ($($name:ident)*) => {
+        $(impl ByTile for $name {
+            const PARTNER: TensorType = TensorType::Q8_K;
+            type Blocks = [Self; 1];
+            type Shared<S: Simd> = ();
+            type Sums<S: Simd, const C: usize> = Ahead<S, C>;
+
+            fn scalar(row: &[Self], column: &[Tile]) -> f32 {
+                scalar(row, column)
+            }
+
+            #[inline(always)]
+            fn shared<S: Simd>(_: S) {}
+
+            #[inline(always)]
+            fn start<S: Simd, const C: usize>(simd: S, row: &[[Self; 1]]) -> Ahead<S, C> {
+                Ahead::start(simd, row)
+            }
+
+            #[inline(always)]
+            fn add<S: Simd, const C: usize>(
+                simd: S,
+                (): (),
+                row: &[[Self; 1]],
+                place: usize,
+                tiles: [&Tile; C],
+                sums: &mut Ahead<S, C>,
+            ) {
+                sums.add(simd, row, place, tiles);
+            }
+        })*
+    };
+}
+pub(super) use ahead;
+
+impl<B: ByTile> Dot for B {
+    const PARTNER: TensorType = B::PARTNER;
+    type Element = Tile;
+
+    fn scalar(row: &[Self], column: &[Tile]) -> f32 {
+        B::scalar(row, column)
+    }
+
+    #[inline(always)]
+    fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
+        let [products] = multiply(simd, [row], columns);
+        products
+    }
+
+    const ROWS: usize = 4;
+
+    #[inline(always)]
+    fn rows<S: Simd, const R: usize>(simd: S, rows: [&[Self]; R], column: &[Tile]) -> [f32; R] {
+        multiply(simd, rows, [column]).map(|[product]| product)
+    }
+
+    const HAS_PANEL: bool = B::HAS_PANEL;
+
+    #[inline(always)]
+    fn panel<S: Simd>(
+        simd: S,
+        rows: &[Self],
+        row_blocks: usize,
+        columns: [&[Tile]; panel::COLUMNS],
+        sums: &mut panel::Sums,
+    ) {
+        B::panel(simd, rows, row_blocks, columns, sums);
+    }
+}
+
+/// The products of `R` rows with `C` columns, one tile of each row after the other.
+#[inline(always)]
+fn multiply<B: ByTile, S: Simd, const R: usize, const C: usize>(
+    simd: S,
+    rows: [&[B]; R],
+    columns: [&[Tile]; C],
+) -> [[f32; C]; R] {
+    let shared = B::shared(simd);
+    let whole = B::Blocks::of(rows[0]).0;
+    let (count, mut whole) = (whole.len(), [whole; R]);
+    for r in 0..R {
+        // As many of each row, which the loop then need not check.
+        whole[r] = &B::Blocks::of(rows[r]).0[..count];
+    }
+    let mut sums = [B::start(simd, whole[0]); R];
+    for r in 1..R {
+        sums[r] = B::start(simd, whole[r]);
+    }
+    let of_whole = trimmed(columns, count);
+    for place in 0..count {
+        for r in 0..R {
+            B::add(simd, shared, whole[r], place, tiles_at(of_whole, place), &mut sums[r]);
+        }
+    }
+    let mut products = [[0.0; C]; R];
+    for r in 0..R {
+        let rest = B::Blocks::of(rows[r]).1;
+        if !rest.is_empty() {
+            let blocks = B::Blocks::filled_up(rest);
+            B::add(simd, shared, slice::from_ref(&blocks), 0, tiles_at(columns, count), &mut sums[r]);
+        }
+        products[r] = sums[r].finish(simd);
+    }
+    products
+}
+
+/// The first `count` tiles of each column. Places below that are not checked again.
+#[inline(always)]
+fn trimmed<const C: usize>(columns: [&[Tile]; C], count: usize) -> [&[Tile]; C] {
+    let mut trimmed = columns;
+    for c in 0..C {
+        trimmed[c] = &columns[c][..count];
+    }
+    trimmed
+}
+
+/// The tile at a place of each column.
+#[inline(always)]
+fn tiles_at<const C: usize>(columns: [&[Tile]; C], place: usize) -> [&Tile; C] {
+    let mut tiles = [&Tile::ZERO; C];
+    for c in 0..C {
+        tiles[c] = &columns[c][place];
+    }
+    tiles
+}
