@@ -8,7 +8,7 @@ use super::{Dot, rows};
 use crate::simd::Simd;
 
 /// Numbers that are multiplied at once.
-pub(super) const RUN: usize = 16;
+pub(super) const RUN: usize = 32;
 
 /// A float that widens to single precision without rounding.
 pub(crate) trait Float: Block {
@@ -19,7 +19,7 @@ pub(crate) trait Float: Block {
     const CHAINS: usize = 8;
 
     /// Adds the products of a run.
-    fn add<S: Simd>(simd: S, sum: S::Floats, weights: &[Self; RUN], activations: &[Self; RUN]) -> S::Floats;
+    fn add<S: Simd>(simd: S, sum: S::Wide, weights: &[Self; RUN], activations: &[Self; RUN]) -> S::Wide;
 
     /// Whether [`add`](Self::add) is another one on some processors. The loop around it is there twice.
     #[inline(always)]
@@ -28,34 +28,14 @@ pub(crate) trait Float: Block {
     }
 }
 
-/// Adds the products of a run, eight at a time.
-#[inline(always)]
-fn add_eights<F: Float, S: Simd>(
-    simd: S,
-    sum: S::Floats,
-    weights: &[F; RUN],
-    activations: &[F; RUN],
-    load: impl Fn(&[F; 8]) -> S::Floats,
-) -> S::Floats {
-    let (weights, activations) = (weights.as_chunks::<8>().0, activations.as_chunks::<8>().0);
-    let sum = simd.multiply_add(load(&weights[0]), load(&activations[0]), sum);
-    simd.multiply_add(load(&weights[1]), load(&activations[1]), sum)
-}
-
 impl Float for F32 {
     #[inline(always)]
     fn widen(self) -> f32 {
         self.get()
     }
     #[inline(always)]
-    fn add<S: Simd>(simd: S, sum: S::Floats, weights: &[Self; RUN], activations: &[Self; RUN]) -> S::Floats {
-        add_eights(simd, sum, weights, activations, |floats| {
-            let mut widened = [0.0; 8];
-            for i in 0..8 {
-                widened[i] = floats[i].get();
-            }
-            simd.load_floats(&widened)
-        })
+    fn add<S: Simd>(simd: S, sum: S::Wide, weights: &[Self; RUN], activations: &[Self; RUN]) -> S::Wide {
+        simd.add_singles(sum, transmute_ref!(weights), transmute_ref!(activations))
     }
 }
 
@@ -67,14 +47,8 @@ impl Float for F16 {
         self.to_f32()
     }
     #[inline(always)]
-    fn add<S: Simd>(simd: S, sum: S::Floats, weights: &[Self; RUN], activations: &[Self; RUN]) -> S::Floats {
-        add_eights(simd, sum, weights, activations, |floats| {
-            let mut bits = [0; 8];
-            for i in 0..8 {
-                bits[i] = floats[i].to_bits();
-            }
-            simd.load_halves(&bits)
-        })
+    fn add<S: Simd>(simd: S, sum: S::Wide, weights: &[Self; RUN], activations: &[Self; RUN]) -> S::Wide {
+        simd.add_halves(sum, transmute_ref!(weights), transmute_ref!(activations))
     }
 }
 
@@ -84,8 +58,8 @@ impl Float for BF16 {
         self.to_f32()
     }
     #[inline(always)]
-    fn add<S: Simd>(simd: S, sum: S::Floats, weights: &[Self; RUN], activations: &[Self; RUN]) -> S::Floats {
-        simd.add_brains(sum, simd.load(transmute_ref!(weights)), simd.load(transmute_ref!(activations)))
+    fn add<S: Simd>(simd: S, sum: S::Wide, weights: &[Self; RUN], activations: &[Self; RUN]) -> S::Wide {
+        simd.add_brains(sum, transmute_ref!(weights), transmute_ref!(activations))
     }
     #[inline(always)]
     fn is_special<S: Simd>(simd: S) -> bool {
@@ -142,7 +116,7 @@ fn dot<F: Float, S: Simd, const C: usize, const CHAINS: usize>(
     row: &[F],
     columns: [&[F]; C],
 ) -> [f32; C] {
-    let mut sums = [[simd.zeros(); CHAINS]; C];
+    let mut sums = [[simd.wide_zeros(); CHAINS]; C];
     let (runs, rest) = row.as_chunks::<RUN>();
     let (several, single) = runs.as_chunks::<CHAINS>();
     let mut activations = [columns[0].as_chunks::<RUN>().0; C];
@@ -169,14 +143,25 @@ fn dot<F: Float, S: Simd, const C: usize, const CHAINS: usize>(
         let mut width = CHAINS / 2;
         while width > 0 {
             for chain in 0..width {
-                sums[c][chain] = simd.add_floats(sums[c][chain], sums[c][chain + width]);
+                sums[c][chain] = simd.add_wide(sums[c][chain], sums[c][chain + width]);
             }
             width /= 2;
         }
-        products[c] = simd.sum(sums[c][0]);
-        for (weight, activation) in rest.iter().zip(columns[c].as_chunks::<RUN>().1) {
-            products[c] += weight.widen() * activation.widen();
+        products[c] = simd.sum(simd.folded(sums[c][0]));
+        if !rest.is_empty() {
+            products[c] = with_rest(products[c], rest, columns[c].as_chunks::<RUN>().1);
         }
     }
     products
+}
+
+/// Adds the products behind the last run. A function of its own: rows hardly ever have such, and what it needs of
+/// registers is not to be saved for every row.
+#[cold]
+#[inline(never)]
+pub(super) fn with_rest<F: Float>(sum: f32, weights: &[F], activations: &[F]) -> f32 {
+    weights
+        .iter()
+        .zip(activations)
+        .fold(sum, |sum, (weight, activation)| sum + weight.widen() * activation.widen())
 }

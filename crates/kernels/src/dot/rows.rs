@@ -4,7 +4,7 @@
 //! and then waits for each. Of eight rows side by side it fetches ahead in time, and activations are read once for all.
 //! Each of them is to end where the next that takes its place begins: the processor then goes on fetching.
 
-use super::floats::{Float, RUN};
+use super::floats::{Float, RUN, with_rest};
 use crate::simd::Simd;
 
 /// The product of each row with a column.
@@ -12,7 +12,7 @@ use crate::simd::Simd;
 pub(super) fn dot<F: Float, S: Simd, const R: usize>(simd: S, rows: [&[F]; R], column: &[F]) -> [f32; R] {
     /// Sums of a row that are carried on independently of each other.
     const CHAINS: usize = 2;
-    let mut sums = [[simd.zeros(); CHAINS]; R];
+    let mut sums = [[simd.wide_zeros(); CHAINS]; R];
     let (runs, rest) = column.as_chunks::<RUN>();
     let mut weights = [rows[0].as_chunks::<RUN>().0; R];
     for r in 0..R {
@@ -33,9 +33,9 @@ pub(super) fn dot<F: Float, S: Simd, const R: usize>(simd: S, rows: [&[F]; R], c
         for (weights, activations) in weights[r].as_chunks::<CHAINS>().1.iter().zip(single) {
             sums[r][0] = F::add(simd, sums[r][0], weights, activations);
         }
-        products[r] = simd.sum(simd.add_floats(sums[r][0], sums[r][1]));
-        for (weight, activation) in rows[r].as_chunks::<RUN>().1.iter().zip(rest) {
-            products[r] += weight.widen() * activation.widen();
+        products[r] = simd.sum(simd.folded(simd.add_wide(sums[r][0], sums[r][1])));
+        if !rest.is_empty() {
+            products[r] = with_rest(products[r], rows[r].as_chunks::<RUN>().1, rest);
         }
     }
     products

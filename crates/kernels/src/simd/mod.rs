@@ -2,8 +2,8 @@
 //!
 //! A kernel is written once, over [`Simd`], and compiled for each instruction set. A register holds 32 bytes on all of
 //! them, because 32 weights are what blocks and sub-blocks are made of: AVX-512 brings its instructions and its
-//! registers, and its width only in [`Simd::add_nibbles`], where a super-block lies in memory as registers of 64 bytes
-//! want it. All operations on integers are exact under the conditions that they state, so that instruction sets differ
+//! registers, and its width only for what lies in memory as registers of 64 bytes want it: [`Simd::add_nibbles`], and
+//! plain floats. All operations on integers are exact under the conditions that they state, so that instruction sets differ
 //! only in the order in which floats are summed.
 //!
 //! The vector types are private to this module, and so is all that is `unsafe`. Generic code meets them only through
@@ -36,7 +36,7 @@ pub(crate) trait Simd: Copy {
     type Ints: Copy;
     /// 8 `f32`.
     type Floats: Copy;
-    /// Sums of products of a super-block, side by side: eight `f32`, or more where registers are as wide.
+    /// Sums of products, side by side: eight `f32`, or more where registers are as wide.
     type Wide: Copy;
     /// The scales of a super-block, each where [`add_pair`](Self::add_pair) needs it.
     type Scales: Copy;
@@ -172,6 +172,7 @@ pub(crate) trait Simd: Copy {
         by: [Self::Floats; C],
     ) -> Self::Ints;
     fn wide_zeros(self) -> Self::Wide;
+    fn add_wide(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
     /// Eight sums of all that were carried on side by side.
     fn folded(self, wide: Self::Wide) -> Self::Floats;
     /// Two half-precision numbers, the first in the lower bits, times a number, each in all places.
@@ -234,16 +235,17 @@ pub(crate) trait Simd: Copy {
     /// `a * b + c`, rounded once.
     fn multiply_add(self, a: Self::Floats, b: Self::Floats, c: Self::Floats) -> Self::Floats;
     fn add_floats(self, a: Self::Floats, b: Self::Floats) -> Self::Floats;
+    /// Adds the products of 32 single-precision numbers, rounded after each.
+    fn add_singles(self, sum: Self::Wide, a: &[u8; 128], b: &[u8; 128]) -> Self::Wide;
+    /// Adds the products of 32 half-precision numbers in single precision, rounded after each.
+    fn add_halves(self, sum: Self::Wide, a: &[u8; 64], b: &[u8; 64]) -> Self::Wide;
+    /// Adds the products of 32 bfloat16 numbers in single precision, rounded after each at most. Where that is an
+    /// instruction, numbers and sums below 2^-126 are taken for zero.
+    fn add_brains(self, sum: Self::Wide, a: &[u8; 64], b: &[u8; 64]) -> Self::Wide;
     /// Whether [`add_brains`](Self::add_brains) is an instruction.
     #[inline(always)]
     fn multiplies_brains(self) -> bool {
         false
-    }
-    /// Adds the products of two neighbouring bfloat16 numbers, rounded after each at most. Where that is an
-    /// instruction, numbers and sums below 2^-126 are taken for zero.
-    #[inline(always)]
-    fn add_brains(self, sum: Self::Floats, a: Self::Ints, b: Self::Ints) -> Self::Floats {
-        add_widened(self, sum, a, b)
     }
 
     /// The sum of the eight, in one order on all instruction sets.
@@ -259,14 +261,6 @@ pub(crate) trait Simd: Copy {
 /// Where each run of 32 signed bytes of a super-block is: those for the low nibbles of 64 bytes, and then those for the
 /// high ones.
 pub(crate) const PAIRED: [usize; 8] = [0, 2, 1, 3, 4, 6, 5, 7];
-
-/// Adds the products of bfloat16 numbers in single precision: first those of the lower words, then those of the upper.
-#[inline(always)]
-fn add_widened<S: Simd>(simd: S, sum: S::Floats, a: S::Ints, b: S::Ints) -> S::Floats {
-    let lower = |words| simd.reinterpret(simd.shift_left_ints::<16>(words));
-    let upper = |words| simd.reinterpret(simd.and(words, simd.splat_int(!0xFFFF)));
-    simd.multiply_add(upper(a), upper(b), simd.multiply_add(lower(a), lower(b), sum))
-}
 
 /// The byte, in each half of a register with the same four bytes all over, that holds bit `i`.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

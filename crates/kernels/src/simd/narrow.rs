@@ -1,5 +1,7 @@
 //! What an instruction set has whose widest registers are of 32 bytes.
 
+use zerocopy::transmute;
+
 use super::{PAIRED, Simd};
 
 /// [`Simd::add_nibbles`] on registers of 32 bytes.
@@ -32,6 +34,50 @@ pub(super) fn add_nibbles<S: Simd<Wide = <S as Simd>::Floats>, const C: usize>(
     minimums
 }
 
+/// [`Simd::add_singles`] on registers of 32 bytes.
+#[inline(always)]
+pub(super) fn add_singles<S: Simd>(simd: S, sum: S::Floats, a: &[u8; 128], b: &[u8; 128]) -> S::Floats {
+    let (a, b) = (a.as_chunks().0, b.as_chunks().0);
+    let mut sum = sum;
+    let mut i = 0;
+    while i < 4 {
+        let (a, b) = (simd.reinterpret(simd.load(&a[i])), simd.reinterpret(simd.load(&b[i])));
+        sum = simd.multiply_add(a, b, sum);
+        i += 1;
+    }
+    sum
+}
+
+/// [`Simd::add_halves`] on registers of 32 bytes.
+#[inline(always)]
+pub(super) fn add_halves<S: Simd>(simd: S, sum: S::Floats, a: &[u8; 64], b: &[u8; 64]) -> S::Floats {
+    let (a, b) = (a.as_chunks::<16>().0, b.as_chunks::<16>().0);
+    let mut sum = sum;
+    let mut i = 0;
+    while i < 4 {
+        let (a, b) = (simd.load_halves(&transmute!(a[i])), simd.load_halves(&transmute!(b[i])));
+        sum = simd.multiply_add(a, b, sum);
+        i += 1;
+    }
+    sum
+}
+
+/// [`Simd::add_brains`] on registers of 32 bytes: of each the products of the lower words, then those of the upper.
+#[inline(always)]
+pub(super) fn add_brains<S: Simd>(simd: S, sum: S::Floats, a: &[u8; 64], b: &[u8; 64]) -> S::Floats {
+    let lower = |words| simd.reinterpret(simd.shift_left_ints::<16>(words));
+    let upper = |words| simd.reinterpret(simd.and(words, simd.splat_int(!0xFFFF)));
+    let (a, b) = (a.as_chunks().0, b.as_chunks().0);
+    let mut sum = sum;
+    let mut i = 0;
+    while i < 2 {
+        let (a, b) = (simd.load(&a[i]), simd.load(&b[i]));
+        sum = simd.multiply_add(upper(a), upper(b), simd.multiply_add(lower(a), lower(b), sum));
+        i += 1;
+    }
+    sum
+}
+
 /// What an implementation has whose widest registers are of 32 bytes.
 macro_rules! narrow {
     () => {
@@ -51,6 +97,22 @@ macro_rules! narrow {
         #[inline(always)]
         fn wide_zeros(self) -> Self::Floats {
             self.zeros()
+        }
+        #[inline(always)]
+        fn add_wide(self, a: Self::Floats, b: Self::Floats) -> Self::Floats {
+            self.add_floats(a, b)
+        }
+        #[inline(always)]
+        fn add_singles(self, sum: Self::Floats, a: &[u8; 128], b: &[u8; 128]) -> Self::Floats {
+            $crate::simd::narrow::add_singles(self, sum, a, b)
+        }
+        #[inline(always)]
+        fn add_halves(self, sum: Self::Floats, a: &[u8; 64], b: &[u8; 64]) -> Self::Floats {
+            $crate::simd::narrow::add_halves(self, sum, a, b)
+        }
+        #[inline(always)]
+        fn add_brains(self, sum: Self::Floats, a: &[u8; 64], b: &[u8; 64]) -> Self::Floats {
+            $crate::simd::narrow::add_brains(self, sum, a, b)
         }
         #[inline(always)]
         fn folded(self, wide: Self::Floats) -> Self::Floats {

@@ -39,25 +39,38 @@ pub(super) fn check<S: Simd>(simd: S, input: &Input) {
         same(simd, "scaled_pair", found, [expected; 8]);
     }
 
-    let brain = |number: u32| BF16::from_bits(number as u16).to_f32();
-    let added = |sum: [f32; 8], a: [u32; 8], b: [u32; 8]| {
-        from_fn(|i| brain(a[i] >> 16).mul_add(brain(b[i] >> 16), brain(a[i]).mul_add(brain(b[i]), sum[i])))
-    };
-    if !simd.multiplies_brains() {
-        let found = simd.add_brains(z, simd.float_bits(x), simd.float_bits(y));
-        same(simd, "add_brains", found, added(c, bits[0], bits[1]));
+    // Whole numbers of 8 bits are exact in any order; so is one number of any bits, times 1, among zeros.
+    let mut single = [[0.0; 32], [1.0; 32]];
+    single[0][input.bits as usize % 32] = a[0];
+    for [x, y] in [[input.a, input.b].map(|bytes| bytes.map(f32::from)), single] {
+        let sum = |narrow: fn(f32) -> f32| (0..32).map(|i| narrow(x[i]) * narrow(y[i])).sum::<f32>();
+        let total = |wide| simd.sum(simd.folded(wide));
+        let start = simd.wide_zeros();
+
+        let [m, n] = [x, y].map(|floats| transmute!(floats.map(f32::to_le_bytes)));
+        let found = total(simd.add_wide(start, simd.add_singles(start, &m, &n)));
+        assert_eq!(plain(found), plain(sum(|float| float)), "add_singles with {}", type_name::<S>());
+
+        let [m, n] = [x, y].map(|floats| transmute!(floats.map(F16::from_f32)));
+        let expected = sum(|float| F16::from_f32(float).to_f32());
+        assert_eq!(
+            plain(total(simd.add_halves(start, &m, &n))),
+            plain(expected),
+            "add_halves with {}",
+            type_name::<S>()
+        );
+
+        let [m, n] = [x, y].map(|floats| transmute!(floats.map(BF16::from_f32)));
+        let expected = sum(|float| BF16::from_f32(float).to_f32());
+        if !simd.multiplies_brains() || expected == 0.0 || !expected.is_subnormal() {
+            assert_eq!(
+                plain(total(simd.add_brains(start, &m, &n))),
+                plain(expected),
+                "add_brains with {}",
+                type_name::<S>()
+            );
+        }
     }
-    // Whole numbers of 8 bits are exact in any order.
-    let whole = |bytes: [u8; 32]| {
-        from_fn(|i| [4 * i, 4 * i + 1].map(|i| f32::from(bytes[i]).to_bits() >> 16)).map(|[a, b]| a | b << 16)
-    };
-    let (whole_a, whole_b) = (whole(input.a), whole(input.b));
-    let found = simd.add_brains(
-        simd.splat_float(0.5),
-        simd.load_ints(&whole_a.map(u32::cast_signed)),
-        simd.load_ints(&whole_b.map(u32::cast_signed)),
-    );
-    same(simd, "add_brains", found, added([0.5; 8], whole_a, whole_b));
 
     // Sums of small whole numbers are exact in any order.
     let whole = input.eight().map(f32::from);

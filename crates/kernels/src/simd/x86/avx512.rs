@@ -7,11 +7,10 @@ use std::arch::x86_64::*;
 use super::common::{common, load_16, sum_in_halves};
 use super::indices::{FOUR_TIMES, LOWER_EIGHT_TIMES, MINIMUMS, NIBBLES, NONE, WORDS_TWICE};
 use super::instructions::{
-    everywhere, multiply_and_sum, multiply_and_sum_brains, opaque, permuted_floats, permuted_words, shuffled,
-    three_times, widened,
+    everywhere, multiply_and_sum, opaque, permuted_floats, permuted_words, shuffled, three_times, widened,
 };
 use super::wide;
-use crate::simd::{Simd, add_widened};
+use crate::simd::Simd;
 
 /// Proof that the processor has AVX2, FMA, F16C, BMI1, BMI2, POPCNT, and AVX-512 with F, BW, VL and VNNI, and GFNI.
 #[derive(Clone, Copy)]
@@ -64,6 +63,34 @@ impl Simd for Avx512 {
         let last = unsafe { _mm256_castsi256_ps(_mm512_extracti64x4_epi64::<1>(bits)) };
         // SAFETY: see the module.
         self.add_floats(unsafe { _mm512_castps512_ps256(wide) }, last)
+    }
+    #[inline(always)]
+    fn add_wide(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: see the module.
+        unsafe { _mm512_add_ps(a, b) }
+    }
+    #[inline(always)]
+    fn add_singles(self, sum: __m512, a: &[u8; 128], b: &[u8; 128]) -> __m512 {
+        // SAFETY: see the module.
+        unsafe { wide::add_singles(sum, a, b) }
+    }
+    #[inline(always)]
+    fn add_halves(self, sum: __m512, a: &[u8; 64], b: &[u8; 64]) -> __m512 {
+        // SAFETY: see the module.
+        unsafe { wide::add_halves(sum, a, b) }
+    }
+    #[inline(always)]
+    fn add_brains(self, sum: __m512, a: &[u8; 64], b: &[u8; 64]) -> __m512 {
+        match self.brains {
+            // SAFETY: the processor has the instruction; for the others see the module.
+            true => unsafe { wide::add_brains(sum, a, b) },
+            // SAFETY: see the module.
+            false => unsafe { wide::add_widened(sum, a, b) },
+        }
+    }
+    #[inline(always)]
+    fn multiplies_brains(self) -> bool {
+        self.brains
     }
 
     #[inline(always)]
@@ -203,18 +230,6 @@ impl Simd for Avx512 {
             lane += 1;
         }
         gathered
-    }
-    #[inline(always)]
-    fn multiplies_brains(self) -> bool {
-        self.brains
-    }
-    #[inline(always)]
-    fn add_brains(self, sum: __m256, a: __m256i, b: __m256i) -> __m256 {
-        match self.brains {
-            // SAFETY: the processor has the instruction.
-            true => unsafe { multiply_and_sum_brains(sum, a, b) },
-            false => add_widened(self, sum, a, b),
-        }
     }
     #[inline(always)]
     fn low_halves(self, ints: __m256i) -> __m256 {

@@ -157,25 +157,3 @@ pub(super) fn opaque(number: u64) -> u64 {
     unsafe { asm!("/* {same} */", same = inout(reg) same, options(pure, nomem, nostack, preserves_flags)) }
     same
 }
-
-/// Adds the products of two neighbouring bfloat16 numbers to the sums. The intrinsic could only be inlined into
-/// functions that enable its feature, which would be one more copy of all kernels.
-///
-/// # Safety
-/// The processor has AVX512_BF16 with VL.
-#[inline]
-#[target_feature(enable = "avx512f,avx512vl")]
-pub(super) unsafe fn multiply_and_sum_brains(sums: __m256, a: __m256i, b: __m256i) -> __m256 {
-    let mut sum = sums;
-    // SAFETY: an instruction on registers alone, which the caller says is there.
-    unsafe {
-        asm!(
-            "vdpbf16ps {sum}, {a}, {b}",
-            sum = inout(ymm_reg) sum,
-            a = in(ymm_reg) a,
-            b = in(ymm_reg) b,
-            options(pure, nomem, nostack, preserves_flags)
-        );
-    }
-    sum
-}

@@ -44,6 +44,56 @@ pub(super) fn add_nibbles<const C: usize>(
     }
 }
 
+/// As [`Simd::add_singles`](crate::simd::Simd::add_singles).
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn add_singles(sum: __m512, a: &[u8; 128], b: &[u8; 128]) -> __m512 {
+    let ([a, c], [b, d]) = (halved(a), halved(b));
+    _mm512_fmadd_ps(singles(c), singles(d), _mm512_fmadd_ps(singles(a), singles(b), sum))
+}
+
+/// As [`Simd::add_halves`](crate::simd::Simd::add_halves).
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn add_halves(sum: __m512, a: &[u8; 64], b: &[u8; 64]) -> __m512 {
+    let ([a, c], [b, d]) = (halved(a), halved(b));
+    _mm512_fmadd_ps(halves(c), halves(d), _mm512_fmadd_ps(halves(a), halves(b), sum))
+}
+
+/// As [`Simd::add_brains`](crate::simd::Simd::add_brains), without an instruction for it: the products of the lower
+/// words, then those of the upper.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn add_widened(sum: __m512, a: &[u8; 64], b: &[u8; 64]) -> __m512 {
+    let lower = |words| _mm512_castsi512_ps(_mm512_slli_epi32::<16>(words));
+    let upper = |words| _mm512_castsi512_ps(_mm512_and_si512(words, _mm512_set1_epi32(!0xFFFF)));
+    let (a, b) = (load(a), load(b));
+    _mm512_fmadd_ps(upper(a), upper(b), _mm512_fmadd_ps(lower(a), lower(b), sum))
+}
+
+/// As [`Simd::add_brains`](crate::simd::Simd::add_brains). The intrinsic could only be inlined into functions that
+/// enable its feature, which would be one more copy of all kernels.
+///
+/// # Safety
+/// The processor has AVX512_BF16.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) unsafe fn add_brains(sum: __m512, a: &[u8; 64], b: &[u8; 64]) -> __m512 {
+    let (a, b) = (load(a), load(b));
+    let mut sum = sum;
+    // SAFETY: an instruction on registers alone, which the caller says is there.
+    unsafe {
+        asm!(
+            "vdpbf16ps {sum}, {a}, {b}",
+            sum = inout(zmm_reg) sum,
+            a = in(zmm_reg) a,
+            b = in(zmm_reg) b,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    sum
+}
+
 /// In a register of 64 bytes, of two runs with low nibbles and two with high ones that are packed, each four in turn:
 /// the byte that becomes the word that is the scale of each 32 weights, for either half of a super-block.
 static RUNS: [[u8; 64]; 2] = {
@@ -63,6 +113,39 @@ static RUNS: [[u8; 64]; 2] = {
 fn load(bytes: &[u8; 64]) -> __m512i {
     // SAFETY: the reference covers 64 readable bytes; the feature is enabled.
     unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
+}
+
+/// 16 single-precision numbers.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn singles(bytes: &[u8; 64]) -> __m512 {
+    _mm512_castsi512_ps(load(bytes))
+}
+
+/// 16 half-precision numbers. Of the intrinsic the compiler makes a load and a conversion between registers, which is
+/// one operation more than the instruction that reads memory.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn halves(bytes: &[u8; 32]) -> __m512 {
+    let floats: __m512;
+    // SAFETY: reads the 32 bytes that the reference covers; the feature is enabled.
+    unsafe {
+        asm!(
+            "vcvtph2ps {floats}, ymmword ptr [{bytes}]",
+            floats = lateout(zmm_reg) floats,
+            bytes = in(reg) bytes,
+            options(pure, readonly, nostack, preserves_flags)
+        );
+    }
+    floats
+}
+
+/// The first half and the last.
+#[inline(always)]
+fn halved<const N: usize, const HALF: usize>(bytes: &[u8; N]) -> [&[u8; HALF]; 2] {
+    const { assert!(N == 2 * HALF) };
+    let halves = bytes.as_chunks().0;
+    [&halves[0], &halves[1]]
 }
 
 /// As [`load`].
