@@ -284,6 +284,8 @@ fn the_instruction_set_that_is_forced_is_the_one_that_runs() {
         let list = forced(&["bench", "--list-isa"]);
         let json: Value = serde_json::from_str(&forced(&["bench", "--list-isa", "--json"])).unwrap();
         assert_eq!(json["used"], isa);
+        assert_eq!(json["multiplies_batches"], json["multiplies"], "what is forced is used alone");
+        assert!(!list.contains("batches"), "{list}");
         // A processor may lack what kernels need beside it.
         let multiplies = json["multiplies"].as_str().unwrap();
         match multiplies == isa {

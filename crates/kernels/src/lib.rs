@@ -10,7 +10,9 @@
 //! * [`bound()`] says how far the two may be apart, and why.
 //!
 //! The processor's instruction set is chosen once, when the first product is made: AVX-512 with VNNI and GFNI, AVX2
-//! with FMA, NEON, or none; `BRIQ_ISA` forces one ([`briq_codec::Isa`]), and [`instruction_set`] names it.
+//! with FMA, NEON, or none; `BRIQ_ISA` forces one ([`briq_codec::Isa`]), and [`instruction_set`] names it. Batches of nine
+//! vectors and more are multiplied with AMX where the processor has it and Linux lets the process use it
+//! ([`matrix_instructions`]).
 //!
 //! ```
 //! use briq_format::TensorType;
@@ -43,7 +45,7 @@ pub use bound::bound;
 pub use dot::{Weights, can_dot, dot, dot_blocks, partner};
 pub use error::Error;
 pub use matrix::{Matrix, matmul, matmul_here, matvec, matvec_here};
-pub use simd::instruction_set;
+pub use simd::{instruction_set, matrix_instructions};
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use crate::dot::{Weights, dot_blocks, product_with};
 use crate::simd::Cpu;
-use crate::{Activations, Error, bound, can_dot, dot, partner, reference};
+use crate::{Activations, Error, Matrix, bound, can_dot, dot, matmul_here, partner, reference};
 
 /// Super-blocks of a row.
 const BLOCKS: usize = if cfg!(miri) { 1 } else { 3 };
@@ -102,6 +102,27 @@ proptest! {
             .prop_flat_map(|ty| (Just(ty), row(ty), activations(partner(ty).unwrap())))
     ) {
         check(ty, &row, &activations);
+    }
+
+    /// Two vectors in turn, as many as it takes for instructions that multiply matrices, times 17 rows.
+    #[test]
+    fn a_batch_is_within_its_bound_for_any_bytes(
+        (ty, row, vectors) in proptest::sample::select(kernels().collect::<Vec<_>>()).prop_flat_map(|ty| {
+            (Just(ty), row(ty), proptest::array::uniform2(activations(partner(ty).unwrap())))
+        })
+    ) {
+        const ROWS: usize = 17;
+        let bytes = row.repeat(ROWS);
+        let matrix = Matrix::new(ty, &bytes, BLOCKS * 256).unwrap();
+        let batch: Vec<_> = vectors.iter().cycle().take(18).cloned().collect();
+        let mut out = vec![f32::NAN; batch.len() * ROWS];
+        matmul_here(&matrix, &batch, &mut out).unwrap();
+        for (place, product) in out.iter().enumerate() {
+            let vector = &vectors[place / ROWS % 2];
+            let exact = reference::dot_encoded(ty, &row, vector).unwrap();
+            let within = (f64::from(*product) - exact).abs() <= bound(ty, &row, vector).unwrap();
+            prop_assert!(within, "{}: {} is not {}", ty, product, exact);
+        }
     }
 
     /// The bound is of use: for encoded weights and activations it is a small part of the product's magnitude.

@@ -125,7 +125,7 @@ impl<B: Eighth> ByTile for B {
         }
     }
 
-    batched!(multiply_runs);
+    batched!(Runs);
 
     const HAS_PANEL: bool = true;
 

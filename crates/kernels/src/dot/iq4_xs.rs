@@ -45,7 +45,7 @@ impl ByTile for IQ4_XS {
         sum
     }
 
-    batched!(multiply_integers);
+    batched!(Supers);
 
     #[inline(always)]
     fn shared<S: Simd>(simd: S) -> S::Ints {

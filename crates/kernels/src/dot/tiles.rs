@@ -80,9 +80,9 @@ pub(crate) trait ByTile: Block + Sync {
     }
 }
 
-/// What [`ByTile::batch`] is for a type, by one of the functions of [`batch`].
+/// What [`ByTile::batch`] is for a type, by its kind.
 macro_rules! batched {
-    ($multiply:ident) => {
+    ($kind:ident) => {
         const HAS_BATCH: bool = true;
 
         #[inline(always)]
@@ -95,7 +95,8 @@ macro_rules! batched {
             groups: usize,
             sums: &mut $crate::dot::batch::Sums,
         ) {
-            $crate::dot::batch::$multiply(simd, amx, rows, row_blocks, columns, groups, sums);
+            type Kind<B> = $crate::dot::batch::$kind<B>;
+            $crate::dot::batch::multiply::<Kind<Self>, S>(simd, amx, rows, row_blocks, columns, groups, sums);
         }
     };
 }

@@ -3,13 +3,16 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::activations::Activations;
-use crate::dot::batch::{NO_SUMS, ROWS, VECTORS};
+use crate::dot::batch::{GROUPS, ROWS, RowSums, Sums, VECTORS};
 use crate::dot::{Dot, Element};
 use crate::simd::matrices::ROWS as GROUP;
 use crate::simd::{Amx, Simd, Work};
 
 /// Fewer vectors are multiplied faster a few at a time.
 pub(super) const FEWEST: usize = GROUP / 2;
+
+/// The sums of a row to begin with.
+const NOTHING: RowSums = [[[0.0; 8]; 2]; GROUPS];
 
 /// Some rows, and what they are multiplied with.
 pub(super) struct Many<'a, W> {
@@ -37,6 +40,7 @@ impl<W: Dot> Work for Many<'_, W> {
 
     #[inline(always)]
     fn vector<S: Simd>(self, simd: S) {
+        let mut sums: Sums = [NOTHING; ROWS];
         for (piece, blocks) in self.blocks.chunks(ROWS * self.row_blocks).enumerate() {
             for (part, batch) in self.batch.chunks(VECTORS).enumerate() {
                 // Behind the last vector it is taken again, and the products are not looked at.
@@ -44,12 +48,16 @@ impl<W: Dot> Work for Many<'_, W> {
                 for c in 0..VECTORS {
                     columns[c] = W::Element::of(&batch[c.min(batch.len() - 1)]);
                 }
-                let mut sums = NO_SUMS;
+                sums.fill(NOTHING);
                 let groups = batch.len().div_ceil(GROUP);
                 W::batch(simd, self.amx, blocks, self.row_blocks, &columns, groups, &mut sums);
                 for c in 0..batch.len() {
                     for r in 0..blocks.len() / self.row_blocks {
-                        self.put(part * VECTORS + c, piece * ROWS + r, sums[r][c / GROUP][c % GROUP / 8][c % 8]);
+                        self.put(
+                            part * VECTORS + c,
+                            piece * ROWS + r,
+                            sums[r][c / GROUP][c % GROUP / 8][c % 8],
+                        );
                     }
                 }
             }

@@ -18,6 +18,7 @@ use zerocopy::{FromBytes, IntoBytes};
 use crate::activations::Activations;
 use crate::dot::{Dot, batch, belongs};
 use crate::error::Error;
+use crate::simd::matrices::ROWS as GROUP;
 use crate::simd::{Amx, Cpu, run};
 use many::{FEWEST, Many};
 use product::{COLUMNS, Product, ROWS};
@@ -113,18 +114,19 @@ pub fn matmul(
     if rows == 0 || batch.is_empty() {
         return Ok(());
     }
+    let threads = pool.current_num_threads();
     if let Some(amx) = matrices(matrix, batch) {
+        // Each thread takes some of the rows, so that these are unpacked once; of many, several times over.
+        let piece = rows.div_ceil(threads * PIECES).next_multiple_of(GROUP).min(batch::ROWS);
         let out = places(out);
         return pool.install(|| {
-            // Each thread takes some of the rows, so that these are unpacked once.
-            let pieces = (0..rows.div_ceil(batch::ROWS)).into_par_iter().with_max_len(1);
-            pieces.try_for_each(|piece| {
-                let first = piece * batch::ROWS;
-                multiply_many(amx, &matrix.range(first..first + batch::ROWS), batch, &out[first..], rows)
+            let pieces = (0..rows.div_ceil(piece)).into_par_iter().with_max_len(1);
+            pieces.try_for_each(|place| {
+                let first = place * piece;
+                multiply_many(amx, &matrix.range(first..first + piece), batch, &out[first..], rows)
             })
         });
     }
-    let threads = pool.current_num_threads();
     if batch.len() < COLUMNS * threads {
         let mut products = batch.iter().zip(out.chunks_exact_mut(rows));
         return products.try_for_each(|(x, y)| matvec(matrix, x, y, pool));
@@ -152,6 +154,9 @@ pub fn matmul_here(matrix: &Matrix<'_>, batch: &[Activations], out: &mut [f32]) 
 
 /// Bytes of weights that a thread takes at a time: long enough for the processor to fetch ahead.
 const PIECE: usize = 256 << 10;
+
+/// Pieces of the rows per thread, where small matrices are multiplied.
+const PIECES: usize = 4;
 
 /// Pieces of the batch per thread, if these are many vectors: for each piece all weights are read once more.
 const SHARES: usize = 2;
@@ -316,9 +321,12 @@ mod tests {
             let encode =
                 |i: usize| Activations::encode(partner(ty).unwrap(), &wave(0.01 * i as f32, elements));
             let batch: Vec<_> = (1..=13).map(|i| encode(i).unwrap()).collect();
-            for count in [1, 13] {
+            for (count, with_matrices) in [(1, true), (13, true), (13, false)] {
                 let mut out = vec![f32::NAN; count * rows];
-                matmul_here(&matrix, &batch[..count], &mut out).unwrap();
+                match with_matrices {
+                    true => matmul_here(&matrix, &batch[..count], &mut out).unwrap(),
+                    false => multiply(&matrix, &batch[..count], &mut out).unwrap(),
+                }
                 for (place, found) in out.iter().enumerate() {
                     let (row, x) = (matrix.range(place % rows..place % rows + 1), &batch[place / rows]);
                     let exact = crate::reference::dot_encoded(ty, row.bytes, x).unwrap();
@@ -337,16 +345,19 @@ mod tests {
             briq_codec::encode(ty, &wave(0.37, ELEMENTS), ELEMENTS, None, &mut row).unwrap();
             let bytes = row.repeat(3);
             let matrix = Matrix::new(ty, &bytes, ELEMENTS).unwrap();
-            let mut batch = vec![Activations::encode(partner(ty).unwrap(), &wave(0.1, ELEMENTS)).unwrap(); 5];
+            let mut batch =
+                vec![Activations::encode(partner(ty).unwrap(), &wave(0.1, ELEMENTS)).unwrap(); 13];
             let mut blocks = batch[0].blocks();
             blocks[20] = 0x80;
             batch[2] = Activations::from_blocks(partner(ty).unwrap(), &blocks).unwrap();
-            let mut out = [f32::NAN; 5 * 3];
-            matmul_here(&matrix, &batch, &mut out).unwrap();
-            for (place, found) in out.iter().enumerate() {
-                let exact = crate::reference::dot_encoded(ty, &row, &batch[place / 3]).unwrap();
-                let bound = crate::bound(ty, &row, &batch[place / 3]).unwrap();
-                assert!((f64::from(*found) - exact).abs() <= bound, "{ty}: {found} is not {exact}");
+            for multiply in [matmul_here, multiply] {
+                let mut out = [f32::NAN; 13 * 3];
+                multiply(&matrix, &batch, &mut out).unwrap();
+                for (place, found) in out.iter().enumerate() {
+                    let exact = crate::reference::dot_encoded(ty, &row, &batch[place / 3]).unwrap();
+                    let bound = crate::bound(ty, &row, &batch[place / 3]).unwrap();
+                    assert!((f64::from(*found) - exact).abs() <= bound, "{ty}: {found} is not {exact}");
+                }
             }
         }
     }

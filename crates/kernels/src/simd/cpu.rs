@@ -84,7 +84,9 @@ impl Cpu {
     pub(crate) fn matrices(self) -> Option<Amx> {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => *MATRICES.get_or_init(|| matches!(Isa::forced(), Ok(None)).then(Amx::detect).flatten()),
+            Kind::Avx512 => {
+                *MATRICES.get_or_init(|| matches!(Isa::forced(), Ok(None)).then(Amx::detect).flatten())
+            }
             _ => None,
         }
     }
@@ -107,6 +109,12 @@ impl Cpu {
 /// processor lacks what kernels need beside it. AVX2 then comes without FMA, or AVX-512 without VNNI or GFNI.
 pub fn instruction_set() -> &'static str {
     Cpu::best().name()
+}
+
+/// The name of the instructions that batches of vectors are multiplied with beside [`instruction_set`], if the processor
+/// has such: `amx`. They are not used where `BRIQ_ISA` names an instruction set.
+pub fn matrix_instructions() -> Option<&'static str> {
+    Cpu::best().matrices().map(|_| "amx")
 }
 
 /// Work that is written for one number at a time, and once more for any instruction set.

@@ -22,11 +22,30 @@ pub(crate) struct Ints(pub(crate) [[[i32; 8]; 2]; ROWS]);
 #[repr(align(64))]
 pub(crate) struct Floats(pub(crate) [[[f32; 8]; 2]; ROWS]);
 
+impl Bytes {
+    pub(crate) const ZERO: Self = Self([[[0; 32]; 2]; 64]);
+}
+
+impl Brains {
+    pub(crate) const ZERO: Self = Self([[[0; 8]; 2]; ROWS]);
+}
+
+impl Ints {
+    pub(crate) const ZERO: Self = Self([[[0; 8]; 2]; ROWS]);
+}
+
+impl Floats {
+    pub(crate) const ZERO: Self = Self([[[0.0; 8]; 2]; ROWS]);
+}
+
 /// Where four bytes are that follow each other in a run of 32, among 64 of their kind: those of two runs are packed in
 /// turn, eight of each.
 pub(crate) const fn place(run: usize, four: usize) -> usize {
     run / 2 * 16 + four / 2 * 4 + run % 2 * 2 + four % 2
 }
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use super::x86::{Amx, Registers};
 
 /// No processor of this architecture has such instructions that are used here.
 #[cfg(not(target_arch = "x86_64"))]
@@ -59,7 +78,7 @@ impl Registers {
         _: &[[u8; 256]; ROWS],
         _: &[[i8; 256]; ROWS],
         _: [&Bytes; 2],
-        _: &mut [[Ints; 2]; 2],
+        _: [&mut [Ints; 2]; 2],
     ) {
         match *self {}
     }
@@ -74,7 +93,7 @@ impl Registers {
         match *self {}
     }
 
-    pub(crate) fn of_brains(&self, _: &Brains, _: [&Brains; 2], _: &mut [Floats; 2]) {
+    pub(crate) fn of_brains(&self, _: &Brains, _: [&Brains; 2], _: [&mut Floats; 2]) {
         match *self {}
     }
 }

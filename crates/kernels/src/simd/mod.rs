@@ -20,13 +20,9 @@ mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-#[cfg(not(target_arch = "x86_64"))]
-pub(crate) use matrices::Amx;
-#[cfg(target_arch = "x86_64")]
-pub(crate) use x86::Amx;
-
-pub use cpu::instruction_set;
 pub(crate) use cpu::{Cpu, Work, run};
+pub use cpu::{instruction_set, matrix_instructions};
+pub(crate) use matrices::Amx;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use narrow::narrow;
 

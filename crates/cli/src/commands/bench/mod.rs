@@ -18,7 +18,7 @@ use anyhow::Result;
 use briq_codec::{Isa, can_encode};
 use briq_convert::Error;
 use briq_format::TensorType;
-use briq_kernels::{can_dot, instruction_set};
+use briq_kernels::{can_dot, instruction_set, matrix_instructions};
 use serde::Serialize;
 use serde_json::json;
 
@@ -55,9 +55,13 @@ pub(crate) fn run(args: &Bench) -> Result<Outcome> {
 
 fn list_isas(json: bool) -> Result<()> {
     let (available, used, multiplies) = (Isa::available(), Isa::best().name(), instruction_set());
+    let matrices = matrix_instructions();
     if json {
         let names: Vec<_> = available.iter().map(|isa| isa.name()).collect();
-        return print_json(&json!({ "available": names, "used": used, "multiplies": multiplies }));
+        let multiplies_batches = matrices.unwrap_or(multiplies);
+        return print_json(&json!({
+            "available": names, "used": used, "multiplies": multiplies, "multiplies_batches": multiplies_batches
+        }));
     }
     let mut out = stdout();
     for name in available.iter().map(|isa| isa.name()) {
@@ -68,6 +72,9 @@ fn list_isas(json: bool) -> Result<()> {
             (false, false) => "",
         };
         writeln!(out, "{name}{role}")?;
+    }
+    if let Some(name) = matrices {
+        writeln!(out, "{name} (used to multiply batches)")?;
     }
     out.flush()?;
     Ok(())

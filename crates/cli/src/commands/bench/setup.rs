@@ -16,6 +16,8 @@ pub(super) struct Setup {
     work: Work,
     /// The instruction set that does the work.
     isa: &'static str,
+    /// The instructions beside it that batches are multiplied with.
+    matrices: Option<&'static str>,
     pub(super) threads: u16,
     /// Weights of a row.
     row_elements: usize,
@@ -41,6 +43,10 @@ impl Setup {
                 Work::Encode | Work::Decode => Isa::best().name(),
                 Work::Dot | Work::Matvec | Work::Matmul => briq_kernels::instruction_set(),
             },
+            matrices: match work {
+                Work::Matmul => briq_kernels::matrix_instructions(),
+                _ => None,
+            },
             threads: args.threads.unwrap_or(1),
             row_elements: data::ROW,
             batch: match work {
@@ -59,9 +65,10 @@ impl Setup {
     /// The line above the table.
     pub(super) fn heading(&self) -> String {
         let Self { isa, threads, .. } = self;
+        let matrices = self.matrices.map(|name| format!(" with {name}")).unwrap_or_default();
         let threads = counted(*threads, "thread", "threads");
         let against = self.peer.as_ref().map(|peer| format!(", against {peer}")).unwrap_or_default();
-        format!("{isa}, {threads}{against}, best of the rounds")
+        format!("{isa}{matrices}, {threads}{against}, best of the rounds")
     }
 }
 

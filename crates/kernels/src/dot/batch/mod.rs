@@ -1,29 +1,156 @@
 //! Rows times 64 vectors at a time, where the processor multiplies small matrices.
 //!
 //! Of sixteen rows a tile is unpacked into bytes, and multiplied with four groups of sixteen vectors before the next
-//! sixteen rows are. The vectors' bytes are put in the order that the processor wants once for 128 rows.
+//! sixteen rows are. The vectors' bytes are put in the order that the processor wants once for 256 rows.
 
 mod integers;
 mod runs;
 mod vectors;
 
-pub(crate) use integers::{Integers, Numbers};
-pub(super) use runs::multiply as multiply_runs;
-pub(crate) use integers::multiply as multiply_integers;
-
-use crate::simd::matrices;
+use crate::activations::Tile;
+use crate::simd::matrices::{self, Registers};
+use crate::simd::{Amx, Simd};
+pub(super) use integers::{Integers, Numbers, Supers};
+pub(super) use runs::Runs;
+use vectors::{Group, groups};
 
 /// Vectors that are multiplied at once.
 pub(crate) const VECTORS: usize = 64;
 
 /// Groups of sixteen of them.
-const GROUPS: usize = VECTORS / matrices::ROWS;
+pub(crate) const GROUPS: usize = VECTORS / matrices::ROWS;
 
 /// The most rows that share what is made of the vectors.
-pub(crate) const ROWS: usize = 128;
+pub(crate) const ROWS: usize = 256;
 
-/// The products of some rows with the vectors of each group.
-pub(crate) type Sums = [[[[f32; 8]; 2]; GROUPS]; ROWS];
+/// The products of a row with the vectors of each group.
+pub(crate) type RowSums = [[[f32; 8]; 2]; GROUPS];
 
-/// Sums to begin with.
-pub(crate) const NO_SUMS: Sums = [[[[0.0; 8]; 2]; GROUPS]; ROWS];
+/// Those of some rows.
+pub(crate) type Sums = [RowSums; ROWS];
+
+/// How the rows of some types are multiplied.
+pub(super) trait Kind {
+    type Block;
+    type Shared<S: Simd>: Copy;
+
+    /// What is made of a tile of sixteen vectors, of the blocks of sixteen rows that it meets, and their products.
+    type Vectors: Zero;
+    type Weights: Zero;
+    type Products: Zero;
+
+    /// Blocks that meet a tile.
+    const BLOCKS: usize;
+
+    fn registers(amx: Amx) -> Registers;
+
+    fn shared<S: Simd>(simd: S) -> Self::Shared<S>;
+
+    fn take_vectors<S: Simd>(simd: S, tiles: &Group<'_>, vectors: &mut Self::Vectors);
+
+    /// Takes at most as many blocks of a row as meet a tile.
+    fn take_blocks<S: Simd>(
+        simd: S,
+        amx: Amx,
+        shared: Self::Shared<S>,
+        blocks: &[Self::Block],
+        row: usize,
+        weights: &mut Self::Weights,
+    );
+
+    fn multiply(
+        registers: &Registers,
+        weights: &Self::Weights,
+        vectors: [&Self::Vectors; 2],
+        products: &mut [Self::Products; 2],
+    );
+
+    /// Adds the products of `blocks` blocks of each row, scaled, to the sums of the rows with a group of vectors.
+    fn add<S: Simd>(
+        simd: S,
+        products: &Self::Products,
+        weights: &Self::Weights,
+        vectors: &Self::Vectors,
+        blocks: usize,
+        sums: &mut [RowSums],
+        group: usize,
+    );
+}
+
+/// What is there before anything is taken.
+pub(super) trait Zero {
+    const ZERO: Self;
+}
+
+/// Sixteen rows and two groups whose products are to be added.
+struct Pending {
+    first: usize,
+    pair: usize,
+}
+
+/// Multiplies at most [`ROWS`] rows of `row_blocks` blocks with the vectors of the first `count` groups.
+#[inline(always)]
+pub(super) fn multiply<K: Kind, S: Simd>(
+    simd: S,
+    amx: Amx,
+    rows: &[K::Block],
+    row_blocks: usize,
+    columns: &[&[Tile]; VECTORS],
+    count: usize,
+    sums: &mut Sums,
+) {
+    let row_count = (rows.len() / row_blocks).min(ROWS);
+    let shared = K::shared(simd);
+    let mut vectors = [K::Vectors::ZERO; GROUPS];
+    // Products are added while the next ones are made: until they can be read, they take their time.
+    let mut weights = [K::Weights::ZERO; 2];
+    let mut products = [const { [K::Products::ZERO; 2] }; 2];
+    let registers = K::registers(amx);
+    for place in 0..row_blocks.div_ceil(K::BLOCKS) {
+        let start = K::BLOCKS * place;
+        let blocks = (row_blocks - start).min(K::BLOCKS);
+        for (vectors, tiles) in vectors.iter_mut().zip(&groups(columns, place)).take(count) {
+            K::take_vectors(simd, tiles, vectors);
+        }
+        let mut pending: Option<Pending> = None;
+        let mut turn = 0;
+        for first in (0..row_count).step_by(matrices::ROWS) {
+            let side = first / matrices::ROWS % 2;
+            for r in 0..matrices::ROWS {
+                // Behind the last row it is taken again, and the products are not looked at.
+                let row = (first + r).min(row_count - 1) * row_blocks + start;
+                K::take_blocks(simd, amx, shared, &rows[row..][..blocks], r, &mut weights[side]);
+            }
+            for pair in 0..count.div_ceil(2) {
+                let both = [&vectors[2 * pair], &vectors[2 * pair + 1]];
+                K::multiply(&registers, &weights[side], both, &mut products[turn]);
+                turn = 1 - turn;
+                if let Some(pending) = pending.replace(Pending { first, pair }) {
+                    add::<K, S>(simd, &pending, &products[turn], &weights, &vectors, blocks, sums);
+                }
+            }
+        }
+        if let Some(pending) = pending {
+            add::<K, S>(simd, &pending, &products[1 - turn], &weights, &vectors, blocks, sums);
+        }
+    }
+    drop(registers);
+}
+
+/// Adds what is pending.
+#[inline(always)]
+fn add<K: Kind, S: Simd>(
+    simd: S,
+    pending: &Pending,
+    products: &[K::Products; 2],
+    weights: &[K::Weights; 2],
+    vectors: &[K::Vectors; GROUPS],
+    blocks: usize,
+    sums: &mut Sums,
+) {
+    let weights = &weights[pending.first / matrices::ROWS % 2];
+    for i in 0..2 {
+        let group = 2 * pending.pair + i;
+        K::add(simd, &products[i], weights, &vectors[group], blocks, &mut sums[pending.first..], group);
+    }
+}

@@ -23,7 +23,7 @@ impl ByTile for Q4_K {
         affine(row, column, |block| (block.scale, block.minimum, block.scales_and_minimums))
     }
 
-    batched!(multiply_integers);
+    batched!(Supers);
 
     #[inline(always)]
     fn shared<S: Simd>(_: S) {}
@@ -108,7 +108,7 @@ impl ByTile for Q5_K {
         affine(row, column, |block| (block.scale, block.minimum, block.scales_and_minimums))
     }
 
-    batched!(multiply_integers);
+    batched!(Supers);
 
     #[inline(always)]
     fn shared<S: Simd>(_: S) {}

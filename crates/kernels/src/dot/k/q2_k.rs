@@ -36,7 +36,7 @@ impl ByTile for Q2_K {
         sum
     }
 
-    batched!(multiply_integers);
+    batched!(Supers);
 
     #[inline(always)]
     fn shared<S: Simd>(_: S) {}

@@ -23,7 +23,7 @@ impl ByTile for Q6_K {
         symmetric(row, column, |block| (block.scale, block.scales.map(i32::from)))
     }
 
-    batched!(multiply_integers);
+    batched!(Supers);
 
     #[inline(always)]
     fn shared<S: Simd>(_: S) {}
@@ -89,7 +89,7 @@ impl ByTile for Q3_K {
         symmetric(row, column, |block| (block.scale, scales(block)))
     }
 
-    batched!(multiply_integers);
+    batched!(Supers);
 
     #[inline(always)]
     fn shared<S: Simd>(_: S) {}

@@ -203,9 +203,8 @@ impl Registers {
         low: &[[u8; 256]; ROWS],
         high: &[[i8; 256]; ROWS],
         [first, second]: [&Bytes; 2],
-        products: &mut [[Ints; 2]; 2],
+        [[first_low, first_high], [second_low, second_high]]: [&mut [Ints; 2]; 2],
     ) {
-        let [[first_low, first_high], [second_low, second_high]] = products;
         // SAFETY: reads and writes sixteen lines of what the references cover, at the distances that the lengths of
         // their rows are; the registers are set up, and the compiler does not use them.
         unsafe {
@@ -283,8 +282,12 @@ impl Registers {
     /// The products of sixteen rows of 32 bfloat16 numbers with two groups of sixteen vectors. Registers are
     /// [of 64 bytes](Amx::of_64).
     #[inline(always)]
-    pub(crate) fn of_brains(&self, rows: &Brains, [first, second]: [&Brains; 2], products: &mut [Floats; 2]) {
-        let [first_sums, second_sums] = products;
+    pub(crate) fn of_brains(
+        &self,
+        rows: &Brains,
+        [first, second]: [&Brains; 2],
+        [first_sums, second_sums]: [&mut Floats; 2],
+    ) {
         // SAFETY: as in [`of_halves`](Self::of_halves).
         unsafe {
             asm!(

@@ -15,7 +15,7 @@ mod moves;
 mod products;
 mod wide;
 
-pub(crate) use amx::Amx;
+pub(crate) use amx::{Amx, Registers};
 
 use super::cpu::Work;
 
