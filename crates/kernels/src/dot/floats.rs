@@ -7,7 +7,7 @@ use zerocopy::transmute_ref;
 use super::{Dot, rows};
 use crate::simd::Simd;
 
-/// Numbers that are multiplied at once.
+/// Numbers that are multiplied at once: a register of 64 bytes of the shorter types.
 pub(super) const RUN: usize = 32;
 
 /// A float that widens to single precision without rounding.

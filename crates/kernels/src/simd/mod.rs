@@ -3,8 +3,8 @@
 //! A kernel is written once, over [`Simd`], and compiled for each instruction set. A register holds 32 bytes on all of
 //! them, because 32 weights are what blocks and sub-blocks are made of: AVX-512 brings its instructions and its
 //! registers, and its width only for what lies in memory as registers of 64 bytes want it: [`Simd::add_nibbles`], and
-//! plain floats. All operations on integers are exact under the conditions that they state, so that instruction sets differ
-//! only in the order in which floats are summed.
+//! plain floats. All operations on integers are exact under the conditions that they state, so that instruction sets
+//! differ only in the order in which floats are summed.
 //!
 //! The vector types are private to this module, and so is all that is `unsafe`. Generic code meets them only through
 //! [`run`], which has proved that the processor has them.
