@@ -15,7 +15,7 @@ use crate::simd::Simd;
 impl ByTile for Q6_K {
     const PARTNER: TensorType = TensorType::Q8_K;
     type Blocks = [Self; 1];
-    type Shared<S: Simd> = ();
+    type Beside<S: Simd> = ();
     type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
@@ -23,12 +23,12 @@ impl ByTile for Q6_K {
     }
 
     #[inline(always)]
-    fn shared<S: Simd>(_: S) {}
+    fn beside<S: Simd>(_: S, _: &[[Self; 1]]) {}
 
     #[inline(always)]
     fn add<S: Simd, const C: usize>(
         simd: S,
-        (): (),
+        (): &mut (),
         row: &[[Self; 1]],
         place: usize,
         tiles: [&Tile; C],
@@ -58,7 +58,7 @@ impl ByTile for Q6_K {
 impl ByTile for Q3_K {
     const PARTNER: TensorType = TensorType::Q8_K;
     type Blocks = [Self; 1];
-    type Shared<S: Simd> = ();
+    type Beside<S: Simd> = ();
     type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
@@ -67,12 +67,12 @@ impl ByTile for Q3_K {
     }
 
     #[inline(always)]
-    fn shared<S: Simd>(_: S) {}
+    fn beside<S: Simd>(_: S, _: &[[Self; 1]]) {}
 
     #[inline(always)]
     fn add<S: Simd, const C: usize>(
         simd: S,
-        (): (),
+        (): &mut (),
         row: &[[Self; 1]],
         place: usize,
         tiles: [&Tile; C],
