@@ -69,7 +69,7 @@ pub(crate) trait Eighth: Block + Sync + Quants<32> {
 impl<B: Eighth> ByTile for B {
     const PARTNER: TensorType = B::PARTNER;
     type Blocks = [Self; 8];
-    type Shared<S: Simd> = <B as Eighth>::Shared<S>;
+    type Beside<S: Simd> = B::Shared<S>;
     type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
@@ -83,14 +83,14 @@ impl<B: Eighth> ByTile for B {
     }
 
     #[inline(always)]
-    fn shared<S: Simd>(simd: S) -> <B as Eighth>::Shared<S> {
-        <B as Eighth>::shared(simd)
+    fn beside<S: Simd>(simd: S, _: &[[Self; 8]]) -> B::Shared<S> {
+        B::shared(simd)
     }
 
     #[inline(always)]
     fn add<S: Simd, const C: usize>(
         simd: S,
-        shared: <B as Eighth>::Shared<S>,
+        shared: &mut B::Shared<S>,
         row: &[[Self; 8]],
         place: usize,
         tiles: [&Tile; C],
@@ -101,7 +101,7 @@ impl<B: Eighth> ByTile for B {
         let mut codes = [simd.zero(); 8];
         unrolled!(k in 0 1 2 3 4 5 6 7 => {
             headers[k] = blocks[k].header();
-            codes[k] = blocks[k].codes(simd, shared);
+            codes[k] = blocks[k].codes(simd, *shared);
         });
         let headers = simd.gather(headers);
         let scales = B::scales(simd, headers);

@@ -28,7 +28,7 @@ fn iq4_xs_codes(block: &IQ4_XS) -> [u8; 8] {
 impl ByTile for IQ4_XS {
     const PARTNER: TensorType = TensorType::Q8_K;
     type Blocks = [Self; 1];
-    type Shared<S: Simd> = S::Ints;
+    type Beside<S: Simd> = S::Ints;
     type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
@@ -48,14 +48,14 @@ impl ByTile for IQ4_XS {
     batched!(Supers);
 
     #[inline(always)]
-    fn shared<S: Simd>(simd: S) -> S::Ints {
+    fn beside<S: Simd>(simd: S, _: &[[Self; 1]]) -> S::Ints {
         simd.bias(simd.table(&IQ4_LEVELS))
     }
 
     #[inline(always)]
     fn add<S: Simd, const C: usize>(
         simd: S,
-        table: S::Ints,
+        table: &mut S::Ints,
         row: &[[Self; 1]],
         place: usize,
         tiles: [&Tile; C],
@@ -67,7 +67,7 @@ impl ByTile for IQ4_XS {
         let bytes = block.quants.as_chunks::<16>().0;
         let mut levels = [simd.zero(); 8];
         unrolled!(run in 0 1 2 3 4 5 6 7 => {
-            levels[run] = simd.look_up(table, simd.load_nibbles(&bytes[run]));
+            levels[run] = simd.look_up(*table, simd.load_nibbles(&bytes[run]));
         });
         for c in 0..C {
             let mut products = [simd.zero(); 8];

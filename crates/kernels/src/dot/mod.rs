@@ -14,6 +14,39 @@ macro_rules! unrolled {
     };
 }
 
+/// Super-blocks that are multiplied by the `scalar` and `add` of their module, with what its `ahead` finds of the next.
+macro_rules! super_blocks {
+    ($($name:ident)*) => {
+        $(impl ByTile for $name {
+            const PARTNER: TensorType = TensorType::Q8_K;
+            type Blocks = [Self; 1];
+            type Beside<S: Simd> = Ahead;
+            type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
+
+            fn scalar(row: &[Self], column: &[Tile]) -> f32 {
+                scalar(row, column)
+            }
+
+            #[inline(always)]
+            fn beside<S: Simd>(simd: S, row: &[[Self; 1]]) -> Ahead {
+                ahead(simd, row)
+            }
+
+            #[inline(always)]
+            fn add<S: Simd, const C: usize>(
+                simd: S,
+                beside: &mut Ahead,
+                row: &[[Self; 1]],
+                place: usize,
+                tiles: [&Tile; C],
+                sums: &mut Parts<S, C, 1>,
+            ) {
+                add(simd, beside, row, place, tiles, sums);
+            }
+        })*
+    };
+}
+
 pub(crate) mod batch;
 mod dispatch;
 mod eight;

@@ -13,7 +13,7 @@ use crate::simd::Simd;
 impl ByTile for NVFP4 {
     const PARTNER: TensorType = TensorType::Q8_0;
     type Blocks = [Self; 4];
-    type Shared<S: Simd> = S::Ints;
+    type Beside<S: Simd> = S::Ints;
     type Sums<S: Simd, const C: usize> = Parts<S, C, 2>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
@@ -33,14 +33,14 @@ impl ByTile for NVFP4 {
     }
 
     #[inline(always)]
-    fn shared<S: Simd>(simd: S) -> S::Ints {
+    fn beside<S: Simd>(simd: S, _: &[[Self; 4]]) -> S::Ints {
         simd.table(&FP4_DOUBLED)
     }
 
     #[inline(always)]
     fn add<S: Simd, const C: usize>(
         simd: S,
-        table: S::Ints,
+        table: &mut S::Ints,
         row: &[[Self; 4]],
         place: usize,
         tiles: [&Tile; C],
@@ -48,7 +48,7 @@ impl ByTile for NVFP4 {
     ) {
         for (part, block) in row[place].iter().enumerate() {
             for (half, bytes) in block.quants.as_chunks::<16>().0.iter().enumerate() {
-                let levels = simd.look_up(table, simd.load_nibbles_by_eight(bytes));
+                let levels = simd.look_up(*table, simd.load_nibbles_by_eight(bytes));
                 let scales = [
                     SCALES[usize::from(block.scales[2 * half])],
                     SCALES[usize::from(block.scales[2 * half + 1])],

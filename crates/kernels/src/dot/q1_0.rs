@@ -12,7 +12,7 @@ use crate::simd::Simd;
 impl ByTile for Q1_0 {
     const PARTNER: TensorType = TensorType::Q8_0;
     type Blocks = [Self; 2];
-    type Shared<S: Simd> = ();
+    type Beside<S: Simd> = ();
     type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
@@ -31,12 +31,12 @@ impl ByTile for Q1_0 {
     }
 
     #[inline(always)]
-    fn shared<S: Simd>(_: S) {}
+    fn beside<S: Simd>(_: S, _: &[[Self; 2]]) {}
 
     #[inline(always)]
     fn add<S: Simd, const C: usize>(
         simd: S,
-        (): (),
+        (): &mut (),
         row: &[[Self; 2]],
         place: usize,
         tiles: [&Tile; C],

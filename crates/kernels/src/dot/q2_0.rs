@@ -12,7 +12,7 @@ use crate::simd::Simd;
 impl ByTile for Q2_0 {
     const PARTNER: TensorType = TensorType::Q8_0;
     type Blocks = [Self; 4];
-    type Shared<S: Simd> = ();
+    type Beside<S: Simd> = ();
     type Sums<S: Simd, const C: usize> = Parts<S, C, 2>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
@@ -29,12 +29,12 @@ impl ByTile for Q2_0 {
     }
 
     #[inline(always)]
-    fn shared<S: Simd>(_: S) {}
+    fn beside<S: Simd>(_: S, _: &[[Self; 4]]) {}
 
     #[inline(always)]
     fn add<S: Simd, const C: usize>(
         simd: S,
-        (): (),
+        (): &mut (),
         row: &[[Self; 4]],
         place: usize,
         tiles: [&Tile; C],

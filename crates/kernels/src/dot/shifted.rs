@@ -4,10 +4,10 @@ use briq_codec::points;
 use briq_format::TensorType;
 use briq_format::block::{IQ1_M, IQ1_S};
 use briq_format::scalar::F16;
-use zerocopy::transmute;
+use zerocopy::{transmute, transmute_ref};
 
 use super::grid::four_points;
-use super::tiles::{ByTile, Parts, Sums, ahead};
+use super::tiles::{ByTile, Parts};
 use super::{add_scaled, quants, twice};
 use crate::activations::Tile;
 use crate::simd::Simd;
@@ -78,70 +78,66 @@ fn scalar<B: Shifted>(row: &[B], column: &[Tile]) -> f32 {
     terms.fold(0.0, |sum, term| sum + term)
 }
 
-/// The sums of a row, and the points of its super-blocks, found one ahead: they go through memory, which takes its time.
-#[derive(Clone, Copy)]
-pub(crate) struct Ahead<S: Simd, const C: usize> {
-    sums: Parts<S, C, 1>,
-    points: [Points; 2],
+/// The points of a super-block, and of the next one. They go through memory; that takes its time, and is done a block
+/// ahead.
+type Ahead = [Points; 2];
+
+#[inline(always)]
+fn ahead<B: Shifted, S: Simd>(simd: S, row: &[[B; 1]]) -> Ahead {
+    let mut ahead = [[[0; 32]; 4]; 2];
+    if let Some([block]) = row.first() {
+        find_points(simd, block, &mut ahead[0]);
+    }
+    ahead
 }
 
-impl<S: Simd, const C: usize> Sums<S, C> for Ahead<S, C> {
-    #[inline(always)]
-    fn zeros(simd: S) -> Self {
-        Self { sums: Parts::zeros(simd), points: [[[0; 32]; 4]; 2] }
+#[inline(always)]
+fn add<B: Shifted, S: Simd, const C: usize>(
+    simd: S,
+    ahead: &mut Ahead,
+    row: &[[B; 1]],
+    place: usize,
+    tiles: [&Tile; C],
+    sums: &mut Parts<S, C, 1>,
+) {
+    let [block] = &row[place];
+    let [next] = &row[(place + 1).min(row.len() - 1)];
+    // With AVX2 the place makes a tenth of the time: here with shifts, and without them at the end.
+    if B::HAS_SHIFTS {
+        find_points(simd, next, &mut ahead[(place + 1) % 2]);
     }
-
-    #[inline(always)]
-    fn finish(self, simd: S) -> [f32; C] {
-        self.sums.finish(simd)
+    // Read where they are needed: a copy of them would cost more.
+    let [indices, shifts]: &[[[u8; 8]; 8]; 2] = transmute_ref!(&ahead[place % 2]);
+    let [words, of_zero] = block.scale_words(simd);
+    let scale = simd.half(block.scale().to_bits()) * 0.125;
+    let mut products = [simd.zero(); C];
+    for c in 0..C {
+        products[c] = simd.add_scaled(simd.zero(), of_zero, simd.load_words(&tiles[c].negative_sums_16));
     }
-}
-
-impl<S: Simd, const C: usize> Ahead<S, C> {
-    #[inline(always)]
-    fn start<B: Shifted>(simd: S, row: &[[B; 1]]) -> Self {
-        let mut ahead = Self::zeros(simd);
-        if let Some([block]) = row.first() {
-            find_points(simd, block, &mut ahead.points[0]);
+    let scales = simd.scales_by_16(words);
+    unrolled!(pair in 0 1 2 3 => {
+        let (a, b) = (2 * pair, 2 * pair + 1);
+        let mut codes = [four_points(simd, &CODES, u64::from_le_bytes(indices[a])), four_points(simd, &CODES, u64::from_le_bytes(indices[b]))];
+        if B::HAS_SHIFTS {
+            codes = [
+                simd.or(codes[0], simd.eight_times(u64::from_le_bytes(shifts[a]))),
+                simd.or(codes[1], simd.eight_times(u64::from_le_bytes(shifts[b]))),
+            ];
         }
-        ahead
-    }
-
-    #[inline(always)]
-    fn add<B: Shifted>(&mut self, simd: S, row: &[[B; 1]], place: usize, tiles: [&Tile; C]) {
-        let [block] = &row[place];
-        let [next] = &row[(place + 1).min(row.len() - 1)];
-        find_points(simd, next, &mut self.points[(place + 1) % 2]);
-        let [indices, shifts]: [[u64; 8]; 2] = transmute!(self.points[place % 2]);
-        let [words, of_zero] = block.scale_words(simd);
-        let scale = simd.half(block.scale().to_bits()) * 0.125;
-        let mut products = [simd.zero(); C];
         for c in 0..C {
-            products[c] = simd.add_scaled(simd.zero(), of_zero, simd.load_words(&tiles[c].negative_sums_16));
+            let quants = [quants(simd, tiles[c], a), quants(simd, tiles[c], b)];
+            products[c] = simd.add_pair(products[c], codes, quants, &scales, pair);
         }
-        let scales = simd.scales_by_16(words);
-        unrolled!(pair in 0 1 2 3 => {
-            let (a, b) = (2 * pair, 2 * pair + 1);
-            let mut codes = [four_points(simd, &CODES, indices[a]), four_points(simd, &CODES, indices[b])];
-            if B::HAS_SHIFTS {
-                codes = [
-                    simd.or(codes[0], simd.eight_times(shifts[a])),
-                    simd.or(codes[1], simd.eight_times(shifts[b])),
-                ];
-            }
-            for c in 0..C {
-                let quants = [quants(simd, tiles[c], a), quants(simd, tiles[c], b)];
-                products[c] = simd.add_pair(products[c], codes, quants, &scales, pair);
-            }
-        });
-        for c in 0..C {
-            let sum = &mut self.sums.0[c][0];
-            *sum = add_scaled(simd, *sum, products[c], scale * tiles[c].scales[0]);
-        }
+    });
+    if !B::HAS_SHIFTS {
+        find_points(simd, next, &mut ahead[(place + 1) % 2]);
+    }
+    for c in 0..C {
+        sums.0[c][0] = add_scaled(simd, sums.0[c][0], products[c], scale * tiles[c].scales[0]);
     }
 }
 
-ahead!(IQ1_S IQ1_M);
+super_blocks!(IQ1_S IQ1_M);
 
 /// Of each 32 weights the indices of the points, as four words, and then their shifts.
 type Points = [[u8; 32]; 4];

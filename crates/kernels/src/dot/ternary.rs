@@ -38,7 +38,7 @@ fn add<S: Simd, const C: usize>(
 impl ByTile for TQ2_0 {
     const PARTNER: TensorType = TensorType::Q8_K;
     type Blocks = [Self; 1];
-    type Shared<S: Simd> = ();
+    type Beside<S: Simd> = ();
     type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
@@ -46,12 +46,12 @@ impl ByTile for TQ2_0 {
     }
 
     #[inline(always)]
-    fn shared<S: Simd>(_: S) {}
+    fn beside<S: Simd>(_: S, _: &[[Self; 1]]) {}
 
     #[inline(always)]
     fn add<S: Simd, const C: usize>(
         simd: S,
-        (): (),
+        (): &mut (),
         row: &[[Self; 1]],
         place: usize,
         tiles: [&Tile; C],
@@ -80,7 +80,7 @@ impl ByTile for TQ2_0 {
 impl ByTile for TQ1_0 {
     const PARTNER: TensorType = TensorType::Q8_K;
     type Blocks = [Self; 1];
-    type Shared<S: Simd> = ();
+    type Beside<S: Simd> = ();
     type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
@@ -88,12 +88,12 @@ impl ByTile for TQ1_0 {
     }
 
     #[inline(always)]
-    fn shared<S: Simd>(_: S) {}
+    fn beside<S: Simd>(_: S, _: &[[Self; 1]]) {}
 
     #[inline(always)]
     fn add<S: Simd, const C: usize>(
         simd: S,
-        (): (),
+        (): &mut (),
         row: &[[Self; 1]],
         place: usize,
         tiles: [&Tile; C],

@@ -21,8 +21,8 @@ pub(crate) trait ByTile: Block + Sync {
     /// As many blocks as meet one tile.
     type Blocks: Blocks<Self>;
 
-    /// What is the same for all blocks, such as a table.
-    type Shared<S: Simd>: Copy;
+    /// What a row is read with: a table, or what was found of its next block.
+    type Beside<S: Simd>: Copy;
 
     /// What is carried from tile to tile, of a row and `C` columns.
     type Sums<S: Simd, const C: usize>: Sums<S, C>;
@@ -30,19 +30,14 @@ pub(crate) trait ByTile: Block + Sync {
     /// See [`Dot::scalar`].
     fn scalar(row: &[Self], column: &[Tile]) -> f32;
 
-    fn shared<S: Simd>(simd: S) -> Self::Shared<S>;
-
-    /// The sums before the first tile of a row.
-    #[inline(always)]
-    fn start<S: Simd, const C: usize>(simd: S, _row: &[Self::Blocks]) -> Self::Sums<S, C> {
-        Self::Sums::zeros(simd)
-    }
+    /// The same, before the first block of a row.
+    fn beside<S: Simd>(simd: S, row: &[Self::Blocks]) -> Self::Beside<S>;
 
     /// Adds the products of the blocks at a place of the row with the tile that they meet in each column. No quant of
     /// these is -128.
     fn add<S: Simd, const C: usize>(
         simd: S,
-        shared: Self::Shared<S>,
+        beside: &mut Self::Beside<S>,
         row: &[Self::Blocks],
         place: usize,
         tiles: [&Tile; C],
@@ -161,43 +156,6 @@ impl<S: Simd, const C: usize, const PARTS: usize> Sums<S, C> for Parts<S, C, PAR
     }
 }
 
-/// Types of super-blocks of which something is found one ahead, by the `Ahead` and the `scalar` of their module.
-macro_rules! ahead {
-    ($($name:ident)*) => {
-        $(impl ByTile for $name {
-            const PARTNER: TensorType = TensorType::Q8_K;
-            type Blocks = [Self; 1];
-            type Shared<S: Simd> = ();
-            type Sums<S: Simd, const C: usize> = Ahead<S, C>;
-
-            fn scalar(row: &[Self], column: &[Tile]) -> f32 {
-                scalar(row, column)
-            }
-
-            #[inline(always)]
-            fn shared<S: Simd>(_: S) {}
-
-            #[inline(always)]
-            fn start<S: Simd, const C: usize>(simd: S, row: &[[Self; 1]]) -> Ahead<S, C> {
-                Ahead::start(simd, row)
-            }
-
-            #[inline(always)]
-            fn add<S: Simd, const C: usize>(
-                simd: S,
-                (): (),
-                row: &[[Self; 1]],
-                place: usize,
-                tiles: [&Tile; C],
-                sums: &mut Ahead<S, C>,
-            ) {
-                sums.add(simd, row, place, tiles);
-            }
-        })*
-    };
-}
-pub(super) use ahead;
-
 impl<B: ByTile> Dot for B {
     const PARTNER: TensorType = B::PARTNER;
     type Element = Tile;
@@ -255,21 +213,21 @@ fn multiply<B: ByTile, S: Simd, const R: usize, const C: usize>(
     rows: [&[B]; R],
     columns: [&[Tile]; C],
 ) -> [[f32; C]; R] {
-    let shared = B::shared(simd);
     let whole = B::Blocks::of(rows[0]).0;
     let (count, mut whole) = (whole.len(), [whole; R]);
     for r in 0..R {
         // As many of each row, which the loop then need not check.
         whole[r] = &B::Blocks::of(rows[r]).0[..count];
     }
-    let mut sums = [B::start(simd, whole[0]); R];
+    let mut sums = [B::Sums::zeros(simd); R];
+    let mut beside = [B::beside(simd, whole[0]); R];
     for r in 1..R {
-        sums[r] = B::start(simd, whole[r]);
+        beside[r] = B::beside(simd, whole[r]);
     }
     let of_whole = trimmed(columns, count);
     for place in 0..count {
         for r in 0..R {
-            B::add(simd, shared, whole[r], place, tiles_at(of_whole, place), &mut sums[r]);
+            B::add(simd, &mut beside[r], whole[r], place, tiles_at(of_whole, place), &mut sums[r]);
         }
     }
     let mut products = [[0.0; C]; R];
@@ -277,7 +235,7 @@ fn multiply<B: ByTile, S: Simd, const R: usize, const C: usize>(
         let rest = B::Blocks::of(rows[r]).1;
         if !rest.is_empty() {
             let blocks = B::Blocks::filled_up(rest);
-            B::add(simd, shared, slice::from_ref(&blocks), 0, tiles_at(columns, count), &mut sums[r]);
+            B::add(simd, &mut beside[r], slice::from_ref(&blocks), 0, tiles_at(columns, count), &mut sums[r]);
         }
         products[r] = sums[r].finish(simd);
     }

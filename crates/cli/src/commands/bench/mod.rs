@@ -7,6 +7,7 @@
 mod data;
 mod figures;
 mod line;
+mod memory;
 mod products;
 mod rounds;
 mod setup;

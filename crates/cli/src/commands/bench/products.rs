@@ -13,9 +13,9 @@ use briq_kernels::{Activations, Matrix, dot, matmul, matvec, partner};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::data;
 use super::line::{Line, Measured};
 use super::setup::Setup;
+use super::{data, memory};
 use crate::args::{Bench, Work};
 use crate::commands::{print_json, stdout};
 use crate::peer::Kernels;
@@ -27,15 +27,11 @@ const MIN_ROUNDS: usize = 3;
 /// A turn of dot products repeats its weights until it lasts about so many bytes: long enough for the clock.
 const TURN_BYTES: usize = 16 << 20;
 
-/// Where weights are, and bytes of them that are sure to be there on today's processors.
-const PLACES: [(&str, usize); 4] = [("L1", 16 << 10), ("L2", 384 << 10), ("L3", 8 << 20), ("memory", MEMORY)];
+/// The caches that hold weights, and bytes of them that are sure to be there on today's processors.
+const CACHES: [(&str, usize); 3] = [("L1", 16 << 10), ("L2", 384 << 10), ("L3", 8 << 20)];
 
 /// Rows of matrices: those of a feed-forward layer, and four times as many.
 const ROWS: [usize; 2] = [14_336, 57_344];
-
-/// Bytes of weights that no cache holds. A vector is multiplied with as many matrices, one after the other like the
-/// layers of a model: a single one might stay in the last cache from round to round.
-const MEMORY: usize = 192 << 20;
 
 /// Measures the types, and prints a line for each size.
 pub(super) fn run(mut setup: Setup, types: &[TensorType], args: &Bench) -> Result<()> {
@@ -51,7 +47,7 @@ pub(super) fn run(mut setup: Setup, types: &[TensorType], args: &Bench) -> Resul
     }
     let mut lines = Vec::new();
     for &ty in types {
-        for size in sizes(setup.work(), ty, args.weights) {
+        for size in sizes(&setup, ty, args.weights) {
             let weights = weights(ty, size.matrices * size.rows)?;
             let peer = peer.as_ref();
             let line = match (setup.work(), setup.batch) {
@@ -90,19 +86,22 @@ pub(super) struct Size {
 }
 
 /// The lines of a type; one, if the command line names a number of weights.
-fn sizes(work: Work, ty: TensorType, weights: Option<u32>) -> Vec<Size> {
+fn sizes(setup: &Setup, ty: TensorType, weights: Option<u32>) -> Vec<Size> {
     let of_rows = |rows, matrices| Size { place: None, rows, matrices };
     if let Some(weights) = weights {
         return vec![of_rows((weights as usize).div_ceil(data::ROW), 1)];
     }
-    let place = |&(name, bytes): &(&'static str, usize)| Size {
+    let memory = setup.memory_bytes.unwrap_or(0);
+    let place = |(name, bytes)| Size {
         place: Some(name),
-        rows: (bytes / data::row_bytes(ty)).max(1),
+        rows: usize::max(bytes / data::row_bytes(ty), 1),
         matrices: 1,
     };
-    let layers = |rows: usize| of_rows(rows, MEMORY.div_ceil(rows * data::row_bytes(ty)));
-    match work {
-        Work::Dot => PLACES.iter().map(place).collect(),
+    // A vector is multiplied with as many matrices, one after the other like the layers of a model: a single one might
+    // stay in the last cache from round to round.
+    let layers = |rows: usize| of_rows(rows, memory.div_ceil(rows * data::row_bytes(ty)));
+    match setup.work() {
+        Work::Dot => CACHES.into_iter().chain([("memory", memory)]).map(place).collect(),
         Work::Matmul => vec![of_rows(ROWS[0], 1)],
         _ => ROWS.map(layers).into(),
     }
@@ -243,7 +242,15 @@ fn products(
         })
         .transpose()?;
     let mut again = vectors.clone();
-    let [our_time, read_time, their_time] = race([
+    // Which of the ways to read is the fastest is up to the processor.
+    let read = |way: fn(&[u8]) -> u64| {
+        if batch == 1 {
+            let pieces = || weights.par_chunks(PIECE).with_max_len(1);
+            black_box(pool.install(|| pieces().map(way).reduce(|| 0, u64::wrapping_add)));
+        }
+        Ok(())
+    };
+    let [our_time, read_1, read_4, read_8, their_time] = race([
         // Inside the pool, as a model runs whose layers follow each other.
         &mut || {
             pool.install(|| {
@@ -259,13 +266,9 @@ fn products(
                 Ok(())
             })
         },
-        &mut || {
-            if batch == 1 {
-                let pieces = || weights.par_chunks(PIECE).with_max_len(1);
-                black_box(pool.install(|| pieces().map(read).reduce(|| 0, u64::wrapping_add)));
-            }
-            Ok(())
-        },
+        &mut || read(memory::read::<1>),
+        &mut || read(memory::read::<4>),
+        &mut || read(memory::read::<8>),
         &mut || graphs.iter().flatten().try_for_each(|graph| graph.compute()),
     ])?;
     let theirs = graphs.map(|graphs| graphs.iter().map(|graph| graph.products()).collect::<Result<Vec<_>>>());
@@ -276,15 +279,9 @@ fn products(
         bytes: weights.len(),
         batch,
         ours: our_time,
-        read: (batch == 1).then_some(read_time),
+        read: (batch == 1).then_some(read_1.min(read_4).min(read_8)),
         products: &ours,
         theirs: theirs.as_ref().map(|theirs| (their_time, &theirs[..])),
     };
     Ok(Line::new(&measured))
-}
-
-/// Reads all bytes, as plain sums do.
-fn read(bytes: &[u8]) -> u64 {
-    let (words, _) = bytes.as_chunks::<8>();
-    words.iter().fold(0, |sum, word| sum.wrapping_add(u64::from_ne_bytes(*word)))
 }

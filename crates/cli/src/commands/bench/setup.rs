@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use serde::{Serialize, Serializer};
 
-use super::data;
+use super::{data, memory};
 use crate::args::{Bench, Work};
 
 #[derive(Serialize)]
@@ -23,6 +23,8 @@ pub(super) struct Setup {
     row_elements: usize,
     /// Vectors that each row is multiplied with.
     pub(super) batch: Option<u16>,
+    /// Bytes of the weights that come from memory, where some are chosen to.
+    pub(super) memory_bytes: Option<usize>,
     /// The file name of the other side's library, once it is loaded.
     pub(super) peer: Option<String>,
 }
@@ -54,6 +56,10 @@ impl Setup {
                 Work::Dot | Work::Matvec => Some(1),
                 Work::Matmul => Some(args.batch.unwrap_or(BATCH)),
             },
+            memory_bytes: match work {
+                Work::Dot | Work::Matvec if args.weights.is_none() => Some(memory::bytes()),
+                _ => None,
+            },
             peer: None,
         })
     }
@@ -68,7 +74,9 @@ impl Setup {
         let matrices = self.matrices.map(|name| format!(" with {name}")).unwrap_or_default();
         let threads = counted(*threads, "thread", "threads");
         let against = self.peer.as_ref().map(|peer| format!(", against {peer}")).unwrap_or_default();
-        format!("{isa}{matrices}, {threads}{against}, best of the rounds")
+        let from_memory = self.memory_bytes.map(|bytes| format!(", {} MiB from memory", bytes >> 20));
+        let from_memory = from_memory.unwrap_or_default();
+        format!("{isa}{matrices}, {threads}{against}{from_memory}, best of the rounds")
     }
 }
 

@@ -11,11 +11,11 @@ mod signs;
 use briq_format::TensorType;
 use briq_format::block::{IQ2_S, IQ2_XS, IQ2_XXS, IQ3_S, IQ3_XXS};
 use briq_format::scalar::F16;
-use zerocopy::transmute;
+use zerocopy::transmute_ref;
 
 pub(super) use eights::four_points;
 
-use super::tiles::{ByTile, Parts, Sums, ahead};
+use super::tiles::{ByTile, Parts};
 use super::{add_scaled, quants};
 use crate::activations::Tile;
 use crate::simd::Simd;
@@ -74,63 +74,53 @@ fn scalar<B: Signed>(row: &[B], column: &[Tile]) -> f32 {
     B::UNIT * terms.fold(0.0, |sum, term| sum + term)
 }
 
-/// The sums of a row, and the signs of its super-blocks, found one ahead: those that are computed of all runs, and needed
-/// of one by one, go through memory, which takes its time.
-#[derive(Clone, Copy)]
-pub(crate) struct Ahead<S: Simd, const C: usize> {
-    sums: Parts<S, C, 1>,
-    signs: [[u8; 32]; 2],
+/// The signs of a super-block, and of the next one. Those that are computed of all runs, and needed of one by one, go
+/// through memory; that takes its time, and is done a block ahead.
+type Ahead = [[u8; 32]; 2];
+
+#[inline(always)]
+fn ahead<B: Signed, S: Simd>(simd: S, row: &[[B; 1]]) -> Ahead {
+    let mut ahead = [[0; 32]; 2];
+    if let Some([block]) = row.first() {
+        simd.store(block.all_signs(simd), &mut ahead[0]);
+    }
+    ahead
 }
 
-impl<S: Simd, const C: usize> Sums<S, C> for Ahead<S, C> {
-    #[inline(always)]
-    fn zeros(simd: S) -> Self {
-        Self { sums: Parts::zeros(simd), signs: [[0; 32]; 2] }
-    }
-
-    #[inline(always)]
-    fn finish(self, simd: S) -> [f32; C] {
-        self.sums.finish(simd)
-    }
-}
-
-impl<S: Simd, const C: usize> Ahead<S, C> {
-    #[inline(always)]
-    fn start<B: Signed>(simd: S, row: &[[B; 1]]) -> Self {
-        let mut ahead = Self::zeros(simd);
-        if let Some([block]) = row.first() {
-            simd.store(block.all_signs(simd), &mut ahead.signs[0]);
-        }
-        ahead
-    }
-
-    #[inline(always)]
-    fn add<B: Signed>(&mut self, simd: S, row: &[[B; 1]], place: usize, tiles: [&Tile; C]) {
-        let [block] = &row[place];
-        let [next] = &row[(place + 1).min(row.len() - 1)];
-        if next.stored_signs().is_none() {
-            simd.store(next.all_signs(simd), &mut self.signs[(place + 1) % 2]);
-        }
-        let signs: [u32; 8] = transmute!(*block.stored_signs().unwrap_or(&self.signs[place % 2]));
-        let scales = simd.scales_by_16(block.scale_words(simd));
-        let scale = simd.half(block.scale().to_bits()) * B::UNIT;
-        let mut products = [simd.zero(); C];
-        unrolled!(pair in 0 1 2 3 => {
-            let (a, b) = (2 * pair, 2 * pair + 1);
-            let magnitudes = [block.magnitudes(simd, a), block.magnitudes(simd, b)];
-            for c in 0..C {
-                let quants = [
-                    simd.negate_where(quants(simd, tiles[c], a), signs[a]),
-                    simd.negate_where(quants(simd, tiles[c], b), signs[b]),
-                ];
-                products[c] = simd.add_pair(products[c], magnitudes, quants, &scales, pair);
-            }
-        });
+#[inline(always)]
+fn add<B: Signed, S: Simd, const C: usize>(
+    simd: S,
+    ahead: &mut Ahead,
+    row: &[[B; 1]],
+    place: usize,
+    tiles: [&Tile; C],
+    sums: &mut Parts<S, C, 1>,
+) {
+    let [block] = &row[place];
+    // Read where they are needed: a copy of them would cost more.
+    let signs: &[[u8; 4]; 8] = transmute_ref!(block.stored_signs().unwrap_or(&ahead[place % 2]));
+    let scales = simd.scales_by_16(block.scale_words(simd));
+    let scale = simd.half(block.scale().to_bits()) * B::UNIT;
+    let mut products = [simd.zero(); C];
+    unrolled!(pair in 0 1 2 3 => {
+        let (a, b) = (2 * pair, 2 * pair + 1);
+        let magnitudes = [block.magnitudes(simd, a), block.magnitudes(simd, b)];
         for c in 0..C {
-            let sum = &mut self.sums.0[c][0];
-            *sum = add_scaled(simd, *sum, products[c], scale * tiles[c].scales[0]);
+            let quants = [
+                simd.negate_where(quants(simd, tiles[c], a), u32::from_le_bytes(signs[a])),
+                simd.negate_where(quants(simd, tiles[c], b), u32::from_le_bytes(signs[b])),
+            ];
+            products[c] = simd.add_pair(products[c], magnitudes, quants, &scales, pair);
         }
+    });
+    // At the end: the compiler would move all loads of this block to before it, and keep what they give on the stack.
+    let [next] = &row[(place + 1).min(row.len() - 1)];
+    if next.stored_signs().is_none() {
+        simd.store(next.all_signs(simd), &mut ahead[(place + 1) % 2]);
+    }
+    for c in 0..C {
+        sums.0[c][0] = add_scaled(simd, sums.0[c][0], products[c], scale * tiles[c].scales[0]);
     }
 }
 
-ahead!(IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S);
+super_blocks!(IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S);

@@ -16,7 +16,7 @@ use crate::simd::Simd;
 impl ByTile for Q4_K {
     const PARTNER: TensorType = TensorType::Q8_K;
     type Blocks = [Self; 1];
-    type Shared<S: Simd> = ();
+    type Beside<S: Simd> = ();
     type Sums<S: Simd, const C: usize> = WideSums<S, C>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
@@ -26,12 +26,12 @@ impl ByTile for Q4_K {
     batched!(Supers);
 
     #[inline(always)]
-    fn shared<S: Simd>(_: S) {}
+    fn beside<S: Simd>(_: S, _: &[[Self; 1]]) {}
 
     #[inline(always)]
     fn add<S: Simd, const C: usize>(
         simd: S,
-        (): (),
+        (): &mut (),
         row: &[[Self; 1]],
         place: usize,
         tiles: [&Tile; C],
@@ -101,7 +101,7 @@ impl<S: Simd, const C: usize> Sums<S, C> for WideSums<S, C> {
 impl ByTile for Q5_K {
     const PARTNER: TensorType = TensorType::Q8_K;
     type Blocks = [Self; 1];
-    type Shared<S: Simd> = ();
+    type Beside<S: Simd> = ();
     type Sums<S: Simd, const C: usize> = Parts<S, C, 2>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
@@ -111,12 +111,12 @@ impl ByTile for Q5_K {
     batched!(Supers);
 
     #[inline(always)]
-    fn shared<S: Simd>(_: S) {}
+    fn beside<S: Simd>(_: S, _: &[[Self; 1]]) {}
 
     #[inline(always)]
     fn add<S: Simd, const C: usize>(
         simd: S,
-        (): (),
+        (): &mut (),
         row: &[[Self; 1]],
         place: usize,
         tiles: [&Tile; C],

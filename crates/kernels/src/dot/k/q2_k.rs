@@ -15,7 +15,7 @@ use crate::simd::Simd;
 impl ByTile for Q2_K {
     const PARTNER: TensorType = TensorType::Q8_K;
     type Blocks = [Self; 1];
-    type Shared<S: Simd> = ();
+    type Beside<S: Simd> = ();
     type Sums<S: Simd, const C: usize> = Quarters<S, C>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
@@ -39,12 +39,12 @@ impl ByTile for Q2_K {
     batched!(Supers);
 
     #[inline(always)]
-    fn shared<S: Simd>(_: S) {}
+    fn beside<S: Simd>(_: S, _: &[[Self; 1]]) {}
 
     #[inline(always)]
     fn add<S: Simd, const C: usize>(
         simd: S,
-        (): (),
+        (): &mut (),
         row: &[[Self; 1]],
         place: usize,
         tiles: [&Tile; C],

@@ -16,7 +16,7 @@ use crate::simd::Simd;
 impl ByTile for Q6_K {
     const PARTNER: TensorType = TensorType::Q8_K;
     type Blocks = [Self; 1];
-    type Shared<S: Simd> = ();
+    type Beside<S: Simd> = ();
     type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
@@ -26,12 +26,12 @@ impl ByTile for Q6_K {
     batched!(Supers);
 
     #[inline(always)]
-    fn shared<S: Simd>(_: S) {}
+    fn beside<S: Simd>(_: S, _: &[[Self; 1]]) {}
 
     #[inline(always)]
     fn add<S: Simd, const C: usize>(
         simd: S,
-        (): (),
+        (): &mut (),
         row: &[[Self; 1]],
         place: usize,
         tiles: [&Tile; C],
@@ -81,7 +81,7 @@ fn q6_k_codes<S: Simd>(simd: S, block: &Q6_K) -> [S::Ints; 8] {
 impl ByTile for Q3_K {
     const PARTNER: TensorType = TensorType::Q8_K;
     type Blocks = [Self; 1];
-    type Shared<S: Simd> = ();
+    type Beside<S: Simd> = ();
     type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
@@ -92,12 +92,12 @@ impl ByTile for Q3_K {
     batched!(Supers);
 
     #[inline(always)]
-    fn shared<S: Simd>(_: S) {}
+    fn beside<S: Simd>(_: S, _: &[[Self; 1]]) {}
 
     #[inline(always)]
     fn add<S: Simd, const C: usize>(
         simd: S,
-        (): (),
+        (): &mut (),
         row: &[[Self; 1]],
         place: usize,
         tiles: [&Tile; C],
