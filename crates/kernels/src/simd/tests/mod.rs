@@ -4,6 +4,7 @@
 
 mod floats;
 mod integers;
+mod matrices;
 mod moves;
 mod products;
 

@@ -6,6 +6,7 @@
 
 use std::arch::asm;
 use std::arch::x86_64::*;
+use std::cell::Cell;
 use std::marker::PhantomData;
 
 use crate::simd::matrices::{Brains, Bytes, Floats, Ints, ROWS};
@@ -137,9 +138,14 @@ impl Configuration {
     }
 }
 
-/// Called only by those who know that the processor has AMX.
-#[inline(always)]
+thread_local! {
+    static IN_USE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Called only by those who know that the processor has AMX. Registers that were set up twice at a time would have the
+/// lengths of the second.
 fn set_up(configuration: &Configuration) -> Registers {
+    assert!(!IN_USE.replace(true), "registers are set up once at a time");
     // SAFETY: reads the 64 bytes of a configuration; the compiler itself never uses these registers.
     unsafe { asm!("ldtilecfg [{}]", in(reg) configuration, options(readonly, nostack, preserves_flags)) };
     Registers { thread: PhantomData }
@@ -149,6 +155,7 @@ impl Drop for Registers {
     fn drop(&mut self) {
         // SAFETY: gives back what was set up.
         unsafe { asm!("tilerelease", options(nomem, nostack, preserves_flags)) };
+        IN_USE.set(false);
     }
 }
 
