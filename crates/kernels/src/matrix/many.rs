@@ -8,8 +8,8 @@ use crate::dot::{Dot, Element};
 use crate::simd::matrices::ROWS as GROUP;
 use crate::simd::{Amx, Simd, Work};
 
-/// Fewer vectors are multiplied faster a few at a time.
-pub(super) const FEWEST: usize = GROUP / 2;
+/// Fewer vectors are multiplied faster, or as fast, a few at a time.
+pub(super) const FEWEST: usize = GROUP;
 
 /// The sums of a row to begin with.
 const NOTHING: RowSums = [[[0.0; 8]; 2]; GROUPS];

@@ -190,7 +190,7 @@ fn matrices(matrix: &Matrix<'_>, batch: &[Activations]) -> Option<Amx> {
             }
         };
     }
-    let useful = batch.len() > FEWEST && for_each_weight_type!(dispatch);
+    let useful = batch.len() >= FEWEST && for_each_weight_type!(dispatch);
     useful.then(|| Cpu::best().matrices()).flatten()
 }
 
@@ -320,8 +320,8 @@ mod tests {
             let matrix = Matrix::new(ty, &bytes, elements).unwrap();
             let encode =
                 |i: usize| Activations::encode(partner(ty).unwrap(), &wave(0.01 * i as f32, elements));
-            let batch: Vec<_> = (1..=13).map(|i| encode(i).unwrap()).collect();
-            for (count, with_matrices) in [(1, true), (13, true), (13, false)] {
+            let batch: Vec<_> = (1..=21).map(|i| encode(i).unwrap()).collect();
+            for (count, with_matrices) in [(1, true), (21, true), (21, false)] {
                 let mut out = vec![f32::NAN; count * rows];
                 match with_matrices {
                     true => matmul_here(&matrix, &batch[..count], &mut out).unwrap(),
@@ -346,12 +346,12 @@ mod tests {
             let bytes = row.repeat(3);
             let matrix = Matrix::new(ty, &bytes, ELEMENTS).unwrap();
             let mut batch =
-                vec![Activations::encode(partner(ty).unwrap(), &wave(0.1, ELEMENTS)).unwrap(); 13];
+                vec![Activations::encode(partner(ty).unwrap(), &wave(0.1, ELEMENTS)).unwrap(); 21];
             let mut blocks = batch[0].blocks();
             blocks[20] = 0x80;
             batch[2] = Activations::from_blocks(partner(ty).unwrap(), &blocks).unwrap();
             for multiply in [matmul_here, multiply] {
-                let mut out = [f32::NAN; 13 * 3];
+                let mut out = [f32::NAN; 21 * 3];
                 multiply(&matrix, &batch, &mut out).unwrap();
                 for (place, found) in out.iter().enumerate() {
                     let exact = crate::reference::dot_encoded(ty, &row, &batch[place / 3]).unwrap();
