@@ -47,28 +47,26 @@ pub(crate) const fn place(run: usize, four: usize) -> usize {
 #[cfg(target_arch = "x86_64")]
 pub(crate) use super::x86::{Amx, Registers};
 
-/// No processor of this architecture has such instructions that are used here.
+/// Never made: no processor of this architecture has such instructions that are used here.
 #[cfg(not(target_arch = "x86_64"))]
 #[derive(Clone, Copy)]
-pub(crate) enum Amx {}
+pub(crate) struct Amx(());
 
-/// Registers that are never set up.
+/// Never made, as there is no [`Amx`] to make them from.
 #[cfg(not(target_arch = "x86_64"))]
-pub(crate) enum Registers {}
+pub(crate) struct Registers;
 
 #[cfg(not(target_arch = "x86_64"))]
 impl Amx {
     pub(crate) fn of_64(self) -> Registers {
-        match self {}
+        Registers
     }
 
     pub(crate) fn of_32(self) -> Registers {
-        match self {}
+        Registers
     }
 
-    pub(crate) fn spread(self, _: &[[i8; 32]; 8], _: &[i16; 16], _: &mut [u8; 256], _: &mut [i8; 256]) {
-        match self {}
-    }
+    pub(crate) fn spread(self, _: &[[i8; 32]; 8], _: &[i16; 16], _: &mut [u8; 256], _: &mut [i8; 256]) {}
 }
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -80,7 +78,6 @@ impl Registers {
         _: [&Bytes; 2],
         _: [&mut [Ints; 2]; 2],
     ) {
-        match *self {}
     }
 
     pub(crate) fn of_runs(
@@ -90,10 +87,7 @@ impl Registers {
         _: [&[[i32; 16]; 8]; 2],
         _: &mut [[Ints; 8]; 2],
     ) {
-        match *self {}
     }
 
-    pub(crate) fn of_brains(&self, _: &Brains, _: [&Brains; 2], _: [&mut Floats; 2]) {
-        match *self {}
-    }
+    pub(crate) fn of_brains(&self, _: &Brains, _: [&Brains; 2], _: [&mut Floats; 2]) {}
 }

@@ -134,7 +134,6 @@ pub(super) fn multiply<K: Kind, S: Simd>(
             add::<K, S>(simd, &pending, &products[1 - turn], &weights, &vectors, blocks, sums);
         }
     }
-    drop(registers);
 }
 
 /// Adds what is pending.
