@@ -14,7 +14,8 @@ macro_rules! unrolled {
     };
 }
 
-/// Super-blocks that are multiplied by the `scalar` and `add` of their module, with what its `ahead` finds of the next.
+/// Super-blocks that are multiplied by the `scalar` and `add` of their module, with what its `ahead` finds of the next,
+/// and taken apart by its `numbers`.
 macro_rules! super_blocks {
     ($($name:ident)*) => {
         $(impl ByTile for $name {
@@ -26,6 +27,8 @@ macro_rules! super_blocks {
             fn scalar(row: &[Self], column: &[Tile]) -> f32 {
                 scalar(row, column)
             }
+
+            batched!(Supers);
 
             #[inline(always)]
             fn beside<S: Simd>(simd: S, row: &[[Self; 1]]) -> Ahead {
@@ -42,6 +45,15 @@ macro_rules! super_blocks {
                 sums: &mut Parts<S, C, 1>,
             ) {
                 add(simd, beside, row, place, tiles, sums);
+            }
+        }
+
+        impl Integers for $name {
+            const HAS_MINIMUMS: bool = HAS_MINIMUMS;
+
+            #[inline(always)]
+            fn numbers<S: Simd>(&self, simd: S) -> Numbers<S> {
+                numbers(simd, self)
             }
         })*
     };

@@ -6,8 +6,9 @@ use briq_format::block::{IQ1_M, IQ1_S};
 use briq_format::scalar::F16;
 use zerocopy::{transmute, transmute_ref};
 
+use super::batch::{Integers, Numbers};
 use super::grid::four_points;
-use super::tiles::{ByTile, Parts};
+use super::tiles::{ByTile, Parts, batched};
 use super::{add_scaled, quants, twice};
 use crate::activations::Tile;
 use crate::simd::Simd;
@@ -106,8 +107,6 @@ fn add<B: Shifted, S: Simd, const C: usize>(
     if B::HAS_SHIFTS {
         find_points(simd, next, &mut ahead[(place + 1) % 2]);
     }
-    // Read where they are needed: a copy of them would cost more.
-    let [indices, shifts]: &[[[u8; 8]; 8]; 2] = transmute_ref!(&ahead[place % 2]);
     let [words, of_zero] = block.scale_words(simd);
     let scale = simd.half(block.scale().to_bits()) * 0.125;
     let mut products = [simd.zero(); C];
@@ -117,13 +116,7 @@ fn add<B: Shifted, S: Simd, const C: usize>(
     let scales = simd.scales_by_16(words);
     unrolled!(pair in 0 1 2 3 => {
         let (a, b) = (2 * pair, 2 * pair + 1);
-        let mut codes = [four_points(simd, &CODES, u64::from_le_bytes(indices[a])), four_points(simd, &CODES, u64::from_le_bytes(indices[b]))];
-        if B::HAS_SHIFTS {
-            codes = [
-                simd.or(codes[0], simd.eight_times(u64::from_le_bytes(shifts[a]))),
-                simd.or(codes[1], simd.eight_times(u64::from_le_bytes(shifts[b]))),
-            ];
-        }
+        let codes = [codes::<B, S>(simd, &ahead[place % 2], a), codes::<B, S>(simd, &ahead[place % 2], b)];
         for c in 0..C {
             let quants = [quants(simd, tiles[c], a), quants(simd, tiles[c], b)];
             products[c] = simd.add_pair(products[c], codes, quants, &scales, pair);
@@ -134,6 +127,40 @@ fn add<B: Shifted, S: Simd, const C: usize>(
     }
     for c in 0..C {
         sums.0[c][0] = add_scaled(simd, sums.0[c][0], products[c], scale * tiles[c].scales[0]);
+    }
+}
+
+/// The codes of a run of 32.
+#[inline(always)]
+fn codes<B: Shifted, S: Simd>(simd: S, points: &Points, run: usize) -> S::Ints {
+    // Read where they are needed: a copy of them would cost more.
+    let [indices, shifts]: &[[[u8; 8]; 8]; 2] = transmute_ref!(points);
+    let codes = four_points(simd, &CODES, u64::from_le_bytes(indices[run]));
+    match B::HAS_SHIFTS {
+        true => simd.or(codes, simd.eight_times(u64::from_le_bytes(shifts[run]))),
+        false => codes,
+    }
+}
+
+/// What stands for zero in the codes.
+const HAS_MINIMUMS: bool = true;
+
+#[inline(always)]
+fn numbers<B: Shifted, S: Simd>(simd: S, block: &B) -> Numbers<S> {
+    let mut points = [[0; 32]; 4];
+    find_points(simd, block, &mut points);
+    let mut found = [simd.zero(); 8];
+    unrolled!(run in 0 1 2 3 4 5 6 7 => {
+        found[run] = codes::<B, S>(simd, &points, run);
+    });
+    let [scales, of_zero] = block.scale_words(simd);
+    let scale = simd.half(block.scale().to_bits()) * 0.125;
+    Numbers {
+        codes: found,
+        scales,
+        minimums: [simd.and(of_zero, simd.splat_int(0xFFFF)), simd.shift_right_ints::<16>(of_zero)],
+        scale,
+        minimum: scale,
     }
 }
 

@@ -5,8 +5,9 @@ use briq_format::TensorType;
 use briq_format::block::{TQ1_0, TQ2_0};
 use briq_format::scalar::F16;
 
-use super::k::{planes, runs};
-use super::tiles::{ByTile, Parts};
+use super::batch::{Integers, Numbers};
+use super::k::{LEVELLED, planes, runs};
+use super::tiles::{ByTile, Parts, batched};
 use super::{add_times, integer_dot, quants, scale_times};
 use crate::activations::Tile;
 use crate::simd::Simd;
@@ -45,6 +46,8 @@ impl ByTile for TQ2_0 {
         scalar(row, column, |block| block.scale)
     }
 
+    batched!(Supers);
+
     #[inline(always)]
     fn beside<S: Simd>(_: S, _: &[[Self; 1]]) {}
 
@@ -74,6 +77,25 @@ impl ByTile for TQ2_0 {
             products[c] = simd.small_sums_and_quarters(plain, fourfold);
         }
         add(simd, |tile| scale_times(simd, block, tile), products, tiles, sums);
+    }
+}
+
+impl Integers for TQ2_0 {
+    const HAS_MINIMUMS: bool = true;
+
+    #[inline(always)]
+    fn numbers<S: Simd>(&self, simd: S) -> Numbers<S> {
+        let bytes = runs(&self.quants);
+        let ([a, b, c, d], [e, f, g, h]) = (planes(simd, &bytes[0]), planes(simd, &bytes[1]));
+        // Products have four times their value, and so has what stands for zero.
+        let scale = simd.half(self.scale.to_bits()) * 0.25;
+        Numbers {
+            codes: [a, b, c, d, e, f, g, h],
+            scales: simd.load_words(&LEVELLED),
+            minimums: [simd.splat_int(4); 2],
+            scale,
+            minimum: scale,
+        }
     }
 }
 

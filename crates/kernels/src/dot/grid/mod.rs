@@ -11,11 +11,12 @@ mod signs;
 use briq_format::TensorType;
 use briq_format::block::{IQ2_S, IQ2_XS, IQ2_XXS, IQ3_S, IQ3_XXS};
 use briq_format::scalar::F16;
-use zerocopy::transmute_ref;
+use zerocopy::{transmute, transmute_ref};
 
 pub(super) use eights::four_points;
 
-use super::tiles::{ByTile, Parts};
+use super::batch::{Integers, Numbers};
+use super::tiles::{ByTile, Parts, batched};
 use super::{add_scaled, quants};
 use crate::activations::Tile;
 use crate::simd::Simd;
@@ -121,6 +122,21 @@ fn add<B: Signed, S: Simd, const C: usize>(
     for c in 0..C {
         sums.0[c][0] = add_scaled(simd, sums.0[c][0], products[c], scale * tiles[c].scales[0]);
     }
+}
+
+const HAS_MINIMUMS: bool = false;
+
+#[inline(always)]
+fn numbers<B: Signed, S: Simd>(simd: S, block: &B) -> Numbers<S> {
+    let mut signs = [0; 32];
+    simd.store(block.all_signs(simd), &mut signs);
+    let signs: [[u8; 4]; 8] = transmute!(signs);
+    let mut codes = [simd.zero(); 8];
+    unrolled!(run in 0 1 2 3 4 5 6 7 => {
+        codes[run] = simd.negate_where(block.magnitudes(simd, run), u32::from_le_bytes(signs[run]));
+    });
+    let scale = simd.half(block.scale().to_bits()) * B::UNIT;
+    Numbers { codes, scales: block.scale_words(simd), minimums: [simd.zero(); 2], scale, minimum: 0.0 }
 }
 
 super_blocks!(IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S);

@@ -56,4 +56,4 @@ pub(super) fn planes<S: Simd>(simd: S, bytes: &[u8; 32]) -> [S::Ints; 4] {
 
 /// What the scale of each 16 codes is multiplied with where these lie in [`planes`], so that all products have four
 /// times their value.
-const LEVELLED: [i16; 16] = [4, 4, 1, 1, 1, 1, 4, 4, 4, 4, 1, 1, 1, 1, 4, 4];
+pub(super) const LEVELLED: [i16; 16] = [4, 4, 1, 1, 1, 1, 4, 4, 4, 4, 1, 1, 1, 1, 4, 4];
