@@ -5,6 +5,8 @@
 //! it expects is therefore checked before it is called. Nothing here judges or measures.
 #![expect(unsafe_code, reason = "calls into a C library")]
 
+mod context;
+mod graph;
 mod kernels;
 
 use std::error::Error as _;

@@ -1,0 +1,103 @@
+//! Products of ggml's: a graph of one node, multiplied as often as one likes.
+
+use std::ffi::{c_int, c_void};
+
+use anyhow::{Result, ensure};
+use briq_format::TensorType::{self, F32};
+
+use super::Kernels;
+use super::context::{Context, Tensor};
+
+type GetData = unsafe extern "C" fn(*const c_void) -> *mut c_void;
+type NewGraph = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
+type Expand = unsafe extern "C" fn(*mut c_void, *mut c_void);
+type Compute = unsafe extern "C" fn(*mut c_void, *mut c_void, c_int) -> c_int;
+
+/// A matrix of ggml's and a batch of vectors that it is multiplied with.
+pub(crate) struct Graph<'peer> {
+    kernels: &'peer Kernels,
+    /// Holds the graph and its tensors.
+    _context: Context<'peer>,
+    /// What computing takes its memory from, each time anew.
+    work: Context<'peer>,
+    graph: *mut c_void,
+    product: Tensor,
+    products: usize,
+    threads: c_int,
+}
+
+impl<'peer> Graph<'peer> {
+    /// A graph that multiplies rows of `row_elements` with `batch`, whole vectors of as many.
+    ///
+    /// # Errors
+    /// A function is missing, memory is, or the lengths do not belong together.
+    pub(super) fn new(
+        kernels: &'peer Kernels,
+        ty: TensorType,
+        rows: &[u8],
+        row_elements: usize,
+        batch: &[f32],
+        threads: usize,
+    ) -> Result<Self> {
+        let base = &kernels.base;
+        let row_bytes = base.layout(ty)?.bytes(row_elements)?;
+        ensure!(rows.len().is_multiple_of(row_bytes), "no whole rows");
+        ensure!(batch.len().is_multiple_of(row_elements), "no whole vectors");
+        let (count, vectors) = (rows.len() / row_bytes, batch.len() / row_elements);
+        let products = count * vectors;
+        // SAFETY: the declarations of these functions in ggml.h.
+        let (data, new_graph, expand) = unsafe {
+            (
+                base.symbol::<GetData>("ggml_get_data")?,
+                base.symbol::<NewGraph>("ggml_new_graph")?,
+                base.symbol::<Expand>("ggml_build_forward_expand")?,
+            )
+        };
+        let context = Context::new(base, rows.len() + size_of_val(batch) + size_of::<f32>() * products)?;
+        // Activations are converted to no more bits than they have.
+        let work = Context::new(base, size_of_val(batch))?;
+        let weights = context.tensor(ty, row_elements, count)?;
+        let activations = context.tensor(F32, row_elements, vectors)?;
+        // SAFETY: both are of this context, and their rows of `row_elements`.
+        let product = unsafe { context.product(weights, activations)? };
+        // SAFETY: the context is alive, and so are the tensors that the product names.
+        let graph = unsafe {
+            let graph = new_graph(context.address());
+            expand(graph, product);
+            graph
+        };
+        // SAFETY: the tensors were made with as many bytes.
+        unsafe {
+            data(weights).cast::<u8>().copy_from_nonoverlapping(rows.as_ptr(), rows.len());
+            data(activations).cast::<f32>().copy_from_nonoverlapping(batch.as_ptr(), batch.len());
+        }
+        let threads = c_int::try_from(threads)?;
+        Ok(Self { kernels, _context: context, work, graph, product, products, threads })
+    }
+
+    /// Multiplies.
+    ///
+    /// # Errors
+    /// ggml says that it failed.
+    pub(crate) fn compute(&self) -> Result<()> {
+        // SAFETY: the declaration of this function in ggml-cpu.h.
+        let compute = unsafe { self.kernels.symbol::<Compute>("ggml_graph_compute_with_ctx")? };
+        // SAFETY: nothing but the last computation's memory is in this context.
+        unsafe { self.work.reset() };
+        // SAFETY: the tensors of the graph live in its own context, and this one has room for what computing needs.
+        let status = unsafe { compute(self.work.address(), self.graph, self.threads) };
+        ensure!(status == 0, "the peer failed to multiply: {status}");
+        Ok(())
+    }
+
+    /// What it computed last, vector by vector.
+    ///
+    /// # Errors
+    /// A function is missing.
+    pub(crate) fn products(&self) -> Result<Vec<f32>> {
+        // SAFETY: the declaration of this function in ggml.h.
+        let data = unsafe { self.kernels.base.symbol::<GetData>("ggml_get_data")? };
+        // SAFETY: the product is a tensor of so many floats.
+        Ok(unsafe { std::slice::from_raw_parts(data(self.product).cast(), self.products) }.to_vec())
+    }
+}
