@@ -42,6 +42,18 @@ impl<'peer> Context<'peer> {
     /// # Errors
     /// A function is missing, or memory is.
     pub(super) fn new(base: &'peer Peer, bytes: usize) -> Result<Self> {
+        Self::of_kind(base, bytes + OVERHEAD, false)
+    }
+
+    /// Room for tensors whose elements lie elsewhere.
+    ///
+    /// # Errors
+    /// Those of [`Self::new`].
+    pub(super) fn of_shapes(base: &'peer Peer) -> Result<Self> {
+        Self::of_kind(base, OVERHEAD, true)
+    }
+
+    fn of_kind(base: &'peer Peer, mem_size: usize, no_alloc: bool) -> Result<Self> {
         // SAFETY: the declaration of this function in ggml.h.
         let init = unsafe { base.symbol::<Init>("ggml_init")? };
         // SAFETY: the declaration of this function in ggml.h.
@@ -49,9 +61,7 @@ impl<'peer> Context<'peer> {
         // SAFETY: the declaration of this function in ggml.h.
         let free = unsafe { base.symbol::<Free>("ggml_free")? };
         // SAFETY: it allocates the memory itself.
-        let address = unsafe {
-            init(InitParams { mem_size: bytes + OVERHEAD, mem_buffer: std::ptr::null_mut(), no_alloc: false })
-        };
+        let address = unsafe { init(InitParams { mem_size, mem_buffer: std::ptr::null_mut(), no_alloc }) };
         ensure!(!address.is_null(), "the peer has no memory");
         Ok(Self { base, address, reset, free })
     }

@@ -1,4 +1,6 @@
 //! Products of ggml's: a graph of one node, multiplied as often as one likes.
+//!
+//! The weights lie as llama.cpp would have them, which is not always as a file has them.
 
 use std::ffi::{c_int, c_void};
 
@@ -7,6 +9,7 @@ use briq_format::TensorType::{self, F32};
 
 use super::Kernels;
 use super::context::{Context, Tensor};
+use super::packed::{Layouts, Packed, Rows};
 
 type GetData = unsafe extern "C" fn(*const c_void) -> *mut c_void;
 type NewGraph = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
@@ -16,6 +19,8 @@ type Compute = unsafe extern "C" fn(*mut c_void, *mut c_void, c_int) -> c_int;
 /// A matrix of ggml's and a batch of vectors that it is multiplied with.
 pub(crate) struct Graph<'peer> {
     kernels: &'peer Kernels,
+    /// The weights, where they do not lie in the context plainly.
+    packed: Option<Packed<'peer>>,
     /// Holds the graph and its tensors.
     _context: Context<'peer>,
     /// What computing takes its memory from, each time anew.
@@ -53,12 +58,19 @@ impl<'peer> Graph<'peer> {
                 base.symbol::<Expand>("ggml_build_forward_expand")?,
             )
         };
-        let context = Context::new(base, rows.len() + size_of_val(batch) + size_of::<f32>() * products)?;
+        let matrix = Rows { ty, bytes: rows, row_elements, count };
+        let packed =
+            Layouts::find(kernels).map(|layouts| layouts.pack(matrix, vectors)).transpose()?.flatten();
+        let plain_bytes = if packed.is_some() { 0 } else { rows.len() };
+        let context = Context::new(base, plain_bytes + size_of_val(batch) + size_of::<f32>() * products)?;
         // Activations are converted to no more bits than they have.
         let work = Context::new(base, size_of_val(batch))?;
-        let weights = context.tensor(ty, row_elements, count)?;
+        let weights = match &packed {
+            Some(packed) => packed.weights(),
+            None => plain(&context, matrix, data)?,
+        };
         let activations = context.tensor(F32, row_elements, vectors)?;
-        // SAFETY: both are of this context, and their rows of `row_elements`.
+        // SAFETY: both are alive, and their rows of `row_elements`.
         let product = unsafe { context.product(weights, activations)? };
         // SAFETY: the context is alive, and so are the tensors that the product names.
         let graph = unsafe {
@@ -66,13 +78,10 @@ impl<'peer> Graph<'peer> {
             expand(graph, product);
             graph
         };
-        // SAFETY: the tensors were made with as many bytes.
-        unsafe {
-            data(weights).cast::<u8>().copy_from_nonoverlapping(rows.as_ptr(), rows.len());
-            data(activations).cast::<f32>().copy_from_nonoverlapping(batch.as_ptr(), batch.len());
-        }
+        // SAFETY: the tensor was made for as many floats.
+        unsafe { data(activations).cast::<f32>().copy_from_nonoverlapping(batch.as_ptr(), batch.len()) };
         let threads = c_int::try_from(threads)?;
-        Ok(Self { kernels, _context: context, work, graph, product, products, threads })
+        Ok(Self { kernels, packed, _context: context, work, graph, product, products, threads })
     }
 
     /// Multiplies.
@@ -84,10 +93,15 @@ impl<'peer> Graph<'peer> {
         let compute = unsafe { self.kernels.symbol::<Compute>("ggml_graph_compute_with_ctx")? };
         // SAFETY: nothing but the last computation's memory is in this context.
         unsafe { self.work.reset() };
-        // SAFETY: the tensors of the graph live in its own context, and this one has room for what computing needs.
+        // SAFETY: the tensors of the graph live as long as it does, and this context has room for what computing needs.
         let status = unsafe { compute(self.work.address(), self.graph, self.threads) };
         ensure!(status == 0, "the peer failed to multiply: {status}");
         Ok(())
+    }
+
+    /// What ggml calls the layout of the weights; `None` where they lie plainly.
+    pub(crate) fn layout(&self) -> Option<&str> {
+        self.packed.as_ref().map(Packed::layout)
     }
 
     /// What it computed last, vector by vector.
@@ -100,4 +114,12 @@ impl<'peer> Graph<'peer> {
         // SAFETY: the product is a tensor of so many floats.
         Ok(unsafe { std::slice::from_raw_parts(data(self.product).cast(), self.products) }.to_vec())
     }
+}
+
+/// A tensor of the matrix as a file has it.
+fn plain(context: &Context<'_>, matrix: Rows<'_>, data: GetData) -> Result<Tensor> {
+    let weights = context.tensor(matrix.ty, matrix.row_elements, matrix.count)?;
+    // SAFETY: the tensor was made for as many bytes.
+    unsafe { data(weights).cast::<u8>().copy_from_nonoverlapping(matrix.bytes.as_ptr(), matrix.bytes.len()) };
+    Ok(weights)
 }
