@@ -11,6 +11,7 @@ type Init = unsafe extern "C" fn(InitParams) -> *mut c_void;
 type Reset = unsafe extern "C" fn(*mut c_void);
 type Free = unsafe extern "C" fn(*mut c_void);
 type NewTensor = unsafe extern "C" fn(*mut c_void, c_int, i64, i64) -> *mut c_void;
+type Allocate = unsafe extern "C" fn(*mut c_void, *mut c_void) -> *mut c_void;
 type MulMat = unsafe extern "C" fn(*mut c_void, *mut c_void, *mut c_void) -> *mut c_void;
 
 /// `ggml_init_params` of ggml.h.
@@ -33,6 +34,12 @@ pub(super) struct Context<'peer> {
     base: &'peer Peer,
     address: *mut c_void,
     reset: Reset,
+    free: Free,
+}
+
+/// `ggml_backend_buffer` of ggml-backend.h: what is in tensors whose context holds shapes.
+pub(super) struct Buffer {
+    address: *mut c_void,
     free: Free,
 }
 
@@ -110,6 +117,36 @@ impl<'peer> Context<'peer> {
 impl Drop for Context<'_> {
     fn drop(&mut self) {
         // SAFETY: the context is its own, and not used again.
+        unsafe { (self.free)(self.address) };
+    }
+}
+
+impl Buffer {
+    /// Memory of type `buffer_type` for those tensors of a context that have none; `None` where it is short.
+    ///
+    /// # Errors
+    /// A function is missing.
+    ///
+    /// # Safety
+    /// The type is one of this ggml's.
+    pub(super) unsafe fn with_tensors_of(
+        context: &Context<'_>,
+        buffer_type: *mut c_void,
+    ) -> Result<Option<Self>> {
+        // SAFETY: the declaration of this function in ggml-alloc.h.
+        let allocate =
+            unsafe { context.base.symbol::<Allocate>("ggml_backend_alloc_ctx_tensors_from_buft")? };
+        // SAFETY: the declaration of this function in ggml-backend.h.
+        let free = unsafe { context.base.symbol::<Free>("ggml_backend_buffer_free")? };
+        // SAFETY: the context is alive, and the caller vouches for the type.
+        let address = unsafe { allocate(context.address, buffer_type) };
+        Ok((!address.is_null()).then_some(Self { address, free }))
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // SAFETY: the buffer is its own, and not used again.
         unsafe { (self.free)(self.address) };
     }
 }

@@ -12,17 +12,15 @@ use anyhow::Result;
 use briq_format::TensorType::{self, F32};
 
 use super::Kernels;
-use super::context::{Context, Tensor};
+use super::context::{Buffer, Context, Tensor};
 
 type Registry = unsafe extern "C" fn() -> *mut c_void;
 type GetDevice = unsafe extern "C" fn(*mut c_void, usize) -> *mut c_void;
 type GetAddress = unsafe extern "C" fn(*mut c_void, *const c_char) -> Option<ExtraTypes>;
 type ExtraTypes = unsafe extern "C" fn(*mut c_void) -> *const *mut c_void;
-type Allocate = unsafe extern "C" fn(*mut c_void, *mut c_void) -> *mut c_void;
 type Supports = unsafe extern "C" fn(*mut c_void, *mut c_void) -> bool;
 type Set = unsafe extern "C" fn(*mut c_void, *const c_void, usize, usize);
 type Name = unsafe extern "C" fn(*mut c_void) -> *const c_char;
-type Free = unsafe extern "C" fn(*mut c_void);
 type Log = extern "C" fn(c_int, *const c_char, *mut c_void);
 type SetLog = unsafe extern "C" fn(Log, *mut c_void);
 
@@ -45,11 +43,9 @@ pub(super) struct Layouts<'peer> {
     device: *mut c_void,
     /// Types of buffers, in the order in which they are asked.
     types: Vec<*mut c_void>,
-    allocate: Allocate,
     supports: Supports,
     set: Set,
     name: Name,
-    free: Free,
 }
 
 /// A matrix that was packed.
@@ -59,12 +55,6 @@ pub(super) struct Packed<'peer> {
     // Given back in this order: what the context names, then the context.
     _buffer: Buffer,
     _context: Context<'peer>,
-}
-
-/// `ggml_backend_buffer` of ggml-backend.h.
-struct Buffer {
-    address: *mut c_void,
-    free: Free,
 }
 
 impl<'peer> Layouts<'peer> {
@@ -87,14 +77,12 @@ impl<'peer> Layouts<'peer> {
             let name = c"ggml_backend_dev_get_extra_bufts".as_ptr();
             (get_device(registry, 0), get_address(registry, name)?)
         };
-        // SAFETY: the declarations of these functions in ggml-alloc.h and ggml-backend.h.
-        let (allocate, supports, set, name, free) = unsafe {
+        // SAFETY: the declarations of these functions in ggml-backend.h.
+        let (supports, set, name) = unsafe {
             (
-                base.symbol::<Allocate>("ggml_backend_alloc_ctx_tensors_from_buft").ok()?,
                 base.symbol::<Supports>("ggml_backend_dev_supports_op").ok()?,
                 base.symbol::<Set>("ggml_backend_tensor_set").ok()?,
                 base.symbol::<Name>("ggml_backend_buft_name").ok()?,
-                base.symbol::<Free>("ggml_backend_buffer_free").ok()?,
             )
         };
         // SAFETY: the declaration of this function in ggml.h.
@@ -111,7 +99,7 @@ impl<'peer> Layouts<'peer> {
             // SAFETY: an entry that is not null has one behind it.
             list = unsafe { list.add(1) };
         }
-        Some(Self { kernels, device, types, allocate, supports, set, name, free })
+        Some(Self { kernels, device, types, supports, set, name })
     }
 
     /// The matrix in the first layout that it can be multiplied in with as many `vectors`; `None` where there is none.
@@ -132,12 +120,10 @@ impl<'peer> Layouts<'peer> {
     fn pack_as(&self, ty: *mut c_void, rows: Rows<'_>, vectors: usize) -> Result<Option<Packed<'peer>>> {
         let context = Context::of_shapes(&self.kernels.base)?;
         let weights = context.tensor(rows.ty, rows.row_elements, rows.count)?;
-        // SAFETY: the context has this tensor alone, which has no memory yet; the type of buffers is the device's.
-        let buffer = unsafe { (self.allocate)(context.address(), ty) };
-        if buffer.is_null() {
+        // SAFETY: the type of buffers is the device's, which lasts as long as the library.
+        let Some(buffer) = (unsafe { Buffer::with_tensors_of(&context, ty)? }) else {
             return Ok(None);
-        }
-        let buffer = Buffer { address: buffer, free: self.free };
+        };
         let activations = context.tensor(F32, rows.row_elements, vectors)?;
         // SAFETY: both are of this context, and their rows are of the same length.
         let product = unsafe { context.product(weights, activations)? };
@@ -163,13 +149,6 @@ impl Packed<'_> {
     /// What ggml calls the layout.
     pub(super) fn layout(&self) -> &str {
         &self.layout
-    }
-}
-
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        // SAFETY: the buffer is its own, and not used again.
-        unsafe { (self.free)(self.address) };
     }
 }
 
