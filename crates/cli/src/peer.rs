@@ -5,7 +5,10 @@
 //! it expects is therefore checked before it is called. Nothing here judges or measures.
 #![expect(unsafe_code, reason = "calls into a C library")]
 
+mod context;
+mod graph;
 mod kernels;
+mod packed;
 
 use std::error::Error as _;
 use std::ffi::{c_int, c_void};
@@ -17,6 +20,7 @@ use briq_format::Content;
 use briq_format::TensorType::{self, *};
 use libloading::Library;
 
+pub(crate) use graph::Graph;
 pub(crate) use kernels::Kernels;
 
 type Init = unsafe extern "C" fn(c_int);

@@ -76,13 +76,13 @@ fn compare(place: &Place, types: &[(TensorType, GgmlDType)]) -> Result<()> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     let mut claims = Claims::default();
     println!("{ROWS} rows of {ROW}, {threads} threads each; ratios are briq's rate over the other's");
-    println!("type   batch  briq Mw/s  over ggml  over candle  relative RMS to candle");
+    println!("type   batch  briq Mw/s  over ggml  its layout  over candle  relative RMS to candle");
     for &(ty, theirs) in types {
         for batch in BATCHES {
-            let over_ggml = over_ggml(place, ty, batch, threads)?;
+            let (over_ggml, layout) = over_ggml(place, ty, batch, threads)?;
             let Found { rate, over_candle, apart } = with_candle(ty, theirs, batch, &pool)?;
             println!(
-                "{:6} {batch:5}  {:9.0}  {over_ggml:9.2}  {over_candle:11.2}  {apart:22.1e}",
+                "{:6} {batch:5}  {:9.0}  {over_ggml:9.2}  {layout:>10}  {over_candle:11.2}  {apart:22.1e}",
                 ty.name(),
                 rate / 1e6
             );
@@ -92,8 +92,8 @@ fn compare(place: &Place, types: &[(TensorType, GgmlDType)]) -> Result<()> {
     claims.settle()
 }
 
-/// briq's rate over ggml's.
-fn over_ggml(place: &Place, ty: TensorType, batch: usize, threads: usize) -> Result<f64> {
+/// briq's rate over ggml's, and the layout that ggml packs the weights into.
+fn over_ggml(place: &Place, ty: TensorType, batch: usize, threads: usize) -> Result<(f64, String)> {
     let mut command = Command::new(&place.briq);
     match batch {
         1 => command.args(["bench", "matvec"]),
@@ -102,7 +102,9 @@ fn over_ggml(place: &Place, ty: TensorType, batch: usize, threads: usize) -> Res
     command.args(["--json", "--type", ty.name(), "--weights", &(ROWS * ROW).to_string()]);
     command.args(["--threads", &threads.to_string(), "--peer"]).arg(place.libraries());
     let report: Value = serde_json::from_str(&finish(&mut command)?)?;
-    report["lines"][0]["ratio"].as_f64().context("no ratio in the report")
+    let line = &report["lines"][0];
+    let ratio = line["ratio"].as_f64().context("no ratio in the report")?;
+    Ok((ratio, line["peer_layout"].as_str().unwrap_or("plain").to_owned()))
 }
 
 /// What came of the turns with candle.

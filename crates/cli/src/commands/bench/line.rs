@@ -29,6 +29,19 @@ pub(super) struct Line {
     ratio: Option<f64>,
     /// The largest difference of the products over the largest product.
     difference: Option<f64>,
+    /// What ggml calls the layout that it packs the weights into; none where they lie as in a file.
+    peer_layout: Option<String>,
+}
+
+/// The columns that are not in every table.
+#[derive(Clone, Copy)]
+pub(super) struct Columns {
+    /// The share of the speed of reading.
+    pub(super) read: bool,
+    /// The other side's speed, and what it shows.
+    pub(super) peer: bool,
+    /// How the weights lie there.
+    pub(super) layout: bool,
 }
 
 /// What was measured; times are in seconds.
@@ -43,7 +56,16 @@ pub(super) struct Measured<'a> {
     /// Reading the weights.
     pub(super) read: Option<f64>,
     pub(super) products: &'a [f32],
-    pub(super) theirs: Option<(f64, &'a [f32])>,
+    pub(super) theirs: Option<Theirs<'a>>,
+}
+
+/// What was measured of the other side.
+#[derive(Clone, Copy)]
+pub(super) struct Theirs<'a> {
+    pub(super) time: f64,
+    pub(super) products: &'a [f32],
+    /// The layout that the weights were packed into.
+    pub(super) layout: Option<&'a str>,
 }
 
 impl Line {
@@ -53,8 +75,9 @@ impl Line {
         let weights = (bytes / data::row_bytes(ty) * data::ROW * batch) as f64;
         let largest = products.iter().fold(0.0_f32, |largest, product| largest.max(product.abs()));
         let difference = |theirs: &[f32]| {
-            let pairs = products.iter().zip(theirs);
-            let most = pairs.fold(0.0_f32, |most, (ours, theirs)| most.max((ours - theirs).abs()));
+            let differences = products.iter().zip(theirs).map(|(ours, theirs)| (ours - theirs).abs());
+            // One that is not a number stays, which the larger of two would not.
+            let most = differences.fold(0.0_f32, |most, next| if next > most || next.is_nan() { next } else { most });
             f64::from(most) / f64::from(largest)
         };
         Self {
@@ -65,36 +88,44 @@ impl Line {
             weights_per_second: weights / ours,
             bytes_per_second: bytes as f64 / ours,
             read_bytes_per_second: read.map(|read| bytes as f64 / read),
-            peer_weights_per_second: theirs.map(|(time, _)| weights / time),
-            ratio: theirs.map(|(time, _)| time / ours),
-            difference: theirs.map(|(_, theirs)| difference(theirs)),
+            peer_weights_per_second: theirs.map(|theirs| weights / theirs.time),
+            ratio: theirs.map(|theirs| theirs.time / ours),
+            difference: theirs.map(|theirs| difference(theirs.products)),
+            peer_layout: theirs.and_then(|theirs| theirs.layout).map(str::to_owned),
         }
     }
 
-    /// The heading of the table; `has_peer` adds three columns.
-    pub(super) fn print_heading(out: &mut impl Write, has_peer: bool) -> io::Result<()> {
-        write!(out, "{:8} {:>8} {:>9} {:>8} {:>8}", "type", "size", "Mw/s", "GB/s", "of read")?;
-        if has_peer {
+    /// The heading of the table.
+    pub(super) fn print_heading(out: &mut impl Write, columns: Columns) -> io::Result<()> {
+        write!(out, "{:8} {:>8} {:>9} {:>8}", "type", "size", "Mw/s", "GB/s")?;
+        if columns.read {
+            write!(out, " {:>8}", "of read")?;
+        }
+        if columns.peer {
             write!(out, " {:>9} {:>6} {:>10}", "peer Mw/s", "ratio", "difference")?;
+        }
+        if columns.layout {
+            write!(out, " {:>10}", "layout")?;
         }
         writeln!(out)
     }
 
     /// A line of the table.
-    pub(super) fn print(&self, out: &mut impl Write, has_peer: bool) -> io::Result<()> {
+    pub(super) fn print(&self, out: &mut impl Write, columns: Columns) -> io::Result<()> {
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-        let share =
-            self.read_bytes_per_second.map(|read| format!("{:.1} %", 100.0 * self.bytes_per_second / read));
         write!(
             out,
-            "{:8} {:>8} {:>9.1} {:>8.2} {:>8}",
+            "{:8} {:>8} {:>9.1} {:>8.2}",
             self.name,
             self.place.map_or_else(|| self.rows.to_string(), str::to_owned),
             self.weights_per_second / 1e6,
             self.bytes_per_second / 1e9,
-            or_dash(share),
         )?;
-        if has_peer {
+        if columns.read {
+            let share = |read| format!("{:.1} %", 100.0 * self.bytes_per_second / read);
+            write!(out, " {:>8}", or_dash(self.read_bytes_per_second.map(share)))?;
+        }
+        if columns.peer {
             write!(
                 out,
                 " {:>9} {:>6} {:>10}",
@@ -102,6 +133,9 @@ impl Line {
                 or_dash(self.ratio.map(|ratio| format!("{ratio:.2}"))),
                 or_dash(self.difference.map(|difference| format!("{difference:.0e}"))),
             )?;
+        }
+        if columns.layout {
+            write!(out, " {:>10}", self.peer_layout.as_deref().unwrap_or("plain"))?;
         }
         writeln!(out)
     }

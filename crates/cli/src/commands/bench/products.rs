@@ -13,12 +13,12 @@ use briq_kernels::{Activations, Matrix, dot, matmul, matvec, partner};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::line::{Line, Measured};
+use super::line::{Columns, Line, Measured, Theirs};
 use super::setup::Setup;
 use super::{data, memory};
 use crate::args::{Bench, Work};
 use crate::commands::{print_json, stdout};
-use crate::peer::Kernels;
+use crate::peer::{Graph, Kernels};
 
 /// Rounds last so long altogether, for each line.
 const TIME: Duration = Duration::from_millis(1000);
@@ -38,11 +38,16 @@ pub(super) fn run(mut setup: Setup, types: &[TensorType], args: &Bench) -> Resul
     let peer =
         args.peer.as_deref().map(|folder| Kernels::load(folder, args.peer_cpu.as_deref())).transpose()?;
     setup.peer = peer.as_ref().map(Kernels::name);
+    let columns = Columns {
+        read: setup.work() == Work::Matvec,
+        peer: peer.is_some(),
+        layout: peer.is_some() && setup.work() != Work::Dot,
+    };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(setup.threads.into()).build()?;
     let mut out = stdout();
     if !args.json {
         writeln!(out, "{}", setup.heading())?;
-        Line::print_heading(&mut out, peer.is_some())?;
+        Line::print_heading(&mut out, columns)?;
         out.flush()?;
     }
     let mut lines = Vec::new();
@@ -55,7 +60,7 @@ pub(super) fn run(mut setup: Setup, types: &[TensorType], args: &Bench) -> Resul
                 (_, batch) => products(ty, &size, &weights, batch.unwrap_or(1).into(), &pool, peer)?,
             };
             if !args.json {
-                line.print(&mut out, peer.is_some())?;
+                line.print(&mut out, columns)?;
                 out.flush()?;
             }
             lines.push(line);
@@ -201,6 +206,8 @@ fn dots(ty: TensorType, size: &Size, weights: &[u8], peer: Option<&Kernels>) -> 
             Ok(())
         },
     ])?;
+    let theirs =
+        theirs_dot.map(|_| Theirs { time: their_time / repeats as f64, products: &theirs, layout: None });
     let measured = Measured {
         ty,
         size,
@@ -209,7 +216,7 @@ fn dots(ty: TensorType, size: &Size, weights: &[u8], peer: Option<&Kernels>) -> 
         ours: our_time / repeats as f64,
         read: None,
         products: &ours,
-        theirs: theirs_dot.is_some().then_some((their_time / repeats as f64, &theirs)),
+        theirs,
     };
     Ok(Line::new(&measured))
 }
@@ -269,10 +276,12 @@ fn products(
         &mut || read(memory::read::<1>),
         &mut || read(memory::read::<4>),
         &mut || read(memory::read::<8>),
-        &mut || graphs.iter().flatten().try_for_each(|graph| graph.compute()),
+        &mut || graphs.iter().flatten().try_for_each(Graph::compute),
     ])?;
-    let theirs = graphs.map(|graphs| graphs.iter().map(|graph| graph.products()).collect::<Result<Vec<_>>>());
-    let theirs = theirs.transpose()?.map(|products| products.concat());
+    let theirs = graphs.iter().flatten().map(Graph::products).collect::<Result<Vec<_>>>()?.concat();
+    // All matrices are of one type and shape, and so of one layout.
+    let layout = graphs.iter().flatten().next().and_then(Graph::layout);
+    let theirs = graphs.as_ref().map(|_| Theirs { time: their_time, products: &theirs, layout });
     let measured = Measured {
         ty,
         size,
@@ -281,7 +290,7 @@ fn products(
         ours: our_time,
         read: (batch == 1).then_some(read_1.min(read_4).min(read_8)),
         products: &ours,
-        theirs: theirs.as_ref().map(|theirs| (their_time, &theirs[..])),
+        theirs,
     };
     Ok(Line::new(&measured))
 }
