@@ -77,7 +77,8 @@ impl Line {
         let difference = |theirs: &[f32]| {
             let differences = products.iter().zip(theirs).map(|(ours, theirs)| (ours - theirs).abs());
             // One that is not a number stays, which the larger of two would not.
-            let most = differences.fold(0.0_f32, |most, next| if next > most || next.is_nan() { next } else { most });
+            let most = differences
+                .fold(0.0_f32, |most, next| if next > most || next.is_nan() { next } else { most });
             f64::from(most) / f64::from(largest)
         };
         Self {
