@@ -3,6 +3,9 @@
 /// Rows of a matrix, and vectors of a group.
 pub(crate) const ROWS: usize = 16;
 
+/// A number for each of sixteen vectors.
+pub(crate) type Group<T> = [[T; 8]; 2];
+
 /// 256 bytes of each of sixteen vectors: four of each, 64 times.
 #[repr(align(64))]
 pub(crate) struct Bytes(pub(crate) [[[i8; 32]; 2]; 64]);
@@ -15,12 +18,12 @@ pub(crate) struct Brains(pub(crate) [[[i32; 8]; 2]; ROWS]);
 /// A product for each row and vector.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-pub(crate) struct Ints(pub(crate) [[[i32; 8]; 2]; ROWS]);
+pub(crate) struct Ints(pub(crate) [Group<i32>; ROWS]);
 
 /// The same in floats.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-pub(crate) struct Floats(pub(crate) [[[f32; 8]; 2]; ROWS]);
+pub(crate) struct Floats(pub(crate) [Group<f32>; ROWS]);
 
 impl Bytes {
     pub(crate) const ZERO: Self = Self([[[0; 32]; 2]; 64]);
@@ -67,6 +70,22 @@ impl Amx {
     }
 
     pub(crate) fn spread(self, _: &[[i8; 32]; 8], _: &[i16; 16], _: &mut [u8; 256], _: &mut [i8; 256]) {}
+
+    pub(crate) fn add_runs(
+        self,
+        _: &mut Group<f32>,
+        _: &[Ints; 8],
+        _: usize,
+        _: &[Group<f32>; 8],
+        _: &[f32; 8],
+    ) {
+    }
+
+    pub(crate) fn add_minimums(self, _: &mut Group<f32>, _: &[Group<f32>; 8], _: &[f32; 8]) {}
+
+    pub(crate) fn add_halves(self, _: &mut Group<f32>, _: [&Group<i32>; 2], _: &Group<f32>, _: f32) {}
+
+    pub(crate) fn add_floats(self, _: &mut Group<f32>, _: &Group<f32>, _: &Group<f32>, _: f32) {}
 }
 
 #[cfg(not(target_arch = "x86_64"))]

@@ -136,28 +136,20 @@ impl<B: Integers> Kind for Supers<B> {
     }
 
     #[inline(always)]
-    fn add<S: Simd>(
-        simd: S,
+    fn add(
+        amx: Amx,
         products: &Products,
         weights: &Weights,
         vectors: &Vectors,
-        _: usize,
         sums: &mut [RowSums],
         group: usize,
     ) {
         let [low, high] = &products.halves;
-        for side in 0..2 {
-            let vector_scales = simd.load_floats(&vectors.scales[side]);
-            for (r, sums) in sums.iter_mut().take(ROWS).enumerate() {
-                let high = simd.shift_left_ints::<8>(simd.load_ints(&high.0[r][side]));
-                let whole = simd.to_floats(simd.add(simd.load_ints(&low.0[r][side]), high));
-                let scale = simd.multiply(vector_scales, simd.splat_float(weights.scales[r]));
-                let mut sum = simd.multiply_add(whole, scale, simd.load_floats(&sums[group][side]));
-                if B::HAS_MINIMUMS {
-                    let scale = simd.multiply(vector_scales, simd.splat_float(weights.minimum_scales[r]));
-                    sum = simd.multiply_add(simd.load_floats(&products.rises.0[r][side]), scale, sum);
-                }
-                simd.store_floats(sum, &mut sums[group][side]);
+        for (r, sums) in sums.iter_mut().take(ROWS).enumerate() {
+            let (sums, halves) = (&mut sums[group], [&low.0[r], &high.0[r]]);
+            amx.add_halves(sums, halves, &vectors.scales, weights.scales[r]);
+            if B::HAS_MINIMUMS {
+                amx.add_floats(sums, &products.rises.0[r], &vectors.scales, weights.minimum_scales[r]);
             }
         }
     }

@@ -24,7 +24,7 @@ pub(crate) const GROUPS: usize = VECTORS / matrices::ROWS;
 pub(crate) const ROWS: usize = 256;
 
 /// The products of a row with the vectors of each group.
-pub(crate) type RowSums = [[[f32; 8]; 2]; GROUPS];
+pub(crate) type RowSums = [matrices::Group<f32>; GROUPS];
 
 /// Those of some rows.
 pub(crate) type Sums = [RowSums; ROWS];
@@ -48,7 +48,7 @@ pub(super) trait Kind {
 
     fn take_vectors<S: Simd>(simd: S, tiles: &Group<'_>, vectors: &mut Self::Vectors);
 
-    /// Takes at most as many blocks of a row as meet a tile.
+    /// Takes at most as many blocks of a row as meet a tile. What is missing of them has no scale.
     fn take_blocks<S: Simd>(
         simd: S,
         amx: Amx,
@@ -65,13 +65,12 @@ pub(super) trait Kind {
         products: &mut [Self::Products; 2],
     );
 
-    /// Adds the products of `blocks` blocks of each row, scaled, to the sums of the rows with a group of vectors.
-    fn add<S: Simd>(
-        simd: S,
+    /// Adds the products of each row, scaled, to the sums of the rows with a group of vectors.
+    fn add(
+        amx: Amx,
         products: &Self::Products,
         weights: &Self::Weights,
         vectors: &Self::Vectors,
-        blocks: usize,
         sums: &mut [RowSums],
         group: usize,
     );
@@ -126,30 +125,29 @@ pub(super) fn multiply<K: Kind, S: Simd>(
                 K::multiply(&registers, &weights[side], both, &mut products[turn]);
                 turn = 1 - turn;
                 if let Some(pending) = pending.replace(Pending { first, pair }) {
-                    add::<K, S>(simd, &pending, &products[turn], &weights, &vectors, blocks, sums);
+                    add::<K>(amx, &pending, &products[turn], &weights, &vectors, sums);
                 }
             }
         }
         if let Some(pending) = pending {
-            add::<K, S>(simd, &pending, &products[1 - turn], &weights, &vectors, blocks, sums);
+            add::<K>(amx, &pending, &products[1 - turn], &weights, &vectors, sums);
         }
     }
 }
 
 /// Adds what is pending.
 #[inline(always)]
-fn add<K: Kind, S: Simd>(
-    simd: S,
+fn add<K: Kind>(
+    amx: Amx,
     pending: &Pending,
     products: &[K::Products; 2],
     weights: &[K::Weights; 2],
     vectors: &[K::Vectors; GROUPS],
-    blocks: usize,
     sums: &mut Sums,
 ) {
     let weights = &weights[pending.first / matrices::ROWS % 2];
     for i in 0..2 {
         let group = 2 * pending.pair + i;
-        K::add(simd, &products[i], weights, &vectors[group], blocks, &mut sums[pending.first..], group);
+        K::add(amx, &products[i], weights, &vectors[group], &mut sums[pending.first..], group);
     }
 }

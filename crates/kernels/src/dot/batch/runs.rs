@@ -122,30 +122,18 @@ impl<B: Eighth> Kind for Runs<B> {
     }
 
     #[inline(always)]
-    fn add<S: Simd>(
-        simd: S,
+    fn add(
+        amx: Amx,
         products: &Products,
         weights: &Weights,
         vectors: &Vectors,
-        blocks: usize,
         sums: &mut [RowSums],
         group: usize,
     ) {
         for (r, sums) in sums.iter_mut().take(ROWS).enumerate() {
-            for side in 0..2 {
-                let mut sum = simd.load_floats(&sums[group][side]);
-                for k in 0..blocks {
-                    let vector_scales = simd.load_floats(&vectors.scales[k][side]);
-                    let scale = simd.multiply(vector_scales, simd.splat_float(weights.scales[r][k]));
-                    let products = simd.to_floats(simd.load_ints(&products[k].0[r][side]));
-                    sum = simd.multiply_add(products, scale, sum);
-                    if B::HAS_MINIMUM {
-                        let minimum = simd.splat_float(weights.minimums[r][k]);
-                        sum =
-                            simd.multiply_add(simd.load_floats(&vectors.stated_sums[k][side]), minimum, sum);
-                    }
-                }
-                simd.store_floats(sum, &mut sums[group][side]);
+            amx.add_runs(&mut sums[group], products, r, &vectors.scales, &weights.scales[r]);
+            if B::HAS_MINIMUM {
+                amx.add_minimums(&mut sums[group], &vectors.stated_sums, &weights.minimums[r]);
             }
         }
     }

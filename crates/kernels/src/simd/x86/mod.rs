@@ -11,6 +11,7 @@ mod common;
 mod floats;
 mod indices;
 mod instructions;
+mod lanes;
 mod moves;
 mod products;
 mod wide;
