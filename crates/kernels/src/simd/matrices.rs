@@ -61,6 +61,8 @@ pub(crate) struct Registers;
 
 #[cfg(not(target_arch = "x86_64"))]
 impl Amx {
+    pub(crate) fn fetch<T>(self, _: &[T]) {}
+
     pub(crate) fn of_64(self) -> Registers {
         Registers
     }

@@ -119,6 +119,14 @@ pub(super) fn multiply<K: Kind, S: Simd>(
                 // Behind the last row it is taken again, and the products are not looked at.
                 let row = (first + r).min(row_count - 1) * row_blocks + start;
                 K::take_blocks(simd, amx, shared, &rows[row..][..blocks], r, &mut weights[side]);
+                // So many rows in turn are too many for the processor to fetch ahead by itself.
+                let next = match first + matrices::ROWS < row_count {
+                    true => row + matrices::ROWS * row_blocks,
+                    false => r * row_blocks + start + blocks,
+                };
+                if let Some(next) = rows.get(next..next + blocks) {
+                    amx.fetch(next);
+                }
             }
             for pair in 0..count.div_ceil(2) {
                 let both = [&vectors[2 * pair], &vectors[2 * pair + 1]];

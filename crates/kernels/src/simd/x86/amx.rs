@@ -28,6 +28,16 @@ impl Amx {
         (has_instructions() && is_permitted()).then_some(Self(()))
     }
 
+    /// Asks for what is soon to be read.
+    #[inline(always)]
+    pub(crate) fn fetch<T>(self, numbers: &[T]) {
+        let first = numbers.as_ptr().cast::<i8>();
+        for line in (0..size_of_val(numbers)).step_by(64) {
+            // SAFETY: changes nothing, and reads nothing that the program would notice, at any address.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(first.wrapping_add(line)) };
+        }
+    }
+
     /// Registers whose factors have 64 bytes a row.
     #[inline(always)]
     pub(crate) fn of_64(self) -> Registers {
@@ -95,7 +105,10 @@ static SIXTEEN_TIMES: [[i16; 32]; 8] = {
 /// The bits of CPUID leaf 7 for AMX_BF16, AMX_TILE and AMX_INT8 (Intel's Software Developer's Manual, volume 2A).
 fn has_instructions() -> bool {
     const NEEDED: u32 = 1 << 22 | 1 << 24 | 1 << 25;
-    is_x86_feature_detected!("avx512bw") && __cpuid_count(7, 0).edx & NEEDED == NEEDED
+    #[allow(unused_unsafe, reason = "the oldest compiler that will do calls it unsafe")]
+    // SAFETY: every x86-64 has CPUID, and one with AVX-512 has leaf 7.
+    let found = || unsafe { __cpuid_count(7, 0).edx };
+    is_x86_feature_detected!("avx512bw") && found() & NEEDED == NEEDED
 }
 
 /// Asks Linux for the registers (`ARCH_REQ_XCOMP_PERM` with the number of `XTILEDATA`, arch_prctl(2)).
