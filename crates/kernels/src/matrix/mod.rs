@@ -140,7 +140,7 @@ pub fn matmul(
     })
 }
 
-/// As [`matmul`], on the calling thread.
+/// As [`matmul`], on the calling thread, of whose stack it takes up to 256 KiB.
 ///
 /// # Errors
 /// As for [`matmul`].
