@@ -172,6 +172,24 @@ impl Drop for Registers {
     }
 }
 
+/// Instructions that use all registers.
+macro_rules! with_registers {
+    ($($part:tt)*) => {
+        asm!(
+            $($part)*
+            out("tmm0") _,
+            out("tmm1") _,
+            out("tmm2") _,
+            out("tmm3") _,
+            out("tmm4") _,
+            out("tmm5") _,
+            out("tmm6") _,
+            out("tmm7") _,
+            options(nostack, preserves_flags)
+        )
+    };
+}
+
 /// An instruction for each of the four steps over 64 bytes.
 macro_rules! steps {
     ($($quarter:literal)*) => {
@@ -228,7 +246,7 @@ impl Registers {
         // SAFETY: reads and writes sixteen lines of what the references cover, at the distances that the lengths of
         // their rows are; the registers are set up, and the compiler does not use them.
         unsafe {
-            asm!(
+            with_registers!(
                 "tilezero tmm0",
                 "tilezero tmm1",
                 "tilezero tmm2",
@@ -248,15 +266,6 @@ impl Registers {
                 second_high = in(reg) second_high,
                 line = in(reg) 64_usize,
                 row = in(reg) 256_usize,
-                out("tmm0") _,
-                out("tmm1") _,
-                out("tmm2") _,
-                out("tmm3") _,
-                out("tmm4") _,
-                out("tmm5") _,
-                out("tmm6") _,
-                out("tmm7") _,
-                options(nostack, preserves_flags)
             );
         }
     }
@@ -274,7 +283,7 @@ impl Registers {
         let [first_sums, second_sums] = products;
         // SAFETY: as in [`of_halves`](Self::of_halves); what is started with is loaded into every row.
         unsafe {
-            asm!(
+            with_registers!(
                 runs!(0 1 2 3),
                 first = in(reg) first,
                 second = in(reg) second,
@@ -286,15 +295,6 @@ impl Registers {
                 none = in(reg) 0_usize,
                 line = in(reg) 64_usize,
                 row = in(reg) 256_usize,
-                out("tmm0") _,
-                out("tmm1") _,
-                out("tmm2") _,
-                out("tmm3") _,
-                out("tmm4") _,
-                out("tmm5") _,
-                out("tmm6") _,
-                out("tmm7") _,
-                options(nostack, preserves_flags)
             );
         }
     }
@@ -310,7 +310,7 @@ impl Registers {
     ) {
         // SAFETY: as in [`of_halves`](Self::of_halves).
         unsafe {
-            asm!(
+            with_registers!(
                 "tilezero tmm0",
                 "tilezero tmm1",
                 "tileloadd tmm4, [{rows} + {line}]",
@@ -326,15 +326,6 @@ impl Registers {
                 first_sums = in(reg) first_sums,
                 second_sums = in(reg) second_sums,
                 line = in(reg) 64_usize,
-                out("tmm0") _,
-                out("tmm1") _,
-                out("tmm2") _,
-                out("tmm3") _,
-                out("tmm4") _,
-                out("tmm5") _,
-                out("tmm6") _,
-                out("tmm7") _,
-                options(nostack, preserves_flags)
             );
         }
     }
