@@ -6,7 +6,7 @@ use briq_format::block::{TQ1_0, TQ2_0};
 use briq_format::scalar::F16;
 
 use super::batch::{Integers, Numbers};
-use super::k::{LEVELLED, planes, runs};
+use super::k::{LEVELLED, all_planes, planes, runs};
 use super::tiles::{ByTile, Parts, batched};
 use super::{add_times, integer_dot, quants, scale_times};
 use crate::activations::Tile;
@@ -85,12 +85,10 @@ impl Integers for TQ2_0 {
 
     #[inline(always)]
     fn numbers<S: Simd>(&self, simd: S) -> Numbers<S> {
-        let bytes = runs(&self.quants);
-        let ([a, b, c, d], [e, f, g, h]) = (planes(simd, &bytes[0]), planes(simd, &bytes[1]));
         // Products have four times their value, and so has what stands for zero.
         let scale = simd.half(self.scale.to_bits()) * 0.25;
         Numbers {
-            codes: [a, b, c, d, e, f, g, h],
+            codes: all_planes(simd, &self.quants),
             scales: simd.load_words(&LEVELLED),
             minimums: [simd.splat_int(4); 2],
             scale,

@@ -6,7 +6,7 @@ use briq_format::block::{Q4_K, Q5_K};
 use briq_format::scalar::F16;
 use zerocopy::{Immutable, IntoBytes};
 
-use super::{add_lanes, lanes, nibbles, runs};
+use super::{add_lanes, all_nibbles, lanes};
 use crate::activations::Tile;
 use crate::dot::batch::{Integers, Numbers};
 use crate::dot::tiles::{ByTile, Parts, Sums, batched};
@@ -40,11 +40,7 @@ impl ByTile for Q4_K {
         let [block] = &row[place];
         if C > 1 {
             // What is done once for all columns costs each of them less, and then the widest registers are no gain.
-            let mut codes = [simd.zero(); 8];
-            let bytes = runs(&block.quants);
-            unrolled!(i in 0 1 2 3 => {
-                [codes[2 * i], codes[2 * i + 1]] = nibbles(simd, &bytes[i]);
-            });
+            let codes = all_nibbles(simd, &block.quants);
             return add_affine(simd, header(block), codes, tiles, &mut sums.narrow);
         }
         let (units, first, last) = taken_apart(header(block));
@@ -67,12 +63,7 @@ impl Integers for Q4_K {
 
     #[inline(always)]
     fn numbers<S: Simd>(&self, simd: S) -> Numbers<S> {
-        let mut codes = [simd.zero(); 8];
-        let bytes = runs(&self.quants);
-        unrolled!(i in 0 1 2 3 => {
-            [codes[2 * i], codes[2 * i + 1]] = nibbles(simd, &bytes[i]);
-        });
-        affine_numbers(simd, header(self), codes)
+        affine_numbers(simd, header(self), all_nibbles(simd, &self.quants))
     }
 }
 
@@ -152,12 +143,9 @@ fn q5_k_codes<S: Simd>(simd: S, block: &Q5_K) -> [S::Ints; 8] {
         simd.bits::<6, 1, 4>(high),
         simd.bits::<7, 1, 4>(high),
     ];
-    let mut codes = [simd.zero(); 8];
-    let bytes = runs(&block.low_bits);
-    unrolled!(i in 0 1 2 3 => {
-        let [low, upper] = nibbles(simd, &bytes[i]);
-        codes[2 * i] = simd.or(low, high[2 * i]);
-        codes[2 * i + 1] = simd.or(upper, high[2 * i + 1]);
+    let mut codes = all_nibbles(simd, &block.low_bits);
+    unrolled!(run in 0 1 2 3 4 5 6 7 => {
+        codes[run] = simd.or(codes[run], high[run]);
     });
     codes
 }

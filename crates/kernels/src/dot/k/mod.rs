@@ -35,6 +35,25 @@ fn nibbles<S: Simd>(simd: S, bytes: &[u8; 32]) -> [S::Ints; 2] {
     [simd.bits::<0, 4, 0>(bytes), simd.bits::<0, 4, 0>(simd.shift_right_ints::<4>(bytes))]
 }
 
+/// The codes of 128 bytes: of each 32 the low nibbles, then the high ones.
+#[inline(always)]
+fn all_nibbles<S: Simd>(simd: S, bytes: &[u8; 128]) -> [S::Ints; 8] {
+    let bytes = runs(bytes);
+    let mut codes = [simd.zero(); 8];
+    unrolled!(i in 0 1 2 3 => {
+        [codes[2 * i], codes[2 * i + 1]] = nibbles(simd, &bytes[i]);
+    });
+    codes
+}
+
+/// The codes of 64 bytes: of each 32 the [`planes`].
+#[inline(always)]
+pub(super) fn all_planes<S: Simd>(simd: S, bytes: &[u8; 64]) -> [S::Ints; 8] {
+    let bytes = runs(bytes);
+    let ([a, b, c, d], [e, f, g, h]) = (planes(simd, &bytes[0]), planes(simd, &bytes[1]));
+    [a, b, c, d, e, f, g, h]
+}
+
 /// The runs of 32 bytes of a field.
 #[inline(always)]
 pub(super) fn runs<const N: usize>(bytes: &[u8; N]) -> &[[u8; 32]] {

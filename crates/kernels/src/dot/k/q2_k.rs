@@ -5,7 +5,7 @@ use briq_format::TensorType;
 use briq_format::block::Q2_K;
 use zerocopy::IntoBytes;
 
-use super::{LEVELLED, planes, runs};
+use super::{LEVELLED, all_planes};
 use crate::activations::Tile;
 use crate::dot::batch::{Integers, Numbers};
 use crate::dot::tiles::{ByTile, Parts, Sums, batched};
@@ -55,9 +55,7 @@ impl ByTile for Q2_K {
         // Products have four times their value, and so have the minimums.
         let (scales, minimums) = (simd.bits::<0, 4, 0>(packed), simd.bits::<4, 4, 2>(packed));
         let scales = simd.multiply_words(scales, simd.load_words(&LEVELLED));
-        let bytes = runs(&block.quants);
-        let ([a, b, c, d], [e, f, g, h]) = (planes(simd, &bytes[0]), planes(simd, &bytes[1]));
-        let codes = [a, b, c, d, e, f, g, h];
+        let codes = all_planes(simd, &block.quants);
         let products = products(simd, simd.scales_by_16(scales), codes, tiles, [simd.zero(); C]);
         // The block ends with scale and minimum, and is longer: the fallback is never taken.
         let units = u32::from_le_bytes(*block.as_bytes().last_chunk().unwrap_or(&[0; 4]));
@@ -78,10 +76,8 @@ impl Integers for Q2_K {
     fn numbers<S: Simd>(&self, simd: S) -> Numbers<S> {
         let packed = simd.byte_words(eights(&self.scales_and_minimums));
         let (scales, minimums) = (simd.bits::<0, 4, 0>(packed), simd.bits::<4, 4, 0>(packed));
-        let bytes = runs(&self.quants);
-        let ([a, b, c, d], [e, f, g, h]) = (planes(simd, &bytes[0]), planes(simd, &bytes[1]));
         Numbers {
-            codes: [a, b, c, d, e, f, g, h],
+            codes: all_planes(simd, &self.quants),
             scales: simd.multiply_words(scales, simd.load_words(&LEVELLED)),
             minimums: [simd.and(minimums, simd.splat_int(15)), simd.shift_right_ints::<16>(minimums)],
             // Products have four times their value.

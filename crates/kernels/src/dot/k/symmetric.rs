@@ -6,7 +6,7 @@ use briq_format::TensorType;
 use briq_format::block::{Q3_K, Q6_K};
 use briq_format::scalar::F16;
 
-use super::{LEVELLED, add_lanes, lanes, nibbles, planes, runs};
+use super::{LEVELLED, add_lanes, all_planes, lanes, nibbles, runs};
 use crate::activations::Tile;
 use crate::dot::batch::{Integers, Numbers};
 use crate::dot::tiles::{ByTile, Parts, batched};
@@ -130,7 +130,7 @@ impl Integers for Q3_K {
     }
 }
 
-/// Codes with two low bits and a high one, where [`planes`] leaves them.
+/// Codes with two low bits and a high one, where [`all_planes`] leaves them.
 #[inline(always)]
 fn q3_k_codes<S: Simd>(simd: S, block: &Q3_K) -> [S::Ints; 8] {
     let high = simd.load(&block.high_bits);
@@ -144,11 +144,9 @@ fn q3_k_codes<S: Simd>(simd: S, block: &Q3_K) -> [S::Ints; 8] {
         simd.bits::<6, 1, 4>(high),
         simd.bits::<7, 1, 2>(high),
     ];
-    let mut codes = [simd.zero(); 8];
-    let bytes = runs(&block.low_bits);
-    let planes = [planes(simd, &bytes[0]), planes(simd, &bytes[1])];
+    let mut codes = all_planes(simd, &block.low_bits);
     unrolled!(run in 0 1 2 3 4 5 6 7 => {
-        codes[run] = simd.or(planes[run / 4][run % 4], high[run]);
+        codes[run] = simd.or(codes[run], high[run]);
     });
     codes
 }
