@@ -27,8 +27,7 @@ pub struct Activations {
     elements: usize,
     /// Where the type is quantized.
     tiles: Vec<Tile>,
-    /// Where it is not: numbers of the type. Widened they would take more of the first cache, through which the weights
-    /// go.
+    /// Where it is not: numbers of the type, and F16 widened to single precision.
     floats: Lines,
     /// Where a quant is -128, whose sign cannot be turned in a byte: two rows without that add up to this one. Empty
     /// where none is. Encoders make -128 of no finite activation: a scale is the largest magnitude over 127, so that an
@@ -60,7 +59,7 @@ impl Activations {
             TensorType::Q8_0 => self.encode_tiles::<Q8_0, { 8 * TILES }>(row),
             TensorType::Q8_1 => self.encode_tiles::<Q8_1, { 8 * TILES }>(row),
             TensorType::Q8_K => self.encode_tiles::<Q8_K, TILES>(row),
-            TensorType::F16 => self.set_floats(row.iter().map(|&float| F16::from_f32(float))),
+            TensorType::F16 => self.set_floats(row.iter().map(|&float| widened(F16::from_f32(float)))),
             TensorType::BF16 => self.set_floats(row.iter().map(|&float| BF16::from_f32(float))),
             _ => self.set_floats(row.iter().map(|&float| F32::new(float))),
         }
@@ -78,7 +77,7 @@ impl Activations {
             TensorType::Q8_0 => activations.set_tiles::<Q8_0>(whole(bytes)?),
             TensorType::Q8_1 => activations.set_tiles::<Q8_1>(whole(bytes)?),
             TensorType::Q8_K => activations.set_tiles::<Q8_K>(whole(bytes)?),
-            TensorType::F16 => activations.set_floats(whole::<F16>(bytes)?.iter().copied()),
+            TensorType::F16 => activations.set_floats(whole::<F16>(bytes)?.iter().map(|&half| widened(half))),
             TensorType::BF16 => activations.set_floats(whole::<BF16>(bytes)?.iter().copied()),
             _ => activations.set_floats(whole::<F32>(bytes)?.iter().copied()),
         }
@@ -114,7 +113,11 @@ impl Activations {
                 });
                 blocks.flat_map(|block| block.as_bytes().to_vec()).collect()
             }
-            TensorType::F16 => self.floats::<F16>().as_bytes().to_vec(),
+            TensorType::F16 => {
+                // What was widened is narrowed without rounding.
+                let halves = self.floats::<F32>().iter().map(|float| F16::from_f32(float.get()));
+                halves.flat_map(|half| half.as_bytes().to_vec()).collect()
+            }
             TensorType::BF16 => self.floats::<BF16>().as_bytes().to_vec(),
             _ => self.floats::<F32>().as_bytes().to_vec(),
         }
@@ -133,9 +136,8 @@ impl Activations {
     /// Their values: quant times scale, exact in double precision.
     pub fn decode(&self) -> Vec<f64> {
         match self.ty {
-            TensorType::F32 => return self.floats::<F32>().iter().map(|float| float.get().into()).collect(),
-            TensorType::F16 => {
-                return self.floats::<F16>().iter().map(|float| float.to_f32().into()).collect();
+            TensorType::F32 | TensorType::F16 => {
+                return self.floats::<F32>().iter().map(|float| float.get().into()).collect();
             }
             TensorType::BF16 => {
                 return self.floats::<BF16>().iter().map(|float| float.to_f32().into()).collect();
@@ -158,7 +160,7 @@ impl Activations {
         &self.tiles
     }
 
-    /// What kernels of floats read, which are of the same type.
+    /// What kernels of floats read.
     #[inline(always)]
     pub(crate) fn floats<T: FromBytes + Immutable>(&self) -> &[T] {
         self.floats.first(self.elements)
@@ -223,6 +225,10 @@ impl Activations {
         self.elements = floats.len();
         self.floats.set(floats);
     }
+}
+
+fn widened(half: F16) -> F32 {
+    F32::new(half.to_f32())
 }
 
 fn whole<B: Block>(bytes: &[u8]) -> Result<&[B], Error> {

@@ -12,6 +12,9 @@ pub(super) const RUN: usize = 32;
 
 /// A float that widens to single precision without rounding.
 pub(crate) trait Float: Block {
+    /// What it meets.
+    type Activation: Float;
+
     fn widen(self) -> f32;
 
     /// Sums that a row with a single column carries on independently of each other: as many as latency asks for, and as
@@ -19,7 +22,12 @@ pub(crate) trait Float: Block {
     const CHAINS: usize = 8;
 
     /// Adds the products of a run.
-    fn add<S: Simd>(simd: S, sum: S::Wide, weights: &[Self; RUN], activations: &[Self; RUN]) -> S::Wide;
+    fn add<S: Simd>(
+        simd: S,
+        sum: S::Wide,
+        weights: &[Self; RUN],
+        activations: &[Self::Activation; RUN],
+    ) -> S::Wide;
 
     /// Whether [`add`](Self::add) is another one on some processors. The loop around it is there twice.
     #[inline(always)]
@@ -29,17 +37,28 @@ pub(crate) trait Float: Block {
 }
 
 impl Float for F32 {
+    type Activation = Self;
+
     #[inline(always)]
     fn widen(self) -> f32 {
         self.get()
     }
     #[inline(always)]
-    fn add<S: Simd>(simd: S, sum: S::Wide, weights: &[Self; RUN], activations: &[Self; RUN]) -> S::Wide {
+    fn add<S: Simd>(
+        simd: S,
+        sum: S::Wide,
+        weights: &[Self; RUN],
+        activations: &[Self::Activation; RUN],
+    ) -> S::Wide {
         simd.add_singles(sum, transmute_ref!(weights), transmute_ref!(activations))
     }
 }
 
 impl Float for F16 {
+    /// To widen one takes as long as to multiply it. Activations are widened once and not for each row, although they
+    /// then take twice as much of the first cache.
+    type Activation = F32;
+
     const CHAINS: usize = 4;
 
     #[inline(always)]
@@ -47,18 +66,30 @@ impl Float for F16 {
         self.to_f32()
     }
     #[inline(always)]
-    fn add<S: Simd>(simd: S, sum: S::Wide, weights: &[Self; RUN], activations: &[Self; RUN]) -> S::Wide {
+    fn add<S: Simd>(
+        simd: S,
+        sum: S::Wide,
+        weights: &[Self; RUN],
+        activations: &[Self::Activation; RUN],
+    ) -> S::Wide {
         simd.add_halves(sum, transmute_ref!(weights), transmute_ref!(activations))
     }
 }
 
 impl Float for BF16 {
+    type Activation = Self;
+
     #[inline(always)]
     fn widen(self) -> f32 {
         self.to_f32()
     }
     #[inline(always)]
-    fn add<S: Simd>(simd: S, sum: S::Wide, weights: &[Self; RUN], activations: &[Self; RUN]) -> S::Wide {
+    fn add<S: Simd>(
+        simd: S,
+        sum: S::Wide,
+        weights: &[Self; RUN],
+        activations: &[Self::Activation; RUN],
+    ) -> S::Wide {
         simd.add_brains(sum, transmute_ref!(weights), transmute_ref!(activations))
     }
     #[inline(always)]
@@ -71,15 +102,15 @@ macro_rules! floats {
     ($($name:ident)*) => {
         $(impl Dot for $name {
             const PARTNER: TensorType = TensorType::$name;
-            type Element = Self;
+            type Element = <Self as Float>::Activation;
 
-            fn scalar(row: &[Self], column: &[Self]) -> f32 {
+            fn scalar(row: &[Self], column: &[Self::Element]) -> f32 {
                 let products = row.iter().zip(column).map(|(weight, activation)| weight.widen() * activation.widen());
                 products.fold(0.0_f64, |sum, product| sum + f64::from(product)) as f32
             }
 
             #[inline(always)]
-            fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Self]; C]) -> [f32; C] {
+            fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Self::Element]; C]) -> [f32; C] {
                 match Self::is_special(simd) {
                     true => dot_some(simd, row, columns),
                     false => dot_some(simd, row, columns),
@@ -89,7 +120,7 @@ macro_rules! floats {
             const ROWS: usize = 8;
 
             #[inline(always)]
-            fn rows<S: Simd, const R: usize>(simd: S, rows: [&[Self]; R], column: &[Self]) -> [f32; R] {
+            fn rows<S: Simd, const R: usize>(simd: S, rows: [&[Self]; R], column: &[Self::Element]) -> [f32; R] {
                 match Self::is_special(simd) {
                     true => rows::dot(simd, rows, column),
                     false => rows::dot(simd, rows, column),
@@ -102,7 +133,11 @@ floats!(F32 F16 BF16);
 
 /// The products of a row with `C` columns.
 #[inline(always)]
-fn dot_some<F: Float, S: Simd, const C: usize>(simd: S, row: &[F], columns: [&[F]; C]) -> [f32; C] {
+fn dot_some<F: Float, S: Simd, const C: usize>(
+    simd: S,
+    row: &[F],
+    columns: [&[F::Activation]; C],
+) -> [f32; C] {
     match (C, F::CHAINS) {
         (1, 8) => dot::<F, S, C, 8>(simd, row, columns),
         (1, _) => dot::<F, S, C, 4>(simd, row, columns),
@@ -114,7 +149,7 @@ fn dot_some<F: Float, S: Simd, const C: usize>(simd: S, row: &[F], columns: [&[F
 fn dot<F: Float, S: Simd, const C: usize, const CHAINS: usize>(
     simd: S,
     row: &[F],
-    columns: [&[F]; C],
+    columns: [&[F::Activation]; C],
 ) -> [f32; C] {
     let mut sums = [[simd.wide_zeros(); CHAINS]; C];
     let (runs, rest) = row.as_chunks::<RUN>();
@@ -159,7 +194,7 @@ fn dot<F: Float, S: Simd, const C: usize, const CHAINS: usize>(
 /// registers is not to be saved for every row.
 #[cold]
 #[inline(never)]
-pub(super) fn with_rest<F: Float>(sum: f32, weights: &[F], activations: &[F]) -> f32 {
+pub(super) fn with_rest<F: Float>(sum: f32, weights: &[F], activations: &[F::Activation]) -> f32 {
     weights
         .iter()
         .zip(activations)

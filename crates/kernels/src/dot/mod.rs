@@ -183,7 +183,7 @@ macro_rules! floats {
         })*
     };
 }
-floats!(F32 F16 BF16);
+floats!(F32 BF16);
 
 /// The quants of a run of Q8_K.
 #[inline(always)]
@@ -198,20 +198,19 @@ macro_rules! scale_last {
     ($($name:ident)*) => {
         $(impl ScaleLast for block::$name {}
         const _: () = assert!(
-            size_of::<block::$name>() >= size_of::<u32>()
+            size_of::<block::$name>() >= size_of::<u64>()
                 && offset_of!(block::$name, scale) + size_of::<F16>() == size_of::<block::$name>()
         );)*
     };
 }
 scale_last!(TQ1_0 TQ2_0 Q6_K);
 
-/// The scale of a block times that of a tile. What is before it is read with it, and not used: that takes less than to
-/// read it alone.
+/// The scale of a block times that of a tile, as the last of four numbers. What is before it is read with it, and not
+/// used: that takes less than to read it alone.
 #[inline(always)]
-fn scale_times<S: Simd>(simd: S, block: &impl ScaleLast, tile: &Tile) -> S::Floats {
+fn scale_times<S: Simd>(simd: S, block: &impl ScaleLast, tile: &Tile) -> [f32; 4] {
     // Blocks are longer: the fallback is never taken.
-    let numbers = u32::from_le_bytes(*block.as_bytes().last_chunk().unwrap_or(&[0; 4]));
-    simd.scaled_pair(numbers, tile.scales[0])[1]
+    simd.scaled_halves(block.as_bytes().last_chunk().unwrap_or(&[0; 8]), tile.scales[0])
 }
 
 /// The sum of `start` and the products of the codes of a super-block times their scales.
@@ -240,10 +239,10 @@ fn add_scaled<S: Simd>(simd: S, total: S::Floats, products: S::Ints, scale: f32)
     simd.multiply_add(simd.to_floats(products), simd.splat_float(scale), total)
 }
 
-/// As [`add_scaled`], times a scale that is in all places.
+/// As [`add_scaled`], times a scale that is in memory.
 #[inline(always)]
-fn add_times<S: Simd>(simd: S, total: S::Floats, products: S::Ints, scale: S::Floats) -> S::Floats {
-    simd.multiply_add(simd.to_floats(products), scale, total)
+fn add_times<S: Simd>(simd: S, total: S::Floats, products: S::Ints, scale: &f32) -> S::Floats {
+    simd.multiply_add(simd.to_floats(products), simd.everywhere(scale), total)
 }
 
 /// Each of eight scales twice.

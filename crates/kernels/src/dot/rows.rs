@@ -9,7 +9,11 @@ use crate::simd::Simd;
 
 /// The product of each row with a column.
 #[inline(always)]
-pub(super) fn dot<F: Float, S: Simd, const R: usize>(simd: S, rows: [&[F]; R], column: &[F]) -> [f32; R] {
+pub(super) fn dot<F: Float, S: Simd, const R: usize>(
+    simd: S,
+    rows: [&[F]; R],
+    column: &[F::Activation],
+) -> [f32; R] {
     /// Sums of a row that are carried on independently of each other.
     const CHAINS: usize = 2;
     let mut sums = [[simd.wide_zeros(); CHAINS]; R];

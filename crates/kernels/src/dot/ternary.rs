@@ -8,7 +8,7 @@ use briq_format::scalar::F16;
 use super::batch::{Integers, Numbers};
 use super::k::{LEVELLED, all_planes, planes, runs};
 use super::tiles::{ByTile, Parts, batched};
-use super::{add_times, integer_dot, quants, scale_times};
+use super::{ScaleLast, add_times, integer_dot, quants, scale_times};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -21,18 +21,19 @@ fn scalar<B: Quants<256>>(row: &[B], column: &[Tile], scale: impl Fn(&B) -> F16)
 }
 
 /// Adds the product of a super-block to each column's, from sums of products of digits and quants. A digit is the
-/// weight over its scale plus 1; `scale` gives the scale times that of a tile.
+/// weight over its scale plus 1.
 #[inline(always)]
 fn add<S: Simd, const C: usize>(
     simd: S,
-    scale: impl Fn(&Tile) -> S::Floats,
+    block: &impl ScaleLast,
     products: [S::Ints; C],
     tiles: [&Tile; C],
     sums: &mut Parts<S, C, 1>,
 ) {
     for c in 0..C {
         let products = simd.add(products[c], simd.load_ints(&tiles[c].negative_sums));
-        sums.0[c][0] = add_times(simd, sums.0[c][0], products, scale(tiles[c]));
+        let [_, _, _, scale] = &scale_times(simd, block, tiles[c]);
+        sums.0[c][0] = add_times(simd, sums.0[c][0], products, scale);
     }
 }
 
@@ -76,7 +77,7 @@ impl ByTile for TQ2_0 {
             });
             products[c] = simd.small_sums_and_quarters(plain, fourfold);
         }
-        add(simd, |tile| scale_times(simd, block, tile), products, tiles, sums);
+        add(simd, block, products, tiles, sums);
     }
 }
 
@@ -130,7 +131,7 @@ impl ByTile for TQ1_0 {
             });
             products[c] = simd.digit_sums(digits);
         }
-        add(simd, |tile| scale_times(simd, block, tile), products, tiles, sums);
+        add(simd, block, products, tiles, sums);
     }
 }
 

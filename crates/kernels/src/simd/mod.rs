@@ -156,23 +156,44 @@ pub(crate) trait Simd: Copy {
         scales: &Self::Scales,
         pair: usize,
     ) -> Self::Ints;
+    /// Whether [`add_nibbles`](Self::add_nibbles) and [`add_sixes`](Self::add_sixes) do something: where registers are
+    /// of 64 bytes.
+    const IS_WIDE: bool = false;
     /// Adds the products of a super-block of nibbles with signed bytes, times their scales and one more, and gives the
-    /// minimums, for as many columns. The numbers are those of [`k_scales`](Self::k_scales). Of each 32 bytes, the low
-    /// nibbles are a run of 32, the high ones the next; signed bytes lie as [`PAIRED`] says, none of them -128.
-    fn add_nibbles<const C: usize>(
+    /// minimums. The numbers are those of [`k_scales`](Self::k_scales). Of each 32 bytes, the low nibbles are a run of
+    /// 32, the high ones the next; signed bytes lie as [`PAIRED`] says, none of them -128.
+    #[inline(always)]
+    fn add_nibbles(
         self,
-        sums: &mut [Self::Wide; C],
-        nibbles: &[u8; 128],
-        scales_and_minimums: [u64; 2],
-        signed: [&[i8; 256]; C],
-        by: [Self::Floats; C],
-    ) -> Self::Ints;
+        _sum: &mut Self::Wide,
+        _nibbles: &[u8; 128],
+        _scales_and_minimums: [u64; 2],
+        _signed: &[i8; 256],
+        _by: &f32,
+    ) -> Self::Ints {
+        self.zero()
+    }
+    /// Adds the products of a super-block of codes of six bits with signed bytes, times their scales, to the ints, and
+    /// all of that to the sum, times one scale more. Of each half, the low bits of the first two runs of 32 are the low
+    /// nibbles of 64 bytes, those of the last two the high ones; two high bits of each of the four runs are in 32 bytes.
+    /// Scales are words; signed bytes lie as [`PAIRED`] says, none of them -128.
+    #[inline(always)]
+    fn add_sixes(
+        self,
+        _sum: &mut Self::Wide,
+        _ints: Self::Ints,
+        _bits: (&[u8; 128], &[u8; 64]),
+        _scales: Self::Ints,
+        _signed: &[i8; 256],
+        _by: &f32,
+    ) {
+    }
     fn wide_zeros(self) -> Self::Wide;
     fn add_wide(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
     /// Eight sums of all that were carried on side by side.
     fn folded(self, wide: Self::Wide) -> Self::Floats;
-    /// Two half-precision numbers, the first in the lower bits, times a number, each in all places.
-    fn scaled_pair(self, halves: u32, by: f32) -> [Self::Floats; 2];
+    /// Four half-precision numbers, times a number.
+    fn scaled_halves(self, halves: &[u8; 8], by: f32) -> [f32; 4];
 
     /// The bytes with the sign turned where a bit is set. None of these is -128.
     fn negate_where(self, bytes: Self::Ints, bits: u32) -> Self::Ints;
@@ -211,6 +232,8 @@ pub(crate) trait Simd: Copy {
     fn to_floats(self, ints: Self::Ints) -> Self::Floats;
     fn zeros(self) -> Self::Floats;
     fn splat_float(self, float: f32) -> Self::Floats;
+    /// A number from memory in all places: a load that is spread takes no time from operations on vectors.
+    fn everywhere(self, float: &f32) -> Self::Floats;
     /// The first four times, then the second four times.
     fn two_floats(self, floats: [f32; 2]) -> Self::Floats;
     fn load_floats(self, floats: &[f32; 8]) -> Self::Floats;
@@ -233,8 +256,8 @@ pub(crate) trait Simd: Copy {
     fn add_floats(self, a: Self::Floats, b: Self::Floats) -> Self::Floats;
     /// Adds the products of 32 single-precision numbers, rounded after each.
     fn add_singles(self, sum: Self::Wide, a: &[u8; 128], b: &[u8; 128]) -> Self::Wide;
-    /// Adds the products of 32 half-precision numbers in single precision, rounded after each.
-    fn add_halves(self, sum: Self::Wide, a: &[u8; 64], b: &[u8; 64]) -> Self::Wide;
+    /// Adds the products of 32 half-precision numbers with single-precision ones, rounded after each.
+    fn add_halves(self, sum: Self::Wide, a: &[u8; 64], b: &[u8; 128]) -> Self::Wide;
     /// Adds the products of 32 bfloat16 numbers in single precision, rounded after each at most. Where that is an
     /// instruction, numbers and sums below 2^-126 are taken for zero.
     fn add_brains(self, sum: Self::Wide, a: &[u8; 64], b: &[u8; 64]) -> Self::Wide;

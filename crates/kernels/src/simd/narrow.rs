@@ -2,37 +2,7 @@
 
 use zerocopy::transmute;
 
-use super::{PAIRED, Simd};
-
-/// [`Simd::add_nibbles`] on registers of 32 bytes.
-#[inline(always)]
-pub(super) fn add_nibbles<S: Simd<Wide = <S as Simd>::Floats>, const C: usize>(
-    simd: S,
-    sums: &mut [S::Floats; C],
-    nibbles: &[u8; 128],
-    [first, last]: [u64; 2],
-    signed: [&[i8; 256]; C],
-    by: [S::Floats; C],
-) -> S::Ints {
-    let (scales, minimums) = simd.k_scales(first, last);
-    let mut products = [simd.zero(); C];
-    let mut pair = 0;
-    while pair < 4 {
-        let bytes = simd.load(&nibbles.as_chunks().0[pair]);
-        let codes = [simd.bits::<0, 4, 0>(bytes), simd.bits::<4, 4, 0>(bytes)];
-        for c in 0..C {
-            let runs = signed[c].as_chunks().0;
-            let (low, high) = (&runs[PAIRED[2 * pair]], &runs[PAIRED[2 * pair + 1]]);
-            let signed = [simd.load_signed(low), simd.load_signed(high)];
-            products[c] = simd.add_pair(products[c], codes, signed, &scales, pair);
-        }
-        pair += 1;
-    }
-    for c in 0..C {
-        sums[c] = simd.multiply_add(simd.to_floats(products[c]), by[c], sums[c]);
-    }
-    minimums
-}
+use super::Simd;
 
 /// [`Simd::add_singles`] on registers of 32 bytes.
 #[inline(always)]
@@ -50,12 +20,12 @@ pub(super) fn add_singles<S: Simd>(simd: S, sum: S::Floats, a: &[u8; 128], b: &[
 
 /// [`Simd::add_halves`] on registers of 32 bytes.
 #[inline(always)]
-pub(super) fn add_halves<S: Simd>(simd: S, sum: S::Floats, a: &[u8; 64], b: &[u8; 64]) -> S::Floats {
-    let (a, b) = (a.as_chunks::<16>().0, b.as_chunks::<16>().0);
+pub(super) fn add_halves<S: Simd>(simd: S, sum: S::Floats, a: &[u8; 64], b: &[u8; 128]) -> S::Floats {
+    let (a, b) = (a.as_chunks::<16>().0, b.as_chunks().0);
     let mut sum = sum;
     let mut i = 0;
     while i < 4 {
-        let (a, b) = (simd.load_halves(&transmute!(a[i])), simd.load_halves(&transmute!(b[i])));
+        let (a, b) = (simd.load_halves(&transmute!(a[i])), simd.reinterpret(simd.load(&b[i])));
         sum = simd.multiply_add(a, b, sum);
         i += 1;
     }
@@ -84,17 +54,6 @@ macro_rules! narrow {
         type Wide = Self::Floats;
 
         #[inline(always)]
-        fn add_nibbles<const C: usize>(
-            self,
-            sums: &mut [Self::Floats; C],
-            nibbles: &[u8; 128],
-            scales_and_minimums: [u64; 2],
-            signed: [&[i8; 256]; C],
-            by: [Self::Floats; C],
-        ) -> Self::Ints {
-            $crate::simd::narrow::add_nibbles(self, sums, nibbles, scales_and_minimums, signed, by)
-        }
-        #[inline(always)]
         fn wide_zeros(self) -> Self::Floats {
             self.zeros()
         }
@@ -107,7 +66,7 @@ macro_rules! narrow {
             $crate::simd::narrow::add_singles(self, sum, a, b)
         }
         #[inline(always)]
-        fn add_halves(self, sum: Self::Floats, a: &[u8; 64], b: &[u8; 64]) -> Self::Floats {
+        fn add_halves(self, sum: Self::Floats, a: &[u8; 64], b: &[u8; 128]) -> Self::Floats {
             $crate::simd::narrow::add_halves(self, sum, a, b)
         }
         #[inline(always)]

@@ -6,10 +6,10 @@ use briq_format::block::{Q4_K, Q5_K};
 use briq_format::scalar::F16;
 use zerocopy::{Immutable, IntoBytes};
 
-use super::{add_lanes, all_nibbles, lanes};
+use super::{WideSums, add_lanes, all_nibbles, lanes, wide};
 use crate::activations::Tile;
 use crate::dot::batch::{Integers, Numbers};
-use crate::dot::tiles::{ByTile, Parts, Sums, batched};
+use crate::dot::tiles::{ByTile, Parts, batched};
 use crate::dot::{add_times, products};
 use crate::simd::Simd;
 
@@ -17,7 +17,7 @@ impl ByTile for Q4_K {
     const PARTNER: TensorType = TensorType::Q8_K;
     type Blocks = [Self; 1];
     type Beside<S: Simd> = ();
-    type Sums<S: Simd, const C: usize> = WideSums<S, C>;
+    type Sums<S: Simd, const C: usize> = WideSums<S, C, 2>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         affine(row, column, |block| (block.scale, block.minimum, block.scales_and_minimums))
@@ -35,26 +35,17 @@ impl ByTile for Q4_K {
         row: &[[Self; 1]],
         place: usize,
         tiles: [&Tile; C],
-        sums: &mut WideSums<S, C>,
+        sums: &mut WideSums<S, C, 2>,
     ) {
         let [block] = &row[place];
-        if C > 1 {
-            // What is done once for all columns costs each of them less, and then the widest registers are no gain.
+        if !wide::<S, C>() {
             let codes = all_nibbles(simd, &block.quants);
             return add_affine(simd, header(block), codes, tiles, &mut sums.narrow);
         }
-        let (units, first, last) = taken_apart(header(block));
-        let (mut quants, mut scales, mut minimum) =
-            ([&tiles[0].quants; C], [simd.zeros(); C], [simd.zeros(); C]);
-        for c in 0..C {
-            quants[c] = &tiles[c].quants;
-            [scales[c], minimum[c]] = simd.scaled_pair(units, tiles[c].scales[0]);
-        }
-        let minimums = simd.add_nibbles(&mut sums.wide, &block.quants, [first, last], quants, scales);
-        let rises = &mut sums.narrow.0;
-        for c in 0..C {
-            rises[c][1] = add_times(simd, rises[c][1], rise(simd, minimums, tiles[c]), minimum[c]);
-        }
+        let (tile, sum, rises) = (tiles[0], &mut sums.wide, &mut sums.narrow.0[0][1]);
+        let [scale, minimum, ..] = &simd.scaled_halves(units(header(block)), tile.scales[0]);
+        let minimums = simd.add_nibbles(sum, &block.quants, taken_apart(header(block)), &tile.quants, scale);
+        *rises = add_times(simd, *rises, rise(simd, minimums, tile), minimum);
     }
 }
 
@@ -64,28 +55,6 @@ impl Integers for Q4_K {
     #[inline(always)]
     fn numbers<S: Simd>(&self, simd: S) -> Numbers<S> {
         affine_numbers(simd, header(self), all_nibbles(simd, &self.quants))
-    }
-}
-
-/// The sums of Q4_K: of a single column those of codes are wide.
-#[derive(Clone, Copy)]
-pub(crate) struct WideSums<S: Simd, const C: usize> {
-    wide: [S::Wide; C],
-    narrow: Parts<S, C, 2>,
-}
-
-impl<S: Simd, const C: usize> Sums<S, C> for WideSums<S, C> {
-    #[inline(always)]
-    fn zeros(simd: S) -> Self {
-        Self { wide: [simd.wide_zeros(); C], narrow: Parts::zeros(simd) }
-    }
-
-    #[inline(always)]
-    fn finish(mut self, simd: S) -> [f32; C] {
-        if C == 1 {
-            self.narrow.0[0][0] = simd.folded(self.wide[0]);
-        }
-        self.narrow.finish(simd)
     }
 }
 
@@ -175,13 +144,13 @@ fn add_affine<S: Simd, const C: usize>(
     tiles: [&Tile; C],
     sums: &mut Parts<S, C, 2>,
 ) {
-    let (units, first, last) = taken_apart(header);
+    let [first, last] = taken_apart(header);
     let (scales, minimums) = simd.k_scales(first, last);
     let products = products(simd, scales, codes, tiles, [simd.zero(); C]);
     for c in 0..C {
         let tile = tiles[c];
         let rise = rise(simd, minimums, tile);
-        let [scale, minimum] = simd.scaled_pair(units, tile.scales[0]);
+        let [scale, minimum, ..] = &simd.scaled_halves(units(header), tile.scales[0]);
         sums.0[c][0] = add_times(simd, sums.0[c][0], products[c], scale);
         sums.0[c][1] = add_times(simd, sums.0[c][1], rise, minimum);
     }
@@ -193,16 +162,23 @@ fn rise<S: Simd>(simd: S, minimums: S::Ints, tile: &Tile) -> S::Ints {
     simd.add_scaled(simd.zero(), minimums, simd.load_ints(&tile.negative_sums))
 }
 
-/// Scale and minimum as one number, and the scales and minimums of each 32 weights for [`Simd::k_scales`], from the
-/// first 16 bytes of a block. Plain numbers are taken apart while vectors compute.
+/// Scale and minimum, and four bytes more.
 #[inline(always)]
-fn taken_apart(header: &[u8; 16]) -> (u32, u64, u64) {
+fn units(header: &[u8; 16]) -> &[u8; 8] {
+    // There are as many: the fallback is never taken.
+    header.first_chunk().unwrap_or(&[0; 8])
+}
+
+/// The scales and minimums of each 32 weights for [`Simd::k_scales`], from the first 16 bytes of a block. Plain numbers
+/// are taken apart while vectors compute.
+#[inline(always)]
+fn taken_apart(header: &[u8; 16]) -> [u64; 2] {
     let both = u128::from_le_bytes(*header);
-    let (units, first, last) = (both as u32, (both >> 32) as u64, (both >> 96) as u64);
+    let (first, last) = ((both >> 32) as u64, (both >> 96) as u64);
     // The first four of each, and then the others: a nibble, and two bits from the top of the first.
     let low = first & 0x3F3F_3F3F_3F3F_3F3F;
     let high = (last | last << 28) & 0x0F0F_0F0F_0F0F_0F0F | first >> 2 & 0x3030_3030_3030_3030;
-    (units, low, high)
+    [low, high]
 }
 
 /// Scale, minimum, and the scales and minimums of sub-blocks: the first 16 bytes of a block.
@@ -215,7 +191,8 @@ fn header<B: IntoBytes + Immutable>(block: &B) -> &[u8; 16] {
 /// Q4_K and Q5_K as integers, whose codes are already there.
 #[inline(always)]
 fn affine_numbers<S: Simd>(simd: S, header: &[u8; 16], codes: [S::Ints; 8]) -> Numbers<S> {
-    let (units, first, last) = taken_apart(header);
+    let [first, last] = taken_apart(header);
+    let [a, b, c, d, ..] = *header;
     let scales = u64::from(first as u32) | last << 32;
     let minimums = first >> 32 | last & !(u64::MAX >> 32);
     let scales = simd.ints(scales.to_le_bytes());
@@ -224,7 +201,7 @@ fn affine_numbers<S: Simd>(simd: S, header: &[u8; 16], codes: [S::Ints; 8]) -> N
         codes,
         scales: simd.alternate_words(scales, scales),
         minimums: [minimums; 2],
-        scale: simd.half(units as u16),
-        minimum: simd.half((units >> 16) as u16),
+        scale: simd.half(u16::from_le_bytes([a, b])),
+        minimum: simd.half(u16::from_le_bytes([c, d])),
     }
 }

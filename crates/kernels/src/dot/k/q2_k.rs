@@ -58,11 +58,11 @@ impl ByTile for Q2_K {
         let codes = all_planes(simd, &block.quants);
         let products = products(simd, simd.scales_by_16(scales), codes, tiles, [simd.zero(); C]);
         // The block ends with scale and minimum, and is longer: the fallback is never taken.
-        let units = u32::from_le_bytes(*block.as_bytes().last_chunk().unwrap_or(&[0; 4]));
+        let units = block.as_bytes().last_chunk().unwrap_or(&[0; 8]);
         for c in 0..C {
             let tile = tiles[c];
             let rise = simd.add_scaled(simd.zero(), minimums, simd.load_words(&tile.negative_sums_16));
-            let [scale, minimum] = simd.scaled_pair(units, tile.scales[0]);
+            let [_, _, scale, minimum] = &simd.scaled_halves(units, tile.scales[0]);
             sums.0.0[c][0] = add_times(simd, sums.0.0[c][0], products[c], scale);
             sums.0.0[c][1] = add_times(simd, sums.0.0[c][1], rise, minimum);
         }

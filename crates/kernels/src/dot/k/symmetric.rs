@@ -6,18 +6,18 @@ use briq_format::TensorType;
 use briq_format::block::{Q3_K, Q6_K};
 use briq_format::scalar::F16;
 
-use super::{LEVELLED, add_lanes, all_planes, lanes, nibbles, runs};
+use super::{LEVELLED, WideSums, add_lanes, all_planes, lanes, nibbles, runs, wide};
 use crate::activations::Tile;
 use crate::dot::batch::{Integers, Numbers};
 use crate::dot::tiles::{ByTile, Parts, batched};
-use crate::dot::{add_times, products, scale_times};
+use crate::dot::{add_scaled, add_times, products, scale_times};
 use crate::simd::Simd;
 
 impl ByTile for Q6_K {
     const PARTNER: TensorType = TensorType::Q8_K;
     type Blocks = [Self; 1];
     type Beside<S: Simd> = ();
-    type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
+    type Sums<S: Simd, const C: usize> = WideSums<S, C, 1>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         symmetric(row, column, |block| (block.scale, block.scales.map(i32::from)))
@@ -35,13 +35,23 @@ impl ByTile for Q6_K {
         row: &[[Self; 1]],
         place: usize,
         tiles: [&Tile; C],
-        sums: &mut Parts<S, C, 1>,
+        sums: &mut WideSums<S, C, 1>,
     ) {
         let [block] = &row[place];
-        let codes = q6_k_codes(simd, block);
         let scales = simd.words(&block.scales);
-        let scale = |tile: &Tile| scale_times(simd, block, tile);
-        add_sixteens::<S, C, 5>(simd, scale, [scales; 2], codes, tiles, sums);
+        // A zero point of 32.
+        let excess = excess::<S, C, 5>(simd, scales, tiles);
+        if !wide::<S, C>() {
+            let products = products(simd, simd.scales_by_16(scales), q6_k_codes(simd, block), tiles, excess);
+            for c in 0..C {
+                let (sum, [_, _, _, scale]) = (&mut sums.narrow.0[c][0], &scale_times(simd, block, tiles[c]));
+                *sum = add_times(simd, *sum, products[c], scale);
+            }
+            return;
+        }
+        let (bits, [_, _, _, scale]) =
+            ((&block.low_bits, &block.high_bits), &scale_times(simd, block, tiles[0]));
+        simd.add_sixes(&mut sums.wide, excess[0], bits, scales, &tiles[0].quants, scale);
     }
 }
 
@@ -108,9 +118,12 @@ impl ByTile for Q3_K {
         let scales = simd.add_words(q3_k_words(simd, &block.scales), simd.splat_word(-32));
         let levelled = simd.multiply_words(scales, simd.load_words(&LEVELLED));
         let scale = simd.half(block.scale.to_bits()) * 0.25;
-        let of_tile = |tile: &Tile| simd.splat_float(scale * tile.scales[0]);
         // A zero point of 4, four times.
-        add_sixteens::<S, C, 4>(simd, of_tile, [levelled, scales], codes, tiles, sums);
+        let products =
+            products(simd, simd.scales_by_16(levelled), codes, tiles, excess::<S, C, 4>(simd, scales, tiles));
+        for c in 0..C {
+            sums.0[c][0] = add_scaled(simd, sums.0[c][0], products[c], scale * tiles[c].scales[0]);
+        }
     }
 }
 
@@ -168,27 +181,20 @@ fn symmetric<B: Quants<256>>(row: &[B], column: &[Tile], header: impl Fn(&B) -> 
     sums.iter().fold(0.0, |sum, lane| sum + lane)
 }
 
-/// Codes with a scale per 16 and a zero point: the sum of scales times codes less the zero point, times quants.
-/// Words are the scales as codes are multiplied with them, and those of the zero point.
+/// What a zero point of `2^ZERO` adds to sums over a super-block, from the scale of each 16 codes, to be taken off all
+/// at once: where those sums begin.
 #[inline(always)]
-fn add_sixteens<S: Simd, const C: usize, const ZERO: i32>(
+fn excess<S: Simd, const C: usize, const ZERO: i32>(
     simd: S,
-    scale: impl Fn(&Tile) -> S::Floats,
-    [scales, of_zero]: [S::Ints; 2],
-    codes: [S::Ints; 8],
+    scales: S::Ints,
     tiles: [&Tile; C],
-    sums: &mut Parts<S, C, 1>,
-) {
+) -> [S::Ints; C] {
     let mut excess = [simd.zero(); C];
     for c in 0..C {
-        // What the zero point adds is taken off for all at once.
         let negative_sums = simd.load_words(&tiles[c].negative_sums_16);
-        excess[c] = simd.shift_left_ints::<ZERO>(simd.add_scaled(simd.zero(), of_zero, negative_sums));
+        excess[c] = simd.shift_left_ints::<ZERO>(simd.add_scaled(simd.zero(), scales, negative_sums));
     }
-    let products = products(simd, simd.scales_by_16(scales), codes, tiles, excess);
-    for c in 0..C {
-        sums.0[c][0] = add_times(simd, sums.0[c][0], products[c], scale(tiles[c]));
-    }
+    excess
 }
 
 /// The scales of Q3_K, 32 added, as words.

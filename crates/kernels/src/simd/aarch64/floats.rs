@@ -13,12 +13,14 @@ macro_rules! floats {
             add_floats vaddq_f32;
         }
         #[inline(always)]
-        fn scaled_pair(self, halves: u32, by: f32) -> [[float32x4_t; 2]; 2] {
-            // SAFETY: see the module.
+        fn scaled_halves(self, halves: &[u8; 8], by: f32) -> [f32; 4] {
+            let mut scaled = [0.0; 4];
+            // SAFETY: 16 writable bytes; see the module.
             unsafe {
-                let floats = vmulq_n_f32(widened(vreinterpret_u16_u32(vdup_n_u32(halves))), by);
-                [[vdupq_laneq_f32::<0>(floats); 2], [vdupq_laneq_f32::<1>(floats); 2]]
+                let floats = widened(vcreate_u16(u64::from_le_bytes(*halves)));
+                vst1q_f32(scaled.as_mut_ptr(), vmulq_n_f32(floats, by));
             }
+            scaled
         }
         #[inline(always)]
         fn to_floats(self, ints: Pair) -> [float32x4_t; 2] {
@@ -32,6 +34,10 @@ macro_rules! floats {
         #[inline(always)]
         fn splat_float(self, float: f32) -> [float32x4_t; 2] {
             self.two_floats([float; 2])
+        }
+        #[inline(always)]
+        fn everywhere(self, float: &f32) -> [float32x4_t; 2] {
+            self.splat_float(*float)
         }
         #[inline(always)]
         fn two_floats(self, floats: [f32; 2]) -> [float32x4_t; 2] {

@@ -34,34 +34,39 @@ pub(super) fn check<S: Simd>(simd: S, input: &Input) {
     same(simd, "high_halves", simd.high_halves(int), bits[0].map(|bits| half((bits >> 16) as u16)));
     assert_eq!(plain(simd.half(halves[0])), plain(half(halves[0])), "half with {}", type_name::<S>());
 
-    let two = [input.bits as u16, (input.bits >> 16) as u16].map(|bits| half(bits) * a[0]);
-    for (found, expected) in simd.scaled_pair(input.bits, a[0]).into_iter().zip(two) {
-        same(simd, "scaled_pair", found, [expected; 8]);
+    let four: [u16; 4] = from_fn(|i| halves[i]);
+    let scaled = simd.scaled_halves(&transmute!(four.map(u16::to_le_bytes)), a[0]);
+    for (found, expected) in scaled.into_iter().zip(four.map(|bits| half(bits) * a[0])) {
+        same(simd, "scaled_halves", simd.everywhere(&found), [expected; 8]);
     }
 
     // Whole numbers of 8 bits are exact in any order; so is one number of any bits, times 1, among zeros.
     let mut single = [[0.0; 32], [1.0; 32]];
     single[0][input.bits as usize % 32] = a[0];
     for [x, y] in [[input.a, input.b].map(|bytes| bytes.map(f32::from)), single] {
-        let sum = |narrow: fn(f32) -> f32| (0..32).map(|i| narrow(x[i]) * narrow(y[i])).sum::<f32>();
+        let sum = |of_x: fn(f32) -> f32, of_y: fn(f32) -> f32| {
+            (0..32).map(|i| of_x(x[i]) * of_y(y[i])).sum::<f32>()
+        };
         let total = |wide| simd.sum(simd.folded(wide));
         let start = simd.wide_zeros();
 
         let [m, n] = [x, y].map(|floats| transmute!(floats.map(f32::to_le_bytes)));
         let found = total(simd.add_wide(start, simd.add_singles(start, &m, &n)));
-        assert_eq!(plain(found), plain(sum(|float| float)), "add_singles with {}", type_name::<S>());
+        let same: fn(f32) -> f32 = |float| float;
+        assert_eq!(plain(found), plain(sum(same, same)), "add_singles with {}", type_name::<S>());
 
-        let [m, n] = [x, y].map(|floats| transmute!(floats.map(F16::from_f32)));
-        let expected = sum(|float| F16::from_f32(float).to_f32());
+        let halves = transmute!(x.map(F16::from_f32));
+        let expected = sum(|float| F16::from_f32(float).to_f32(), same);
         assert_eq!(
-            plain(total(simd.add_halves(start, &m, &n))),
+            plain(total(simd.add_halves(start, &halves, &n))),
             plain(expected),
             "add_halves with {}",
             type_name::<S>()
         );
 
         let [m, n] = [x, y].map(|floats| transmute!(floats.map(BF16::from_f32)));
-        let expected = sum(|float| BF16::from_f32(float).to_f32());
+        let narrowed: fn(f32) -> f32 = |float| BF16::from_f32(float).to_f32();
+        let expected = sum(narrowed, narrowed);
         if !simd.multiplies_brains() || expected == 0.0 || !expected.is_subnormal() {
             assert_eq!(
                 plain(total(simd.add_brains(start, &m, &n))),

@@ -42,7 +42,9 @@ pub(super) fn check<S: Simd>(simd: S, input: &Input) {
 
     small_products(simd, input, b);
     scaled_products(simd, input, start);
-    products_of_nibbles(simd, input);
+    if S::IS_WIDE {
+        wide_products(simd, input);
+    }
     sums_of_eight(simd, [a, b, c].map(|bytes| bytes.map(|byte| byte.max(-127))));
 }
 
@@ -116,41 +118,47 @@ fn scaled_products<S: Simd>(simd: S, input: &Input, start: [i32; 8]) {
     }
 }
 
-/// A super-block of nibbles with two columns: no lane's sum is too large to be exact.
-fn products_of_nibbles<S: Simd>(simd: S, input: &Input) {
-    let nibbles: [u8; 128] = transmute!([input.a, input.b, input.c, input.a.map(|byte| byte.rotate_left(3))]);
-    let columns = [0, 1].map(|column| {
-        from_fn::<_, 256, _>(|i| {
-            input.c[(i + i / 32 + column) % 32].rotate_left(i as u32 / 32).cast_signed().max(-127)
-        })
-    });
+/// A super-block in registers of 64 bytes: no lane's sum is too large to be exact.
+fn wide_products<S: Simd>(simd: S, input: &Input) {
+    let signed: [i8; 256] =
+        from_fn(|i| input.c[(i + i / 32) % 32].rotate_left(i as u32 / 32).cast_signed().max(-127));
+    let check = |operation: &str, wide, expected: i32| {
+        let mut found = [0.0; 8];
+        simd.store_floats(simd.folded(wide), &mut found);
+        let found: f64 = found.iter().map(|&float| f64::from(float)).sum();
+        assert_eq!(found, -0.5 * f64::from(expected), "{operation} with {}", type_name::<S>());
+    };
+    // The product of the code at a place of a run with what it meets.
+    let times = |code: u8, run: usize, i: usize| i32::from(code) * i32::from(signed[32 * PAIRED[run] + i]);
+
+    let low: [u8; 128] = transmute!([input.a, input.b, input.c, input.a.map(|byte| byte.rotate_left(3))]);
     let numbers: [u64; 2] = transmute!(*input.sixteen());
-    let mut sums = [simd.wide_zeros(); 2];
-    let minimums = simd.add_nibbles(
-        &mut sums,
-        &nibbles,
-        numbers,
-        columns.each_ref(),
-        [1.0, -0.5].map(|by| simd.splat_float(by)),
-    );
+    let mut sum = simd.wide_zeros();
+    let minimums = simd.add_nibbles(&mut sum, &low, numbers, &signed, &-0.5);
     same(simd, "minimums of add_nibbles", minimums, {
         let [first, last] = numbers.map(|number| number.to_le_bytes());
         from_fn::<_, 8, _>(|i| i32::from([first, last][i / 4][4 + i % 4]))
     });
-    for (column, by) in [1.0, -0.5].into_iter().enumerate() {
-        let mut expected = 0;
-        for run in 0..8 {
-            let scale = i32::from(numbers[run / 4].to_le_bytes()[run % 4]);
-            for i in 0..32 {
-                let code = nibbles[run / 2 * 32 + i] >> (4 * (run % 2)) & 15;
-                expected += scale * i32::from(code) * i32::from(columns[column][32 * PAIRED[run] + i]);
-            }
-        }
-        let mut found = [0.0; 8];
-        simd.store_floats(simd.folded(sums[column]), &mut found);
-        let found: f64 = found.iter().map(|&float| f64::from(float)).sum();
-        assert_eq!(found, by * f64::from(expected), "add_nibbles with {}", type_name::<S>());
-    }
+    let expected = (0..256).map(|at| {
+        let (run, i) = (at / 32, at % 32);
+        let code = low[run / 2 * 32 + i] >> (4 * (run % 2)) & 15;
+        i32::from(numbers[run / 4].to_le_bytes()[run % 4]) * times(code, run, i)
+    });
+    check("add_nibbles", sum, expected.sum());
+
+    let high: [u8; 64] = transmute!([input.b.map(|byte| byte.rotate_left(5)), input.c]);
+    let scales: [i8; 16] = transmute!(*input.sixteen());
+    let start: [i32; 8] = from_fn(|i| i32::from(scales[i]) << 8);
+    let mut sum = simd.wide_zeros();
+    let ints = simd.load_ints(&start);
+    simd.add_sixes(&mut sum, ints, (&low, &high), simd.words(&scales), &signed, &-0.5);
+    let expected = (0..256).map(|at| {
+        let (half, run, i) = (at / 128, at / 32, at % 32);
+        let nibble = low[64 * half + at % 64] >> (4 * (run % 4 / 2)) & 15;
+        let code = nibble | (high[32 * half + i] >> (2 * (run % 4)) & 3) << 4;
+        i32::from(scales[at / 16]) * times(code, run, i)
+    });
+    check("add_sixes", sum, expected.chain(start).sum());
 }
 
 /// The sum of the ints of a register.

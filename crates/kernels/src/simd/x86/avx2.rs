@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 
 use super::common::{common, load_16, sum_in_halves};
 use super::indices::{FOUR_TIMES, LOWER_EIGHT_TIMES, MINIMUMS, NIBBLES, NONE, WORDS_TWICE};
-use super::instructions::{everywhere, least, opaque, permuted_floats, shuffled, three_times};
+use super::instructions::{everywhere, float_everywhere, least, opaque, shuffled, three_times};
 use crate::simd::{BYTE_OF_BIT, Simd, narrow};
 
 /// Proof that the processor has AVX2, FMA, F16C, BMI1, BMI2 and POPCNT.

@@ -7,7 +7,7 @@ use std::arch::x86_64::*;
 use super::common::{common, load_16, sum_in_halves};
 use super::indices::{FOUR_TIMES, LOWER_EIGHT_TIMES, MINIMUMS, NIBBLES, NONE, WORDS_TWICE};
 use super::instructions::{
-    everywhere, multiply_and_sum, opaque, permuted_floats, permuted_words, shuffled, three_times, widened,
+    everywhere, float_everywhere, multiply_and_sum, opaque, permuted_words, shuffled, three_times, widened,
 };
 use super::wide;
 use crate::simd::Simd;
@@ -33,22 +33,36 @@ impl Simd for Avx512 {
 
     common!();
 
+    const IS_WIDE: bool = true;
     #[inline(always)]
-    fn add_nibbles<const C: usize>(
+    fn add_nibbles(
         self,
-        sums: &mut [__m512; C],
+        sum: &mut __m512,
         nibbles: &[u8; 128],
         [first, last]: [u64; 2],
-        signed: [&[i8; 256]; C],
-        by: [__m256; C],
+        signed: &[i8; 256],
+        by: &f32,
     ) -> __m256i {
         // Numbers are put together while vectors compute.
         let (scales, minimums) =
             (u64::from(first as u32) | last << 32, first >> 32 | last & !(u64::MAX >> 32));
         // SAFETY: see the module.
-        unsafe { wide::add_nibbles(sums, nibbles, scales, signed, by) };
+        unsafe { wide::add_nibbles(sum, nibbles, scales, signed, by) };
         // SAFETY: see the module.
-        unsafe { widened(minimums) }
+        unsafe { widened(&minimums) }
+    }
+    #[inline(always)]
+    fn add_sixes(
+        self,
+        sum: &mut __m512,
+        ints: __m256i,
+        (low, high): (&[u8; 128], &[u8; 64]),
+        scales: __m256i,
+        signed: &[i8; 256],
+        by: &f32,
+    ) {
+        // SAFETY: see the module.
+        unsafe { wide::add_sixes(sum, ints, low, high, scales, signed, by) }
     }
     #[inline(always)]
     fn wide_zeros(self) -> __m512 {
@@ -75,7 +89,7 @@ impl Simd for Avx512 {
         unsafe { wide::add_singles(sum, a, b) }
     }
     #[inline(always)]
-    fn add_halves(self, sum: __m512, a: &[u8; 64], b: &[u8; 64]) -> __m512 {
+    fn add_halves(self, sum: __m512, a: &[u8; 64], b: &[u8; 128]) -> __m512 {
         // SAFETY: see the module.
         unsafe { wide::add_halves(sum, a, b) }
     }
@@ -268,7 +282,7 @@ impl Avx512 {
 
 /// The matrix that moves bits `from` to `from + count` of a byte to `to`. Its bytes, the last one first, say which bits
 /// go into each bit of the result.
-const fn moved(from: u32, count: u32, to: u32) -> u64 {
+pub(super) const fn moved(from: u32, count: u32, to: u32) -> u64 {
     let mut rows = [0; 8];
     let mut i = 0;
     while i < count {
@@ -279,7 +293,7 @@ const fn moved(from: u32, count: u32, to: u32) -> u64 {
 }
 
 /// Keeps the lower nibble, or brings down the higher one.
-const LOW: u64 = moved(0, 4, 0);
+pub(super) const LOW: u64 = moved(0, 4, 0);
 pub(super) const HIGH: u64 = moved(4, 4, 0);
 
 /// Where two runs of sums are packed, each four in turn: the word that is the scale of each 16 weights.

@@ -21,6 +21,21 @@ macro_rules! floats {
             unsafe { _mm256_set1_ps(float) }
         }
         #[inline(always)]
+        fn everywhere(self, float: &f32) -> __m256 {
+            // SAFETY: see the module.
+            unsafe { float_everywhere(float) }
+        }
+        #[inline(always)]
+        fn scaled_halves(self, halves: &[u8; 8], by: f32) -> [f32; 4] {
+            let mut scaled = [0.0; 4];
+            // SAFETY: 8 readable bytes and 16 writable ones; see the module.
+            unsafe {
+                let floats = _mm_cvtph_ps(_mm_loadl_epi64(halves.as_ptr().cast()));
+                _mm_storeu_ps(scaled.as_mut_ptr(), _mm_mul_ps(floats, _mm_set1_ps(by)));
+            }
+            scaled
+        }
+        #[inline(always)]
         fn two_floats(self, [a, b]: [f32; 2]) -> __m256 {
             // SAFETY: see the module.
             unsafe { _mm256_setr_ps(a, a, a, a, b, b, b, b) }

@@ -63,20 +63,20 @@ macro_rules! from_memory {
     (
         $(#[$about:meta])*
         $features:literal
-        $visible:vis fn $name:ident($number:ident: u64) -> $register:ty as $class:ident
+        $visible:vis fn $name:ident($number:ident: &$type:ty) -> $register:ty as $class:ident
         $spelled:literal
     ) => {
         $(#[$about])*
         #[inline]
         #[target_feature(enable = $features)]
-        $visible fn $name($number: u64) -> $register {
+        $visible fn $name($number: &$type) -> $register {
             let result: $register;
-            // SAFETY: reads the eight bytes of a number; the features are enabled.
+            // SAFETY: reads the bytes of a number; the features are enabled.
             unsafe {
                 asm!(
                     $spelled,
                     result = lateout($class) result,
-                    $number = in(reg) &raw const $number,
+                    $number = in(reg) $number,
                     options(pure, readonly, nostack, preserves_flags)
                 );
             }
@@ -105,12 +105,6 @@ of_two! {
     "vpermw {result}, {indices}, {words}"
 }
 
-of_two! {
-    /// The floats at the indices, as their bits. Written so, it stays one instruction where the compiler knows two that
-    /// it takes for cheaper.
-    "avx2" pub(super) fn permuted_floats(bits, indices: __m256i as ymm_reg) "vpermps {result}, {indices}, {bits}"
-}
-
 onto! {
     /// Adds the sums of two neighbouring products of words to the ints.
     ///
@@ -120,15 +114,21 @@ onto! {
 }
 
 from_memory! {
-    /// The number in each of four places, by way of memory: a load that is spread costs nothing next to the others,
+    /// The number in each of four places, from memory: a load that is spread costs nothing next to the others,
     /// while a move from a general register and a shuffle take as much of the processor's time as three operations on
     /// vectors (measured on Zen 4).
-    "avx2" pub(super) fn everywhere(number: u64) -> __m256i as ymm_reg "vpbroadcastq {result}, qword ptr [{number}]"
+    "avx2" pub(super) fn everywhere(number: &u64) -> __m256i as ymm_reg "vpbroadcastq {result}, qword ptr [{number}]"
 }
 
 from_memory! {
-    /// The bytes of a number as ints, by way of memory: see [`everywhere`].
-    "avx2" pub(super) fn widened(bytes: u64) -> __m256i as ymm_reg "vpmovzxbd {result}, qword ptr [{bytes}]"
+    /// As [`everywhere`], of a float in eight places.
+    "avx2" pub(super) fn float_everywhere(number: &f32) -> __m256 as ymm_reg
+    "vbroadcastss {result}, dword ptr [{number}]"
+}
+
+from_memory! {
+    /// The bytes of a number as ints, from memory: see [`everywhere`].
+    "avx2" pub(super) fn widened(bytes: &u64) -> __m256i as ymm_reg "vpmovzxbd {result}, qword ptr [{bytes}]"
 }
 
 /// Three times each byte, as sums: of several in a row the compiler would make products of words, which cost more.

@@ -49,7 +49,7 @@ macro_rules! moves {
         fn k_scales(self, first: u64, last: u64) -> (Self::Scales, __m256i) {
             const HALF: usize = RUNS.len();
             // SAFETY: see the module.
-            let (first, last) = unsafe { (everywhere(first), everywhere(last)) };
+            let (first, last) = unsafe { (everywhere(&first), everywhere(&last)) };
             let mut spread = [first; 2 * HALF];
             let mut i = 0;
             while i < 2 * HALF {

@@ -82,17 +82,6 @@ macro_rules! products {
             // SAFETY: see the module.
             unsafe { _mm256_shuffle_epi8(table, indices) }
         }
-        #[inline(always)]
-        fn scaled_pair(self, halves: u32, by: f32) -> [__m256; 2] {
-            // SAFETY: see the module.
-            unsafe {
-                let floats = _mm_cvtph_ps(_mm_cvtsi32_si128(halves.cast_signed()));
-                let floats = _mm_mul_ps(floats, _mm_set1_ps(by));
-                let bits = _mm256_castps_si256(_mm256_castps128_ps256(floats));
-                let second = permuted_floats(bits, _mm256_set1_epi32(1));
-                [_mm256_broadcastss_ps(floats), _mm256_castsi256_ps(second)]
-            }
-        }
 
         #[inline(always)]
         fn products(self, codes: __m256i, signed: __m256i) -> __m256i {

@@ -4,44 +4,60 @@
 use std::arch::asm;
 use std::arch::x86_64::*;
 
-use super::avx512::HIGH;
+use super::avx512::{HIGH, LOW, moved};
 use super::indices::NONE;
 use super::instructions::{from_memory, of_two, onto};
 
 /// As [`Simd::add_nibbles`](crate::simd::Simd::add_nibbles), with the scales as one number.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni,gfni")]
-pub(super) fn add_nibbles<const C: usize>(
-    sums: &mut [__m512; C],
-    nibbles: &[u8; 128],
-    scales: u64,
-    signed: [&[i8; 256]; C],
-    by: [__m256; C],
-) {
-    let halves = nibbles.as_chunks::<64>().0;
-    let scales = everywhere(scales);
-    let mut products = [_mm512_setzero_si512(); C];
+pub(super) fn add_nibbles(sum: &mut __m512, nibbles: &[u8; 128], scales: u64, signed: &[i8; 256], by: &f32) {
+    let (halves, signed) = (nibbles.as_chunks::<64>().0, signed.as_chunks::<64>().0);
+    let scales = everywhere(&scales);
+    let mut products = _mm512_setzero_si512();
     for i in 0..2 {
-        let scales = shuffled(scales, load(&RUNS[i]));
         let bytes = load(&halves[i]);
         let low = _mm512_and_si512(bytes, _mm512_set1_epi8(15));
         let high = _mm512_gf2p8affine_epi64_epi8::<0>(bytes, _mm512_set1_epi64(HIGH.cast_signed()));
-        for c in 0..C {
-            let signed = signed[c].as_chunks::<64>().0;
-            let (x, y) = (load_signed(&signed[2 * i]), load_signed(&signed[2 * i + 1]));
-            // Four products of 15 and 127 fit a word.
-            let low = _mm512_dpbusd_epi32(_mm512_setzero_si512(), low, x);
-            let high = _mm512_dpbusd_epi32(_mm512_setzero_si512(), high, y);
-            products[c] = multiply_and_sum(products[c], _mm512_packs_epi32(low, high), scales);
+        // Four products of 15 and 127 fit a word.
+        let low = _mm512_dpbusd_epi32(_mm512_setzero_si512(), low, load_signed(&signed[2 * i]));
+        let high = _mm512_dpbusd_epi32(_mm512_setzero_si512(), high, load_signed(&signed[2 * i + 1]));
+        products =
+            multiply_and_sum(products, _mm512_packs_epi32(low, high), shuffled(scales, load(&RUNS[i])));
+    }
+    *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(products), float_everywhere(by), *sum);
+}
+
+/// As [`Simd::add_sixes`](crate::simd::Simd::add_sixes).
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni,gfni")]
+pub(super) fn add_sixes(
+    sum: &mut __m512,
+    ints: __m256i,
+    low: &[u8; 128],
+    high: &[u8; 64],
+    scales: __m256i,
+    signed: &[i8; 256],
+    by: &f32,
+) {
+    let (low, high, signed) = (low.as_chunks().0, high.as_chunks().0, signed.as_chunks::<64>().0);
+    let scales = _mm512_castsi256_si512(scales);
+    let mut products = _mm512_zextsi256_si512(ints);
+    for half in 0..2 {
+        let upper = twice(&high[half]);
+        let mut sums = [_mm512_setzero_si512(); 2];
+        for i in 0..2 {
+            // A run of the first two and one of the last two: signed bytes lie so.
+            let lower = _mm512_gf2p8affine_epi64_epi8::<0>(twice(&low[2 * half + i]), halves_by([LOW, HIGH]));
+            let upper = _mm512_gf2p8affine_epi64_epi8::<0>(upper, halves_by(UPPER[i]));
+            let codes = _mm512_or_si512(lower, upper);
+            // Four products of 63 and 127 fit a word.
+            sums[i] = _mm512_dpbusd_epi32(sums[i], codes, load_signed(&signed[2 * half + i]));
         }
+        let scales = permuted_words(scales, load_words(&SIXTEENS[half]));
+        products = multiply_and_sum(products, _mm512_packs_epi32(sums[0], sums[1]), scales);
     }
-    for c in 0..C {
-        sums[c] = _mm512_fmadd_ps(
-            _mm512_cvtepi32_ps(products[c]),
-            _mm512_broadcastss_ps(_mm256_castps256_ps128(by[c])),
-            sums[c],
-        );
-    }
+    *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(products), float_everywhere(by), *sum);
 }
 
 /// As [`Simd::add_singles`](crate::simd::Simd::add_singles).
@@ -55,9 +71,9 @@ pub(super) fn add_singles(sum: __m512, a: &[u8; 128], b: &[u8; 128]) -> __m512 {
 /// As [`Simd::add_halves`](crate::simd::Simd::add_halves).
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(super) fn add_halves(sum: __m512, a: &[u8; 64], b: &[u8; 64]) -> __m512 {
+pub(super) fn add_halves(sum: __m512, a: &[u8; 64], b: &[u8; 128]) -> __m512 {
     let ([a, c], [b, d]) = (halved(a), halved(b));
-    _mm512_fmadd_ps(halves(c), halves(d), _mm512_fmadd_ps(halves(a), halves(b), sum))
+    _mm512_fmadd_ps(halves(c), singles(d), _mm512_fmadd_ps(halves(a), singles(b), sum))
 }
 
 /// As [`Simd::add_brains`](crate::simd::Simd::add_brains), without an instruction for it: the products of the lower
@@ -107,12 +123,53 @@ static RUNS: [[u8; 64]; 2] = {
     indices
 };
 
+/// The matrices that move the upper bits of a code of six: those of the first or the second run of the first two, and
+/// of the last two.
+const UPPER: [[u64; 2]; 2] = [[moved(0, 2, 4), moved(4, 2, 4)], [moved(2, 2, 4), moved(6, 2, 4)]];
+
+/// In a register of 64 bytes, of which the first and the third run of a half are packed with the second and the fourth,
+/// each four ints in turn: the word that is the scale of each 16 weights, for either half of a super-block.
+static SIXTEENS: [[i16; 32]; 2] = {
+    let mut indices = [[0; 32]; 2];
+    let mut i = 0;
+    while i < 2 * 32 {
+        let (half, last, second, odd) = (i / 32, i / 16 % 2, i / 8 % 2, i / 4 % 2);
+        indices[half][i % 32] = (8 * half + 4 * last + 2 * odd + second) as i16;
+        i += 1;
+    }
+    indices
+};
+
 /// 64 bytes, at any address.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn load(bytes: &[u8; 64]) -> __m512i {
     // SAFETY: the reference covers 64 readable bytes; the feature is enabled.
     unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
+}
+
+/// 32 words.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load_words(words: &[i16; 32]) -> __m512i {
+    // SAFETY: the reference covers 64 readable bytes; the feature is enabled.
+    unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
+}
+
+/// The same 32 bytes twice.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn twice(bytes: &[u8; 32]) -> __m512i {
+    // SAFETY: the reference covers 32 readable bytes; the feature is enabled.
+    _mm512_broadcast_i64x4(unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) })
+}
+
+/// A number in each four of eight places.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn halves_by([first, last]: [u64; 2]) -> __m512i {
+    let (a, b) = (first.cast_signed(), last.cast_signed());
+    _mm512_setr_epi64(a, a, a, a, b, b, b, b)
 }
 
 /// 16 single-precision numbers.
@@ -158,8 +215,18 @@ fn load_signed(bytes: &[i8; 64]) -> __m512i {
 }
 
 from_memory! {
-    /// The number in each of eight places, by way of memory: see [`everywhere`](super::instructions::everywhere).
-    "avx512f" fn everywhere(number: u64) -> __m512i as zmm_reg "vpbroadcastq {result}, qword ptr [{number}]"
+    /// The number in each of eight places, from memory: see [`everywhere`](super::instructions::everywhere).
+    "avx512f" fn everywhere(number: &u64) -> __m512i as zmm_reg "vpbroadcastq {result}, qword ptr [{number}]"
+}
+
+from_memory! {
+    /// As [`everywhere`], of a float in sixteen places.
+    "avx512f" fn float_everywhere(number: &f32) -> __m512 as zmm_reg "vbroadcastss {result}, dword ptr [{number}]"
+}
+
+of_two! {
+    /// As [`permuted_words`](super::instructions::permuted_words).
+    "avx512bw" fn permuted_words(words, indices: __m512i as zmm_reg) "vpermw {result}, {indices}, {words}"
 }
 
 of_two! {
