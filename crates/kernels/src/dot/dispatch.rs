@@ -142,7 +142,7 @@ impl<W: Dot> Work for Row<'_, W> {
 
     #[inline(always)]
     fn vector<S: Simd>(self, simd: S) -> f32 {
-        let [product] = W::vector(simd, self.row, [self.column]);
+        let [[product]] = W::products(simd, [self.row], [self.column]);
         product
     }
 }
@@ -163,7 +163,7 @@ impl<W: Dot> Work for Apart<'_, W> {
 
     #[inline(always)]
     fn vector<S: Simd>(self, simd: S) -> f32 {
-        let [most, rest] = W::vector(simd, self.row, self.apart);
+        let [[most, rest]] = W::products(simd, [self.row], self.apart);
         most + rest
     }
 }

@@ -4,11 +4,11 @@ use briq_format::TensorType;
 use briq_format::block::{BF16, Block, F16, F32};
 use zerocopy::transmute_ref;
 
-use super::{Dot, rows};
+use super::{AHEAD, Dot};
 use crate::simd::Simd;
 
 /// Numbers that are multiplied at once: a register of 64 bytes of the shorter types.
-pub(super) const RUN: usize = 32;
+const RUN: usize = 32;
 
 /// A float that widens to single precision without rounding.
 pub(crate) trait Float: Block {
@@ -110,81 +110,91 @@ macro_rules! floats {
             }
 
             #[inline(always)]
-            fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Self::Element]; C]) -> [f32; C] {
+            fn products<S: Simd, const R: usize, const C: usize>(
+                simd: S,
+                rows: [&[Self]; R],
+                columns: [&[Self::Element]; C],
+            ) -> [[f32; C]; R] {
                 match Self::is_special(simd) {
-                    true => dot_some(simd, row, columns),
-                    false => dot_some(simd, row, columns),
+                    true => dot_some(simd, rows, columns),
+                    false => dot_some(simd, rows, columns),
                 }
             }
 
             const ROWS: usize = 8;
-
-            #[inline(always)]
-            fn rows<S: Simd, const R: usize>(simd: S, rows: [&[Self]; R], column: &[Self::Element]) -> [f32; R] {
-                match Self::is_special(simd) {
-                    true => rows::dot(simd, rows, column),
-                    false => rows::dot(simd, rows, column),
-                }
-            }
+            const GROUP: usize = 4;
         })*
     };
 }
 floats!(F32 F16 BF16);
 
-/// The products of a row with `C` columns.
+/// The products of `R` rows with `C` columns.
 #[inline(always)]
-fn dot_some<F: Float, S: Simd, const C: usize>(
+fn dot_some<F: Float, S: Simd, const R: usize, const C: usize>(
     simd: S,
-    row: &[F],
+    rows: [&[F]; R],
     columns: [&[F::Activation]; C],
-) -> [f32; C] {
-    match (C, F::CHAINS) {
-        (1, 8) => dot::<F, S, C, 8>(simd, row, columns),
-        (1, _) => dot::<F, S, C, 4>(simd, row, columns),
-        _ => dot::<F, S, C, 2>(simd, row, columns),
+) -> [[f32; C]; R] {
+    match (R, C, F::CHAINS) {
+        (1, 1, 8) => dot::<F, S, R, C, 8>(simd, rows, columns),
+        (1, 1, _) => dot::<F, S, R, C, 4>(simd, rows, columns),
+        (1, _, _) | (_, 1, _) => dot::<F, S, R, C, 2>(simd, rows, columns),
+        _ => dot::<F, S, R, C, 1>(simd, rows, columns),
     }
 }
 
 #[inline(always)]
-fn dot<F: Float, S: Simd, const C: usize, const CHAINS: usize>(
+fn dot<F: Float, S: Simd, const R: usize, const C: usize, const CHAINS: usize>(
     simd: S,
-    row: &[F],
+    rows: [&[F]; R],
     columns: [&[F::Activation]; C],
-) -> [f32; C] {
-    let mut sums = [[simd.wide_zeros(); CHAINS]; C];
-    let (runs, rest) = row.as_chunks::<RUN>();
-    let (several, single) = runs.as_chunks::<CHAINS>();
+) -> [[f32; C]; R] {
+    let mut sums = [[[simd.wide_zeros(); CHAINS]; C]; R];
+    let (runs, rest) = rows[0].as_chunks::<RUN>();
+    // As many of each row and column, which the loop then need not check.
+    let mut weights = [runs; R];
+    for r in 0..R {
+        weights[r] = &rows[r].as_chunks().0[..runs.len()];
+    }
     let mut activations = [columns[0].as_chunks::<RUN>().0; C];
     for c in 0..C {
-        // As many of each column, which the loop then need not check.
         activations[c] = &columns[c].as_chunks().0[..runs.len()];
     }
-    for (place, weights) in several.iter().enumerate() {
+    for place in 0..runs.len() / CHAINS {
         for chain in 0..CHAINS {
-            for c in 0..C {
-                let activations = &activations[c].as_chunks::<CHAINS>().0[place][chain];
-                sums[c][chain] = F::add(simd, sums[c][chain], &weights[chain], activations);
+            for r in 0..R {
+                if R > 1 && C == 1 {
+                    simd.fetch(&weights[r][CHAINS * place + chain], AHEAD);
+                }
+                for c in 0..C {
+                    let weights = &weights[r].as_chunks::<CHAINS>().0[place][chain];
+                    let activations = &activations[c].as_chunks::<CHAINS>().0[place][chain];
+                    sums[r][c][chain] = F::add(simd, sums[r][c][chain], weights, activations);
+                }
             }
         }
     }
-    for (place, weights) in single.iter().enumerate() {
+    let mut products = [[0.0; C]; R];
+    for r in 0..R {
         for c in 0..C {
-            let activations = &activations[c].as_chunks::<CHAINS>().1[place];
-            sums[c][0] = F::add(simd, sums[c][0], weights, activations);
-        }
-    }
-    let mut products = [0.0; C];
-    for c in 0..C {
-        let mut width = CHAINS / 2;
-        while width > 0 {
-            for chain in 0..width {
-                sums[c][chain] = simd.add_wide(sums[c][chain], sums[c][chain + width]);
+            let sums = &mut sums[r][c];
+            let (weights, activations) =
+                (weights[r].as_chunks::<CHAINS>().1, activations[c].as_chunks::<CHAINS>().1);
+            for (weights, activations) in weights.iter().zip(activations) {
+                sums[0] = F::add(simd, sums[0], weights, activations);
             }
-            width /= 2;
-        }
-        products[c] = simd.sum(simd.folded(sums[c][0]));
-        if !rest.is_empty() {
-            products[c] = with_rest(products[c], rest, columns[c].as_chunks::<RUN>().1);
+            let mut width = CHAINS / 2;
+            while width > 0 {
+                for chain in 0..width {
+                    sums[chain] = simd.add_wide(sums[chain], sums[chain + width]);
+                }
+                width /= 2;
+            }
+            products[r][c] = simd.sum(simd.folded(sums[0]));
+            if !rest.is_empty() {
+                let (weights, activations) = (rows[r].as_chunks::<RUN>().1, columns[c].as_chunks::<RUN>().1);
+                products[r][c] = with_rest(products[r][c], weights, activations);
+            }
         }
     }
     products
@@ -194,7 +204,7 @@ fn dot<F: Float, S: Simd, const C: usize, const CHAINS: usize>(
 /// registers is not to be saved for every row.
 #[cold]
 #[inline(never)]
-pub(super) fn with_rest<F: Float>(sum: f32, weights: &[F], activations: &[F::Activation]) -> f32 {
+fn with_rest<F: Float>(sum: f32, weights: &[F], activations: &[F::Activation]) -> f32 {
     weights
         .iter()
         .zip(activations)

@@ -2,14 +2,14 @@
 //!
 //! A type says what a tile adds to its sums; the loop over the tiles of a row is here, once for all types. The same
 //! loop takes several rows in turn, each by one tile, and then activations are read once for all of them: see
-//! [`rows`](super::rows) for why that reads faster from memory. Sums of a row never depend on those beside it.
+//! `side_by_side` of the products for why that reads faster from memory. Sums of a row never depend on those beside it.
 
 use std::slice;
 
 use briq_format::TensorType;
 use briq_format::block::Block;
 
-use super::{Dot, batch, panel};
+use super::{AHEAD, Dot, batch, panel};
 use crate::activations::Tile;
 use crate::simd::{Amx, Simd};
 
@@ -165,17 +165,16 @@ impl<B: ByTile> Dot for B {
     }
 
     #[inline(always)]
-    fn vector<S: Simd, const C: usize>(simd: S, row: &[Self], columns: [&[Tile]; C]) -> [f32; C] {
-        let [products] = multiply(simd, [row], columns);
-        products
+    fn products<S: Simd, const R: usize, const C: usize>(
+        simd: S,
+        rows: [&[Self]; R],
+        columns: [&[Tile]; C],
+    ) -> [[f32; C]; R] {
+        multiply(simd, rows, columns)
     }
 
     const ROWS: usize = 4;
-
-    #[inline(always)]
-    fn rows<S: Simd, const R: usize>(simd: S, rows: [&[Self]; R], column: &[Tile]) -> [f32; R] {
-        multiply(simd, rows, [column]).map(|[product]| product)
-    }
+    const GROUP: usize = 1;
 
     const HAS_PANEL: bool = B::HAS_PANEL;
 
@@ -227,6 +226,9 @@ fn multiply<B: ByTile, S: Simd, const R: usize, const C: usize>(
     let of_whole = trimmed(columns, count);
     for place in 0..count {
         for r in 0..R {
+            if R > 1 {
+                simd.fetch(&whole[r][place], AHEAD);
+            }
             B::add(simd, &mut beside[r], whole[r], place, tiles_at(of_whole, place), &mut sums[r]);
         }
     }

@@ -50,7 +50,13 @@ impl<W: Dot> Work for Product<'_, W> {
                     let out = &mut out[start * rows + first..];
                     start += match start < wide {
                         true => wide_group(simd, some, row_blocks, &batch[start..wide], out, rows),
-                        false => group(simd, some, row_blocks, &batch[start..], out, rows),
+                        false => match (W::GROUP, S::IS_WIDE) {
+                            (1, _) => group::<W, S, 1>(simd, some, row_blocks, &batch[start..], out, rows),
+                            (_, true) => group::<W, S, 4>(simd, some, row_blocks, &batch[start..], out, rows),
+                            (_, false) => {
+                                group::<W, S, 2>(simd, some, row_blocks, &batch[start..], out, rows)
+                            }
+                        },
                     };
                 }
             }
@@ -105,9 +111,9 @@ fn wide_group<W: Dot, S: Simd>(
     count
 }
 
-/// Multiplies some rows with a few vectors, row by row.
+/// Multiplies some rows with a few vectors, `R` rows at a time.
 #[inline(always)]
-fn group<W: Dot, S: Simd>(
+fn group<W: Dot, S: Simd, const R: usize>(
     simd: S,
     blocks: &[W],
     row_blocks: usize,
@@ -117,10 +123,18 @@ fn group<W: Dot, S: Simd>(
 ) -> usize {
     let columns = columns::<W, COLUMNS>(batch);
     let count = batch.len().min(COLUMNS);
-    for (i, row) in blocks.chunks_exact(row_blocks).enumerate() {
-        let products = W::vector(simd, row, columns);
-        for c in 0..count {
-            out[c * stride + i] = products[c];
+    for (place, some) in blocks.chunks(R * row_blocks).enumerate() {
+        let given = some.len() / row_blocks;
+        let mut rows = [&blocks[..0]; R];
+        for r in 0..R {
+            // Behind the last row it is taken again, so that no product depends on how rows are shared out.
+            rows[r] = &some[r.min(given - 1) * row_blocks..][..row_blocks];
+        }
+        let products = W::products(simd, rows, columns);
+        for r in 0..given {
+            for c in 0..count {
+                out[c * stride + place * R + r] = products[r][c];
+            }
         }
     }
     count
@@ -131,7 +145,7 @@ fn group<W: Dot, S: Simd>(
 fn one_column<W: Dot, S: Simd>(simd: S, blocks: &[W], row_blocks: usize, x: &Activations, out: &mut [f32]) {
     if let Some(apart) = W::Element::apart(x) {
         for (row, out) in blocks.chunks_exact(row_blocks).zip(out) {
-            let [most, rest] = W::vector(simd, row, apart);
+            let [[most, rest]] = W::products(simd, [row], apart);
             *out = most + rest;
         }
         return;
@@ -144,6 +158,10 @@ fn one_column<W: Dot, S: Simd>(simd: S, blocks: &[W], row_blocks: usize, x: &Act
 }
 
 /// The products of all rows with one vector, `R` rows at a time.
+///
+/// A single row is read by so few instructions that the processor asks for bytes before it has begun to fetch ahead,
+/// and then waits for each. Of rows side by side it fetches ahead in time, and activations are read once for all. Each
+/// row is to end where the next that takes its place begins: the processor then goes on fetching.
 #[inline(always)]
 fn side_by_side<W: Dot, S: Simd, const R: usize>(
     simd: S,
@@ -161,10 +179,10 @@ fn side_by_side<W: Dot, S: Simd, const R: usize>(
             let first = (r * runs + place).min(out.len() - 1) * row_blocks;
             rows[r] = &blocks[first..first + row_blocks];
         }
-        let products = W::rows(simd, rows, x);
+        let products = W::products(simd, rows, [x]);
         for r in 0..R {
             if let Some(out) = out.get_mut(r * runs + place) {
-                *out = products[r];
+                *out = products[r][0];
             }
         }
     }

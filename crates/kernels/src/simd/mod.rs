@@ -37,6 +37,19 @@ pub(crate) trait Simd: Copy {
     /// The scales of a super-block, each where [`add_pair`](Self::add_pair) needs it.
     type Scales: Copy;
 
+    /// Asks for a line of the cache that is to be read soon, at any address.
+    fn fetch_line(self, place: *const u8);
+    /// Asks for as many bytes as a value has, so many bytes behind where it begins. There may be nothing.
+    #[inline(always)]
+    fn fetch<T>(self, value: &T, behind: usize) {
+        const LINE: usize = 64;
+        let place = (&raw const *value).cast::<u8>().wrapping_add(behind);
+        let mut at = 0;
+        while at < size_of::<T>() {
+            self.fetch_line(place.wrapping_add(at));
+            at += LINE;
+        }
+    }
     fn load(self, bytes: &[u8; 32]) -> Self::Ints;
     fn load_signed(self, bytes: &[i8; 32]) -> Self::Ints;
     fn store(self, bytes: Self::Ints, to: &mut [u8; 32]);

@@ -11,6 +11,17 @@ use super::view::{Pair, View, both};
 macro_rules! moves {
     () => {
         #[inline(always)]
+        fn fetch_line(self, place: *const u8) {
+            // SAFETY: an instruction that every processor has, and that reads nothing.
+            unsafe {
+                asm!(
+                    "prfm pldl1keep, [{place}]",
+                    place = in(reg) place,
+                    options(nomem, nostack, preserves_flags)
+                );
+            }
+        }
+        #[inline(always)]
         fn load(self, bytes: &[u8; 32]) -> Pair {
             let [first, last]: &[[u8; 16]; 2] = transmute_ref!(bytes);
             [load_16(first), load_16(last)]

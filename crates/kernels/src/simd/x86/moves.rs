@@ -6,6 +6,11 @@
 macro_rules! moves {
     () => {
         #[inline(always)]
+        fn fetch_line(self, place: *const u8) {
+            // SAFETY: nothing is read; see the module.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(place.cast()) }
+        }
+        #[inline(always)]
         fn load(self, bytes: &[u8; 32]) -> __m256i {
             // SAFETY: 32 readable bytes; see the module.
             unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
