@@ -108,7 +108,7 @@ impl Activations {
             TensorType::Q8_K => {
                 let blocks = self.tiles.iter().map(|tile| Q8_K {
                     scale: tile.scales[0].into(),
-                    quants: tile.in_order(),
+                    quants: tile.quants,
                     sums: tile.negative_sums_16.map(|sum| (-sum).into()),
                 });
                 blocks.flat_map(|block| block.as_bytes().to_vec()).collect()
@@ -144,11 +144,7 @@ impl Activations {
             }
             _ => {}
         }
-        let places = if self.ty == TensorType::Q8_K { Q8_K::PLACES } else { Q8_0::PLACES };
-        let groups = self
-            .tiles
-            .iter()
-            .flat_map(|tile| places.iter().map(|&place| &tile.quants_32()[place]).zip(&tile.scales));
+        let groups = self.tiles.iter().flat_map(|tile| tile.quants_32().iter().zip(&tile.scales));
         let values = groups.flat_map(|(quants, &scale)| {
             quants.iter().map(move |&quant| f64::from(scale) * f64::from(quant))
         });
@@ -203,21 +199,21 @@ impl Activations {
             B::encode_rows(&Rows::one(row), blocks);
             lowest |= tile::fill(blocks, tiles);
         }
-        self.set_apart(lowest, B::PLACES);
+        self.set_apart(lowest);
     }
 
     fn set_tiles<B: Tiled>(&mut self, blocks: &[B]) {
         self.elements = blocks.len() * B::ELEMENTS;
         self.tiles.resize(self.elements.div_ceil(256), Tile::ZERO);
         let lowest = tile::fill(blocks, &mut self.tiles);
-        self.set_apart(lowest, B::PLACES);
+        self.set_apart(lowest);
     }
 
-    fn set_apart(&mut self, lowest: bool, places: [usize; 8]) {
+    fn set_apart(&mut self, lowest: bool) {
         let apart = if lowest { self.tiles.as_slice() } else { &[] };
         for (side, tiles) in self.apart.iter_mut().enumerate() {
             tiles.clear();
-            tiles.extend(apart.iter().map(|tile| tile.apart(places)[side]));
+            tiles.extend(apart.iter().map(|tile| tile.apart()[side]));
         }
     }
 

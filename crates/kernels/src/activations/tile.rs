@@ -8,13 +8,13 @@ use crate::simd::{Cpu, PAIRED, Simd, Work, run};
 /// 256 quantized activations; at the end of a row fewer, and then zeros.
 ///
 /// ```text
-/// 0        256      288             320                    352              384
-/// | quants | scales | stated_sums | negative_sums | negative_sums_16 |
+/// 0        256      288           320             352                384            640
+/// | quants | scales | stated_sums | negative_sums | negative_sums_16 | paired quants |
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C, align(64))]
 pub(crate) struct Tile {
-    /// The activations over their scale; of Q8_K, each 32 lie as [`PAIRED`] says.
+    /// The activations over their scale.
     pub(crate) quants: [i8; 256],
     /// Activation per step, of each 32. Q8_K has one for all.
     pub(crate) scales: [f32; 8],
@@ -24,8 +24,10 @@ pub(crate) struct Tile {
     pub(crate) negative_sums: [i32; 8],
     /// The same of each 16.
     pub(crate) negative_sums_16: [i16; 16],
+    /// The quants of Q8_K once more, each 32 where [`PAIRED`] says. A kernel reads either these or the others.
+    pub(crate) paired: [i8; 256],
 }
-const _: () = assert!(size_of::<Tile>() == 384);
+const _: () = assert!(size_of::<Tile>() == 640);
 
 impl Tile {
     pub(crate) const ZERO: Self = Self {
@@ -34,6 +36,7 @@ impl Tile {
         stated_sums: [0.0; 8],
         negative_sums: [0; 8],
         negative_sums_16: [0; 16],
+        paired: [0; 256],
     };
 
     /// The quants of each 32.
@@ -43,22 +46,10 @@ impl Tile {
         self.quants.as_chunks::<32>().0.first_chunk().unwrap_or(&[[0; 32]; 8])
     }
 
-    /// A run of 32 quants of Q8_K.
-    #[inline(always)]
-    pub(crate) fn run(&self, run: usize) -> &[i8; 32] {
-        &self.quants_32()[PAIRED[run]]
-    }
-
-    /// All quants of Q8_K in their order.
-    pub(crate) fn in_order(&self) -> [i8; 256] {
-        paired(&self.quants)
-    }
-
     /// Sums the quants anew. Sums that a block states may be others.
-    fn sum_up(&mut self, places: [usize; 8]) {
+    fn sum_up(&mut self) {
         let sixteens = self.quants.as_chunks::<16>().0;
-        for (i, sum) in self.negative_sums_16.iter_mut().enumerate() {
-            let quants = sixteens[2 * places[i / 2] + i % 2];
+        for (sum, quants) in self.negative_sums_16.iter_mut().zip(sixteens) {
             *sum = -quants.iter().map(|&quant| i16::from(quant)).sum::<i16>();
         }
         for (sum, [a, b]) in self.negative_sums.iter_mut().zip(self.negative_sums_16.as_chunks().0) {
@@ -68,10 +59,10 @@ impl Tile {
 
     /// As [`sum_up`](Self::sum_up).
     #[inline(always)]
-    fn sum_up_with<S: Simd>(&mut self, simd: S, places: [usize; 8]) {
+    fn sum_up_with<S: Simd>(&mut self, simd: S) {
         let (mut fours, mut first_fours) = ([simd.zero(); 8], [simd.zero(); 8]);
         for run in 0..8 {
-            let quants = simd.load_signed(&self.quants_32()[places[run]]);
+            let quants = simd.load_signed(&self.quants_32()[run]);
             fours[run] = simd.add_dot(simd.zero(), simd.splat(1), quants);
             first_fours[run] = simd.halves(fours[run], simd.zero());
         }
@@ -94,25 +85,27 @@ impl Tile {
     }
 
     /// Two tiles without a quant of -128 that add up to this one: such quants are -127 and -1 there.
-    pub(super) fn apart(&self, places: [usize; 8]) -> [Self; 2] {
+    pub(super) fn apart(&self) -> [Self; 2] {
         let (mut most, mut rest) = (*self, Self { scales: self.scales, ..Self::ZERO });
         for (most, rest) in most.quants.iter_mut().zip(&mut rest.quants) {
             if *most == i8::MIN {
                 (*most, *rest) = (-127, -1);
             }
         }
-        most.sum_up(places);
-        rest.sum_up(places);
+        for tile in [&mut most, &mut rest] {
+            tile.sum_up();
+            tile.paired = paired(&tile.quants);
+        }
         [most, rest]
     }
 }
 
-/// Puts each 32 where [`PAIRED`] says, or back: places are exchanged.
+/// Puts each 32 where [`PAIRED`] says.
 #[inline(always)]
 fn paired(quants: &[i8; 256]) -> [i8; 256] {
     let mut paired = [0; 256];
-    for (run, place) in paired.as_chunks_mut::<32>().0.iter_mut().zip(PAIRED) {
-        *run = quants.as_chunks::<32>().0[place];
+    for (run, place) in quants.as_chunks::<32>().0.iter().zip(PAIRED) {
+        paired.as_chunks_mut::<32>().0[place] = *run;
     }
     paired
 }
@@ -138,7 +131,7 @@ impl<B: Tiled> Work for Fill<'_, B> {
                 tile.scales = scales.map(|bits| F16::from_bits(bits).to_f32());
                 tile.stated_sums = sums.map(|bits| F16::from_bits(bits).to_f32());
             }
-            tile.sum_up(B::PLACES);
+            tile.sum_up();
             lowest |= tile.has_lowest();
         }
         lowest
@@ -153,7 +146,7 @@ impl<B: Tiled> Work for Fill<'_, B> {
                 simd.store_floats(simd.load_halves(&scales), &mut tile.scales);
                 simd.store_floats(simd.load_halves(&sums), &mut tile.stated_sums);
             }
-            tile.sum_up_with(simd, B::PLACES);
+            tile.sum_up_with(simd);
             lowest |= tile.has_lowest();
         }
         lowest
@@ -162,9 +155,6 @@ impl<B: Tiled> Work for Fill<'_, B> {
 
 /// A block of activations that a tile holds one of, or several.
 pub(crate) trait Tiled: Block {
-    /// Where each 32 quants are in a tile.
-    const PLACES: [usize; 8] = [0, 1, 2, 3, 4, 5, 6, 7];
-
     /// Writes the quants of at most as many blocks as fit a tile of zeros. The scales and the sums that they state are
     /// given back as the bits of half-precision numbers, or written where they are no such numbers.
     fn fill(blocks: &[Self], tile: &mut Tile) -> Option<[[u16; 8]; 2]>;
@@ -195,12 +185,11 @@ impl Tiled for Q8_1 {
 }
 
 impl Tiled for Q8_K {
-    const PLACES: [usize; 8] = PAIRED;
-
     #[inline(always)]
     fn fill(blocks: &[Self], tile: &mut Tile) -> Option<[[u16; 8]; 2]> {
         if let Some(block) = blocks.first() {
-            tile.quants = paired(&block.quants);
+            tile.quants = block.quants;
+            tile.paired = paired(&block.quants);
             tile.scales = [block.scale.get(); 8];
         }
         None
@@ -238,13 +227,17 @@ mod tests {
                     (expected.quants, expected.negative_sums),
                     "{isa}"
                 );
-                assert_eq!(found.negative_sums_16, expected.negative_sums_16, "{isa}");
+                assert_eq!(
+                    (found.negative_sums_16, found.paired),
+                    (expected.negative_sums_16, expected.paired),
+                    "{isa}"
+                );
             }
         }
         for (place, tile) in expected.iter().enumerate() {
             for run in 0..8 {
                 let sum = |quants: &[i8]| quants.iter().map(|&quant| i32::from(quant)).sum::<i32>();
-                assert_eq!(tile.negative_sums[run], -sum(&tile.quants_32()[B::PLACES[run]]), "tile {place}");
+                assert_eq!(tile.negative_sums[run], -sum(&tile.quants_32()[run]), "tile {place}");
             }
         }
     }
@@ -278,7 +271,7 @@ mod tests {
         fn parts_add_up_to_the_whole_without_its_lowest_bytes(quants in proptest::collection::vec(any::<i8>(), 256)) {
             let mut whole = Tile::ZERO;
             whole.quants.copy_from_slice(&quants);
-            let [most, rest] = whole.apart(Q8_0::PLACES);
+            let [most, rest] = whole.apart();
             for (i, quant) in whole.quants.into_iter().enumerate() {
                 prop_assert_eq!(i16::from(most.quants[i]) + i16::from(rest.quants[i]), i16::from(quant));
                 prop_assert!(most.quants[i] > i8::MIN && rest.quants[i] > i8::MIN);

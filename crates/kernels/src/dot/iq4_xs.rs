@@ -4,10 +4,11 @@ use briq_codec::Quants;
 use briq_codec::points::IQ4_LEVELS;
 use briq_format::TensorType;
 use briq_format::block::IQ4_XS;
+use zerocopy::IntoBytes;
 
 use super::batch::{Integers, Numbers};
 use super::tiles::{ByTile, Parts, batched};
-use super::{add_scaled, integer_dot, quants};
+use super::{add_times, integer_dot, quants};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -36,7 +37,7 @@ impl ByTile for IQ4_XS {
         for (weights, tile) in row.iter().zip(column) {
             let scale = weights.scale.to_f32() * tile.scales[0];
             let levels = weights.quants();
-            let quants = tile.in_order();
+            let quants = tile.quants;
             let groups = levels.as_chunks::<32>().0.iter().zip(quants.as_chunks::<32>().0);
             for ((levels, quants), code) in groups.zip(iq4_xs_codes(weights)) {
                 sum += scale * (f32::from(code) - 32.0) * integer_dot(levels, quants) as f32;
@@ -63,7 +64,8 @@ impl ByTile for IQ4_XS {
     ) {
         let [block] = &row[place];
         let scales = simd.subtract(simd.ints(iq4_xs_codes(block)), simd.splat_int(32));
-        let scale = simd.half(block.scale.to_bits());
+        // The scale, and what is not used. The block is longer: the fallback is never taken.
+        let header = block.as_bytes().first_chunk().unwrap_or(&[0; 8]);
         let bytes = block.quants.as_chunks::<16>().0;
         let mut levels = [simd.zero(); 8];
         unrolled!(run in 0 1 2 3 4 5 6 7 => {
@@ -77,7 +79,8 @@ impl ByTile for IQ4_XS {
             let negative_sums = simd.load_ints(&tiles[c].negative_sums);
             let products = simd.unbias(simd.sum_eight(products), negative_sums);
             let products = simd.multiply_ints(products, scales);
-            sums.0[c][0] = add_scaled(simd, sums.0[c][0], products, scale * tiles[c].scales[0]);
+            let [scale, ..] = &simd.scaled_halves(header, tiles[c].scales[0]);
+            sums.0[c][0] = add_times(simd, sums.0[c][0], products, scale);
         }
     }
 }

@@ -193,10 +193,10 @@ macro_rules! floats {
 }
 floats!(F32 BF16);
 
-/// The quants of a run of Q8_K.
+/// The quants of a run of 32.
 #[inline(always)]
 fn quants<S: Simd>(simd: S, tile: &Tile, run: usize) -> S::Ints {
-    simd.load_signed(tile.run(run))
+    simd.load_signed(&tile.quants_32()[run])
 }
 
 /// Blocks that end with their scale.

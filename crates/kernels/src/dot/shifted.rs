@@ -68,7 +68,7 @@ fn scalar<B: Shifted>(row: &[B], column: &[Tile]) -> f32 {
     let terms = row.iter().zip(column).map(|(block, tile)| {
         let scales = block.scales();
         let mut sum = 0;
-        for (k, quants) in tile.in_order().as_chunks::<8>().0.iter().enumerate() {
+        for (k, quants) in tile.quants.as_chunks::<8>().0.iter().enumerate() {
             let codes = code(block, k).to_le_bytes();
             let products =
                 codes.iter().zip(quants).map(|(&code, &quant)| (i32::from(code) - 9) * i32::from(quant));

@@ -15,7 +15,7 @@ use crate::simd::Simd;
 /// One number at a time, as both types do it.
 fn scalar<B: Quants<256>>(row: &[B], column: &[Tile], scale: impl Fn(&B) -> F16) -> f32 {
     let terms = row.iter().zip(column).map(|(block, tile)| {
-        integer_dot(&block.quants(), &tile.in_order()) as f32 * (scale(block).to_f32() * tile.scales[0])
+        integer_dot(&block.quants(), &tile.quants) as f32 * (scale(block).to_f32() * tile.scales[0])
     });
     terms.fold(0.0, |sum, term| sum + term)
 }

@@ -189,7 +189,7 @@ pub(crate) trait Simd: Copy {
     /// Adds the products of a super-block of codes of six bits with signed bytes, times their scales, to the ints, and
     /// all of that to the sum, times one scale more. Of each half, the low bits of the first two runs of 32 are the low
     /// nibbles of 64 bytes, those of the last two the high ones; two high bits of each of the four runs are in 32 bytes.
-    /// Scales are words; signed bytes lie as [`PAIRED`] says, none of them -128.
+    /// Scales are words; no signed byte is -128.
     #[inline(always)]
     fn add_sixes(
         self,

@@ -5,7 +5,6 @@ use std::marker::PhantomData;
 
 use super::vectors::{Group, take_quants, take_sums, twice};
 use super::{Kind, RowSums, Zero};
-use crate::activations::Tile;
 use crate::simd::matrices::{Brains, Bytes, Floats, Ints, ROWS, Registers, place};
 use crate::simd::{Amx, Simd};
 
@@ -94,7 +93,7 @@ impl<B: Integers> Kind for Supers<B> {
 
     #[inline(always)]
     fn take_vectors<S: Simd>(simd: S, tiles: &Group<'_>, vectors: &mut Vectors) {
-        take_quants(simd, tiles, Tile::run, place, &mut vectors.quants);
+        take_quants(simd, tiles, place, &mut vectors.quants);
         if B::HAS_MINIMUMS {
             take_sums(simd, tiles, &mut vectors.sums);
         }

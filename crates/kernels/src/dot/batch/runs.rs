@@ -70,7 +70,7 @@ impl<B: Eighth> Kind for Runs<B> {
     #[inline(always)]
     fn take_vectors<S: Simd>(simd: S, tiles: &Group<'_>, vectors: &mut Vectors) {
         let place = |run, four| 8 * run + four;
-        take_quants(simd, tiles, |tile, run| &tile.quants_32()[run], place, &mut vectors.quants);
+        take_quants(simd, tiles, place, &mut vectors.quants);
         take_floats(simd, tiles, |tile| &tile.scales, &mut vectors.scales);
         if B::HAS_MINIMUM {
             take_floats(simd, tiles, |tile| &tile.stated_sums, &mut vectors.stated_sums);

@@ -20,13 +20,11 @@ pub(super) fn groups<'a>(columns: &[&'a [Tile]; super::VECTORS], place: usize) -
     groups
 }
 
-/// Puts each four quants of the sixteen side by side: those of run `run` are `quants(tile, run)`, and go where `place`
-/// says.
+/// Puts each four quants of the sixteen side by side, where `place` says.
 #[inline(always)]
 pub(super) fn take_quants<S: Simd>(
     simd: S,
     tiles: &Group<'_>,
-    quants: impl Fn(&Tile, usize) -> &[i8; 32],
     place: impl Fn(usize, usize) -> usize,
     bytes: &mut Bytes,
 ) {
@@ -34,7 +32,7 @@ pub(super) fn take_quants<S: Simd>(
         for run in 0..8 {
             let mut lanes = [simd.zero(); 8];
             for lane in 0..8 {
-                lanes[lane] = simd.load_signed(quants(tiles[8 * side + lane], run));
+                lanes[lane] = simd.load_signed(&tiles[8 * side + lane].quants_32()[run]);
             }
             let fours = simd.transpose(lanes);
             for i in 0..8 {

@@ -57,7 +57,7 @@ trait Signed: Copy {
 fn integers<B: Signed>(block: &B, tile: &Tile) -> i32 {
     let scales = block.scales();
     let mut sum = 0;
-    for (run, quants) in tile.in_order().as_chunks::<32>().0.iter().enumerate() {
+    for (run, quants) in tile.quants.as_chunks::<32>().0.iter().enumerate() {
         let (magnitudes, signs) = (block.magnitude_bytes(run), block.signs(run));
         for (i, (magnitude, quant)) in magnitudes.iter().zip(quants).enumerate() {
             let product = i32::from(scales[2 * run + i / 16]) * i32::from(*magnitude) * i32::from(*quant);

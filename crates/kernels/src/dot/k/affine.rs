@@ -44,7 +44,7 @@ impl ByTile for Q4_K {
         }
         let (tile, sum, rises) = (tiles[0], &mut sums.wide, &mut sums.narrow.0[0][1]);
         let [scale, minimum, ..] = &simd.scaled_halves(units(header(block)), tile.scales[0]);
-        let minimums = simd.add_nibbles(sum, &block.quants, taken_apart(header(block)), &tile.quants, scale);
+        let minimums = simd.add_nibbles(sum, &block.quants, taken_apart(header(block)), &tile.paired, scale);
         *rises = add_times(simd, *rises, rise(simd, minimums, tile), minimum);
     }
 }
@@ -173,8 +173,8 @@ fn units(header: &[u8; 16]) -> &[u8; 8] {
 /// are taken apart while vectors compute.
 #[inline(always)]
 fn taken_apart(header: &[u8; 16]) -> [u64; 2] {
-    let both = u128::from_le_bytes(*header);
-    let (first, last) = ((both >> 32) as u64, (both >> 96) as u64);
+    let [_, _, _, _, first @ .., m, n, o, p] = *header;
+    let (first, last) = (u64::from_le_bytes(first), u64::from(u32::from_le_bytes([m, n, o, p])));
     // The first four of each, and then the others: a nibble, and two bits from the top of the first.
     let low = first & 0x3F3F_3F3F_3F3F_3F3F;
     let high = (last | last << 28) & 0x0F0F_0F0F_0F0F_0F0F | first >> 2 & 0x3030_3030_3030_3030;

@@ -42,7 +42,7 @@ impl<S: Simd, const C: usize, const PARTS: usize> Sums<S, C> for WideSums<S, C, 
 /// `256 / GROUPS` weights is multiplied by its scale.
 fn lanes<const GROUPS: usize>(weights: &[i8; 256], scales: &[i32; GROUPS], activations: &Tile) -> [i32; 8] {
     let mut lanes = [0; 8];
-    for (i, (weight, activation)) in weights.iter().zip(activations.in_order()).enumerate() {
+    for (i, (weight, activation)) in weights.iter().zip(activations.quants).enumerate() {
         lanes[i % 8] += scales[i * GROUPS / 256] * i32::from(*weight) * i32::from(activation);
     }
     lanes

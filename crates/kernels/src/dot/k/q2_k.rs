@@ -21,7 +21,7 @@ impl ByTile for Q2_K {
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         let mut sum = 0.0;
         for (weights, tile) in row.iter().zip(column) {
-            let (sixteens, quants) = (weights.quants(), tile.in_order());
+            let (sixteens, quants) = (weights.quants(), tile.quants);
             let sixteens = sixteens.as_chunks::<16>().0.iter().zip(quants.as_chunks::<16>().0);
             let (mut products, mut drop) = (0, 0);
             for (((weights, quants), packed), negative_sum) in

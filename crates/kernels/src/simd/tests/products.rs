@@ -128,9 +128,6 @@ fn wide_products<S: Simd>(simd: S, input: &Input) {
         let found: f64 = found.iter().map(|&float| f64::from(float)).sum();
         assert_eq!(found, -0.5 * f64::from(expected), "{operation} with {}", type_name::<S>());
     };
-    // The product of the code at a place of a run with what it meets.
-    let times = |code: u8, run: usize, i: usize| i32::from(code) * i32::from(signed[32 * PAIRED[run] + i]);
-
     let low: [u8; 128] = transmute!([input.a, input.b, input.c, input.a.map(|byte| byte.rotate_left(3))]);
     let numbers: [u64; 2] = transmute!(*input.sixteen());
     let mut sum = simd.wide_zeros();
@@ -142,7 +139,8 @@ fn wide_products<S: Simd>(simd: S, input: &Input) {
     let expected = (0..256).map(|at| {
         let (run, i) = (at / 32, at % 32);
         let code = low[run / 2 * 32 + i] >> (4 * (run % 2)) & 15;
-        i32::from(numbers[run / 4].to_le_bytes()[run % 4]) * times(code, run, i)
+        let product = i32::from(code) * i32::from(signed[32 * PAIRED[run] + i]);
+        i32::from(numbers[run / 4].to_le_bytes()[run % 4]) * product
     });
     check("add_nibbles", sum, expected.sum());
 
@@ -156,7 +154,7 @@ fn wide_products<S: Simd>(simd: S, input: &Input) {
         let (half, run, i) = (at / 128, at / 32, at % 32);
         let nibble = low[64 * half + at % 64] >> (4 * (run % 4 / 2)) & 15;
         let code = nibble | (high[32 * half + i] >> (2 * (run % 4)) & 3) << 4;
-        i32::from(scales[at / 16]) * times(code, run, i)
+        i32::from(scales[at / 16]) * i32::from(code) * i32::from(signed[at])
     });
     check("add_sixes", sum, expected.chain(start).sum());
 }

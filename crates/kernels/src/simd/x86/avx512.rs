@@ -39,15 +39,15 @@ impl Simd for Avx512 {
         self,
         sum: &mut __m512,
         nibbles: &[u8; 128],
-        [first, last]: [u64; 2],
+        scales_and_minimums: [u64; 2],
         signed: &[i8; 256],
         by: &f32,
     ) -> __m256i {
-        // Numbers are put together while vectors compute.
-        let (scales, minimums) =
-            (u64::from(first as u32) | last << 32, first >> 32 | last & !(u64::MAX >> 32));
         // SAFETY: see the module.
-        unsafe { wide::add_nibbles(sum, nibbles, scales, signed, by) };
+        unsafe { wide::add_nibbles(sum, nibbles, &scales_and_minimums, signed, by) };
+        // A number is put together while vectors compute.
+        let [first, last] = scales_and_minimums;
+        let minimums = first >> 32 | last & !(u64::MAX >> 32);
         // SAFETY: see the module.
         unsafe { widened(&minimums) }
     }
@@ -230,9 +230,13 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     fn sum_raised(self, registers: [__m256i; 8]) -> __m256i {
-        let [low, high] = sum_in_halves(registers);
+        let [first, last] = sum_in_halves(registers);
         // SAFETY: see the module.
-        self.add(low, unsafe { _mm256_srai_epi32::<4>(high) })
+        unsafe {
+            let low = _mm256_permute2x128_si256::<0x20>(first, last);
+            let high = _mm256_permute2x128_si256::<0x31>(first, last);
+            self.add(low, _mm256_srai_epi32::<4>(high))
+        }
     }
     #[inline(always)]
     fn gather(self, ints: [u32; 8]) -> __m256i {

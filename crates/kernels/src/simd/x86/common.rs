@@ -20,32 +20,15 @@ macro_rules! common {
 }
 pub(super) use common;
 
-/// The sums of the first four ints of each register, then those of the last four: `[a, b]` has these of register `i` in
-/// lane `i`. Only for those who know that the processor has AVX2.
+/// The sums of the first four ints of each register, then those of the last four: of the first four registers, and then
+/// of the others. Only for those who know that the processor has AVX2.
 #[inline(always)]
-pub(super) fn sum_in_halves(registers: [__m256i; 8]) -> [__m256i; 2] {
-    /// Sums neighbours: those of `a` in the even lanes, those of `b` in the odd ones.
-    #[inline(always)]
-    fn neighbours(a: __m256i, b: __m256i) -> __m256i {
-        // Two blends and a shuffle instead of two shuffles: blends run on every port.
-        // SAFETY: see the module.
-        unsafe {
-            let (same, other) = (_mm256_blend_epi32::<0xAA>(a, b), _mm256_blend_epi32::<0x55>(a, b));
-            _mm256_add_epi32(same, _mm256_shuffle_epi32::<0xB1>(other))
-        }
-    }
-    /// Sums every second: those of `a` in the first two lanes of a half, those of `b` in the last two.
-    #[inline(always)]
-    fn seconds(a: __m256i, b: __m256i) -> __m256i {
-        // SAFETY: see the module.
-        unsafe { _mm256_add_epi32(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b)) }
-    }
-    let [a, b, c, d, e, f, g, h] = registers;
-    let first = seconds(neighbours(a, b), neighbours(c, d));
-    let last = seconds(neighbours(e, f), neighbours(g, h));
+pub(super) fn sum_in_halves([a, b, c, d, e, f, g, h]: [__m256i; 8]) -> [__m256i; 2] {
     // SAFETY: see the module.
     unsafe {
-        [_mm256_permute2x128_si256::<0x20>(first, last), _mm256_permute2x128_si256::<0x31>(first, last)]
+        let first = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+        let last = _mm256_hadd_epi32(_mm256_hadd_epi32(e, f), _mm256_hadd_epi32(g, h));
+        [first, last]
     }
 }
 

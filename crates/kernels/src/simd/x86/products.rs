@@ -134,8 +134,13 @@ macro_rules! products {
         }
         #[inline(always)]
         fn sum_eight(self, registers: [__m256i; 8]) -> __m256i {
-            let [low, high] = sum_in_halves(registers);
-            self.add(low, high)
+            let [first, last] = sum_in_halves(registers);
+            // The first sums of the first registers beside the last ones of the others, and what is missing of each.
+            // SAFETY: see the module.
+            unsafe {
+                let kept = _mm256_blend_epi32::<0xF0>(first, last);
+                self.add(kept, _mm256_permute2x128_si256::<0x21>(first, last))
+            }
         }
     };
 }

@@ -4,16 +4,21 @@
 use std::arch::asm;
 use std::arch::x86_64::*;
 
-use super::avx512::{HIGH, LOW, moved};
+use super::avx512::{HIGH, moved};
 use super::indices::NONE;
 use super::instructions::{from_memory, of_two, onto};
 
-/// As [`Simd::add_nibbles`](crate::simd::Simd::add_nibbles), with the scales as one number.
+/// As [`Simd::add_nibbles`](crate::simd::Simd::add_nibbles), without the minimums.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni,gfni")]
-pub(super) fn add_nibbles(sum: &mut __m512, nibbles: &[u8; 128], scales: u64, signed: &[i8; 256], by: &f32) {
+pub(super) fn add_nibbles(
+    sum: &mut __m512,
+    nibbles: &[u8; 128],
+    scales: &[u64; 2],
+    signed: &[i8; 256],
+    by: &f32,
+) {
     let (halves, signed) = (nibbles.as_chunks::<64>().0, signed.as_chunks::<64>().0);
-    let scales = everywhere(&scales);
     let mut products = _mm512_setzero_si512();
     for i in 0..2 {
         let bytes = load(&halves[i]);
@@ -22,8 +27,8 @@ pub(super) fn add_nibbles(sum: &mut __m512, nibbles: &[u8; 128], scales: u64, si
         // Four products of 15 and 127 fit a word.
         let low = _mm512_dpbusd_epi32(_mm512_setzero_si512(), low, load_signed(&signed[2 * i]));
         let high = _mm512_dpbusd_epi32(_mm512_setzero_si512(), high, load_signed(&signed[2 * i + 1]));
-        products =
-            multiply_and_sum(products, _mm512_packs_epi32(low, high), shuffled(scales, load(&RUNS[i])));
+        let scales = shuffled(everywhere(&scales[i]), load(&RUNS));
+        products = multiply_and_sum(products, _mm512_packs_epi32(low, high), scales);
     }
     *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(products), float_everywhere(by), *sum);
 }
@@ -40,15 +45,16 @@ pub(super) fn add_sixes(
     signed: &[i8; 256],
     by: &f32,
 ) {
-    let (low, high, signed) = (low.as_chunks().0, high.as_chunks().0, signed.as_chunks::<64>().0);
+    let (low, high, signed) = (low.as_chunks::<64>().0, high.as_chunks().0, signed.as_chunks::<64>().0);
     let scales = _mm512_castsi256_si512(scales);
     let mut products = _mm512_zextsi256_si512(ints);
     for half in 0..2 {
-        let upper = twice(&high[half]);
+        let (lower, upper) = (load(&low[half]), twice(&high[half]));
         let mut sums = [_mm512_setzero_si512(); 2];
         for i in 0..2 {
-            // A run of the first two and one of the last two: signed bytes lie so.
-            let lower = _mm512_gf2p8affine_epi64_epi8::<0>(twice(&low[2 * half + i]), halves_by([LOW, HIGH]));
+            // Two runs: what comes over from other bytes is masked.
+            let lower = if i == 0 { lower } else { _mm512_srli_epi32::<4>(lower) };
+            let lower = _mm512_and_si512(lower, _mm512_set1_epi8(15));
             let upper = _mm512_gf2p8affine_epi64_epi8::<0>(upper, halves_by(UPPER[i]));
             let codes = _mm512_or_si512(lower, upper);
             // Four products of 63 and 127 fit a word.
@@ -111,30 +117,29 @@ pub(super) unsafe fn add_brains(sum: __m512, a: &[u8; 64], b: &[u8; 64]) -> __m5
 }
 
 /// In a register of 64 bytes, of two runs with low nibbles and two with high ones that are packed, each four in turn:
-/// the byte that becomes the word that is the scale of each 32 weights, for either half of a super-block.
-static RUNS: [[u8; 64]; 2] = {
-    let mut indices = [[NONE; 64]; 2];
+/// the byte of eight that becomes the word that is the scale of each 32 weights.
+static RUNS: [u8; 64] = {
+    let mut indices = [NONE; 64];
     let mut i = 0;
-    while i < 2 * 32 {
-        let (half, pair, second) = (i / 32, i / 16 % 2, i / 4 % 2);
-        indices[half][i % 32 * 2] = (4 * half + 2 * pair + second) as u8;
+    while i < 32 {
+        let (pair, second) = (i / 16, i / 4 % 2);
+        indices[i * 2] = (2 * pair + second) as u8;
         i += 1;
     }
     indices
 };
 
-/// The matrices that move the upper bits of a code of six: those of the first or the second run of the first two, and
-/// of the last two.
-const UPPER: [[u64; 2]; 2] = [[moved(0, 2, 4), moved(4, 2, 4)], [moved(2, 2, 4), moved(6, 2, 4)]];
+/// The matrices that move the upper bits of codes of six: those of the first two runs of a half, and of the last two.
+const UPPER: [[u64; 2]; 2] = [[moved(0, 2, 4), moved(2, 2, 4)], [moved(4, 2, 4), moved(6, 2, 4)]];
 
-/// In a register of 64 bytes, of which the first and the third run of a half are packed with the second and the fourth,
-/// each four ints in turn: the word that is the scale of each 16 weights, for either half of a super-block.
+/// In a register of 64 bytes, where the first two runs of a half are packed with the last two, each four ints in turn:
+/// the word that is the scale of each 16 weights, for either half of a super-block.
 static SIXTEENS: [[i16; 32]; 2] = {
     let mut indices = [[0; 32]; 2];
     let mut i = 0;
     while i < 2 * 32 {
-        let (half, last, second, odd) = (i / 32, i / 16 % 2, i / 8 % 2, i / 4 % 2);
-        indices[half][i % 32] = (8 * half + 4 * last + 2 * odd + second) as i16;
+        let (half, sixteen, last) = (i / 32, i / 8 % 4, i / 4 % 2);
+        indices[half][i % 32] = (8 * half + 4 * last + sixteen) as i16;
         i += 1;
     }
     indices
