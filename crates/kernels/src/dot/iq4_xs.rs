@@ -4,11 +4,10 @@ use briq_codec::Quants;
 use briq_codec::points::IQ4_LEVELS;
 use briq_format::TensorType;
 use briq_format::block::IQ4_XS;
-use zerocopy::IntoBytes;
 
 use super::batch::{Integers, Numbers};
 use super::tiles::{ByTile, Parts, batched};
-use super::{add_times, integer_dot, quants};
+use super::{add_times, header, integer_dot, quants};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -64,8 +63,6 @@ impl ByTile for IQ4_XS {
     ) {
         let [block] = &row[place];
         let scales = simd.subtract(simd.ints(iq4_xs_codes(block)), simd.splat_int(32));
-        // The scale, and what is not used. The block is longer: the fallback is never taken.
-        let header = block.as_bytes().first_chunk().unwrap_or(&[0; 8]);
         let bytes = block.quants.as_chunks::<16>().0;
         let mut levels = [simd.zero(); 8];
         unrolled!(run in 0 1 2 3 4 5 6 7 => {
@@ -79,7 +76,7 @@ impl ByTile for IQ4_XS {
             let negative_sums = simd.load_ints(&tiles[c].negative_sums);
             let products = simd.unbias(simd.sum_eight(products), negative_sums);
             let products = simd.multiply_ints(products, scales);
-            let [scale, ..] = &simd.scaled_halves(header, tiles[c].scales[0]);
+            let [scale, ..] = &simd.scaled_halves(header(block), tiles[c].scales[0]);
             sums.0[c][0] = add_times(simd, sums.0[c][0], products, scale);
         }
     }

@@ -77,11 +77,8 @@ mod ternary;
 mod tiles;
 mod typed;
 
-use std::mem::offset_of;
-
 use briq_format::TensorType;
 use briq_format::block::{self, Block};
-use briq_format::scalar::F16;
 use zerocopy::{Immutable, IntoBytes};
 
 pub(crate) use dispatch::belongs;
@@ -199,26 +196,19 @@ fn quants<S: Simd>(simd: S, tile: &Tile, run: usize) -> S::Ints {
     simd.load_signed(&tile.quants_32()[run])
 }
 
-/// Blocks that end with their scale.
-trait ScaleLast: IntoBytes + Immutable {}
-
-macro_rules! scale_last {
-    ($($name:ident)*) => {
-        $(impl ScaleLast for block::$name {}
-        const _: () = assert!(
-            size_of::<block::$name>() >= size_of::<u64>()
-                && offset_of!(block::$name, scale) + size_of::<F16>() == size_of::<block::$name>()
-        );)*
-    };
-}
-scale_last!(TQ1_0 TQ2_0 Q6_K);
-
-/// The scale of a block times that of a tile, as the last of four numbers. What is before it is read with it, and not
-/// used: that takes less than to read it alone.
+/// The first eight bytes of a block: its scale, or scale and minimum, and what is not used. To read that with it takes
+/// less than to read it alone.
 #[inline(always)]
-fn scale_times<S: Simd>(simd: S, block: &impl ScaleLast, tile: &Tile) -> [f32; 4] {
-    // Blocks are longer: the fallback is never taken.
-    simd.scaled_halves(block.as_bytes().last_chunk().unwrap_or(&[0; 8]), tile.scales[0])
+fn header<B: IntoBytes + Immutable>(block: &B) -> &[u8; 8] {
+    const { assert!(size_of::<B>() >= 8) };
+    block.as_bytes().first_chunk().unwrap_or(&[0; 8])
+}
+
+/// As [`header`], of a block that ends with them.
+#[inline(always)]
+fn trailer<B: IntoBytes + Immutable>(block: &B) -> &[u8; 8] {
+    const { assert!(size_of::<B>() >= 8) };
+    block.as_bytes().last_chunk().unwrap_or(&[0; 8])
 }
 
 /// The sum of `start` and the products of the codes of a super-block times their scales.

@@ -4,11 +4,12 @@ use briq_codec::Quants;
 use briq_format::TensorType;
 use briq_format::block::{TQ1_0, TQ2_0};
 use briq_format::scalar::F16;
+use zerocopy::{Immutable, IntoBytes};
 
 use super::batch::{Integers, Numbers};
 use super::k::{LEVELLED, all_planes, planes, runs};
 use super::tiles::{ByTile, Parts, batched};
-use super::{ScaleLast, add_times, integer_dot, quants, scale_times};
+use super::{add_times, integer_dot, quants, trailer};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -25,14 +26,14 @@ fn scalar<B: Quants<256>>(row: &[B], column: &[Tile], scale: impl Fn(&B) -> F16)
 #[inline(always)]
 fn add<S: Simd, const C: usize>(
     simd: S,
-    block: &impl ScaleLast,
+    block: &(impl IntoBytes + Immutable),
     products: [S::Ints; C],
     tiles: [&Tile; C],
     sums: &mut Parts<S, C, 1>,
 ) {
     for c in 0..C {
         let products = simd.add(products[c], simd.load_ints(&tiles[c].negative_sums));
-        let [_, _, _, scale] = &scale_times(simd, block, tiles[c]);
+        let [_, _, _, scale] = &simd.scaled_halves(trailer(block), tiles[c].scales[0]);
         sums.0[c][0] = add_times(simd, sums.0[c][0], products, scale);
     }
 }

@@ -226,7 +226,7 @@ fn multiply<B: ByTile, S: Simd, const R: usize, const C: usize>(
     let of_whole = trimmed(columns, count);
     for place in 0..count {
         for r in 0..R {
-            if R > 1 {
+            if C == 1 {
                 simd.fetch(&whole[r][place], AHEAD);
             }
             B::add(simd, &mut beside[r], whole[r], place, tiles_at(of_whole, place), &mut sums[r]);

@@ -4,13 +4,12 @@ use briq_codec::{Quants, k_scales};
 use briq_format::TensorType;
 use briq_format::block::{Q4_K, Q5_K};
 use briq_format::scalar::F16;
-use zerocopy::{Immutable, IntoBytes};
 
 use super::{WideSums, add_lanes, all_nibbles, lanes, wide};
 use crate::activations::Tile;
 use crate::dot::batch::{Integers, Numbers};
 use crate::dot::tiles::{ByTile, Parts, batched};
-use crate::dot::{add_times, products};
+use crate::dot::{add_times, header, products};
 use crate::simd::Simd;
 
 impl ByTile for Q4_K {
@@ -40,11 +39,24 @@ impl ByTile for Q4_K {
         let [block] = &row[place];
         if !wide::<S, C>() {
             let codes = all_nibbles(simd, &block.quants);
-            return add_affine(simd, header(block), codes, tiles, &mut sums.narrow);
+            return add_affine(
+                simd,
+                header(block),
+                &block.scales_and_minimums,
+                codes,
+                tiles,
+                &mut sums.narrow,
+            );
         }
         let (tile, sum, rises) = (tiles[0], &mut sums.wide, &mut sums.narrow.0[0][1]);
-        let [scale, minimum, ..] = &simd.scaled_halves(units(header(block)), tile.scales[0]);
-        let minimums = simd.add_nibbles(sum, &block.quants, taken_apart(header(block)), &tile.paired, scale);
+        let [scale, minimum, ..] = &simd.scaled_halves(header(block), tile.scales[0]);
+        let minimums = simd.add_nibbles(
+            sum,
+            &block.quants,
+            taken_apart(&block.scales_and_minimums),
+            &tile.paired,
+            scale,
+        );
         *rises = add_times(simd, *rises, rise(simd, minimums, tile), minimum);
     }
 }
@@ -54,7 +66,12 @@ impl Integers for Q4_K {
 
     #[inline(always)]
     fn numbers<S: Simd>(&self, simd: S) -> Numbers<S> {
-        affine_numbers(simd, header(self), all_nibbles(simd, &self.quants))
+        affine_numbers(
+            simd,
+            [self.scale, self.minimum],
+            &self.scales_and_minimums,
+            all_nibbles(simd, &self.quants),
+        )
     }
 }
 
@@ -84,7 +101,7 @@ impl ByTile for Q5_K {
     ) {
         let [block] = &row[place];
         let codes = q5_k_codes(simd, block);
-        add_affine(simd, header(block), codes, tiles, sums);
+        add_affine(simd, header(block), &block.scales_and_minimums, codes, tiles, sums);
     }
 }
 
@@ -93,7 +110,7 @@ impl Integers for Q5_K {
 
     #[inline(always)]
     fn numbers<S: Simd>(&self, simd: S) -> Numbers<S> {
-        affine_numbers(simd, header(self), q5_k_codes(simd, self))
+        affine_numbers(simd, [self.scale, self.minimum], &self.scales_and_minimums, q5_k_codes(simd, self))
     }
 }
 
@@ -135,22 +152,24 @@ fn affine<B: Quants<256>>(row: &[B], column: &[Tile], header: impl Fn(&B) -> (F1
     sums.iter().fold(sum, |sum, lane| sum + lane)
 }
 
-/// Q4_K and Q5_K: what both do with a super-block, whose codes are already there. They begin with the same 16 bytes.
+/// Q4_K and Q5_K: what both do with a super-block, whose codes are already there. The first of the units are its scale
+/// and minimum, and what is packed those of sub-blocks.
 #[inline(always)]
 fn add_affine<S: Simd, const C: usize>(
     simd: S,
-    header: &[u8; 16],
+    units: &[u8; 8],
+    packed: &[u8; 12],
     codes: [S::Ints; 8],
     tiles: [&Tile; C],
     sums: &mut Parts<S, C, 2>,
 ) {
-    let [first, last] = taken_apart(header);
+    let [first, last] = taken_apart(packed);
     let (scales, minimums) = simd.k_scales(first, last);
     let products = products(simd, scales, codes, tiles, [simd.zero(); C]);
     for c in 0..C {
         let tile = tiles[c];
         let rise = rise(simd, minimums, tile);
-        let [scale, minimum, ..] = &simd.scaled_halves(units(header), tile.scales[0]);
+        let [scale, minimum, ..] = &simd.scaled_halves(units, tile.scales[0]);
         sums.0[c][0] = add_times(simd, sums.0[c][0], products[c], scale);
         sums.0[c][1] = add_times(simd, sums.0[c][1], rise, minimum);
     }
@@ -162,37 +181,27 @@ fn rise<S: Simd>(simd: S, minimums: S::Ints, tile: &Tile) -> S::Ints {
     simd.add_scaled(simd.zero(), minimums, simd.load_ints(&tile.negative_sums))
 }
 
-/// Scale and minimum, and four bytes more.
+/// The scales and minimums of each 32 weights for [`Simd::k_scales`], as a block packs them. Plain numbers are taken
+/// apart while vectors compute.
 #[inline(always)]
-fn units(header: &[u8; 16]) -> &[u8; 8] {
-    // There are as many: the fallback is never taken.
-    header.first_chunk().unwrap_or(&[0; 8])
-}
-
-/// The scales and minimums of each 32 weights for [`Simd::k_scales`], from the first 16 bytes of a block. Plain numbers
-/// are taken apart while vectors compute.
-#[inline(always)]
-fn taken_apart(header: &[u8; 16]) -> [u64; 2] {
-    let [_, _, _, _, first @ .., m, n, o, p] = *header;
-    let (first, last) = (u64::from_le_bytes(first), u64::from(u32::from_le_bytes([m, n, o, p])));
+fn taken_apart(packed: &[u8; 12]) -> [u64; 2] {
+    let [first @ .., a, b, c, d] = *packed;
+    let (first, last) = (u64::from_le_bytes(first), u64::from(u32::from_le_bytes([a, b, c, d])));
     // The first four of each, and then the others: a nibble, and two bits from the top of the first.
     let low = first & 0x3F3F_3F3F_3F3F_3F3F;
     let high = (last | last << 28) & 0x0F0F_0F0F_0F0F_0F0F | first >> 2 & 0x3030_3030_3030_3030;
     [low, high]
 }
 
-/// Scale, minimum, and the scales and minimums of sub-blocks: the first 16 bytes of a block.
-#[inline(always)]
-fn header<B: IntoBytes + Immutable>(block: &B) -> &[u8; 16] {
-    // Both blocks are longer: the fallback is never taken.
-    block.as_bytes().first_chunk().unwrap_or(&[0; 16])
-}
-
 /// Q4_K and Q5_K as integers, whose codes are already there.
 #[inline(always)]
-fn affine_numbers<S: Simd>(simd: S, header: &[u8; 16], codes: [S::Ints; 8]) -> Numbers<S> {
-    let [first, last] = taken_apart(header);
-    let [a, b, c, d, ..] = *header;
+fn affine_numbers<S: Simd>(
+    simd: S,
+    [scale, minimum]: [F16; 2],
+    packed: &[u8; 12],
+    codes: [S::Ints; 8],
+) -> Numbers<S> {
+    let [first, last] = taken_apart(packed);
     let scales = u64::from(first as u32) | last << 32;
     let minimums = first >> 32 | last & !(u64::MAX >> 32);
     let scales = simd.ints(scales.to_le_bytes());
@@ -201,7 +210,7 @@ fn affine_numbers<S: Simd>(simd: S, header: &[u8; 16], codes: [S::Ints; 8]) -> N
         codes,
         scales: simd.alternate_words(scales, scales),
         minimums: [minimums; 2],
-        scale: simd.half(u16::from_le_bytes([a, b])),
-        minimum: simd.half(u16::from_le_bytes([c, d])),
+        scale: simd.half(scale.to_bits()),
+        minimum: simd.half(minimum.to_bits()),
     }
 }

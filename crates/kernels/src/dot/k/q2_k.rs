@@ -3,13 +3,12 @@
 use briq_codec::Quants;
 use briq_format::TensorType;
 use briq_format::block::Q2_K;
-use zerocopy::IntoBytes;
 
 use super::{LEVELLED, all_planes};
 use crate::activations::Tile;
 use crate::dot::batch::{Integers, Numbers};
 use crate::dot::tiles::{ByTile, Parts, Sums, batched};
-use crate::dot::{add_times, integer_dot, products};
+use crate::dot::{add_times, integer_dot, products, trailer};
 use crate::simd::Simd;
 
 impl ByTile for Q2_K {
@@ -57,12 +56,10 @@ impl ByTile for Q2_K {
         let scales = simd.multiply_words(scales, simd.load_words(&LEVELLED));
         let codes = all_planes(simd, &block.quants);
         let products = products(simd, simd.scales_by_16(scales), codes, tiles, [simd.zero(); C]);
-        // The block ends with scale and minimum, and is longer: the fallback is never taken.
-        let units = block.as_bytes().last_chunk().unwrap_or(&[0; 8]);
         for c in 0..C {
             let tile = tiles[c];
             let rise = simd.add_scaled(simd.zero(), minimums, simd.load_words(&tile.negative_sums_16));
-            let [_, _, scale, minimum] = &simd.scaled_halves(units, tile.scales[0]);
+            let [_, _, scale, minimum] = &simd.scaled_halves(trailer(block), tile.scales[0]);
             sums.0.0[c][0] = add_times(simd, sums.0.0[c][0], products[c], scale);
             sums.0.0[c][1] = add_times(simd, sums.0.0[c][1], rise, minimum);
         }

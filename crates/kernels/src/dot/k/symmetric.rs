@@ -10,7 +10,7 @@ use super::{LEVELLED, WideSums, add_lanes, all_planes, lanes, nibbles, runs, wid
 use crate::activations::Tile;
 use crate::dot::batch::{Integers, Numbers};
 use crate::dot::tiles::{ByTile, Parts, batched};
-use crate::dot::{add_scaled, add_times, products, scale_times};
+use crate::dot::{add_times, products, trailer};
 use crate::simd::Simd;
 
 impl ByTile for Q6_K {
@@ -44,13 +44,14 @@ impl ByTile for Q6_K {
         if !wide::<S, C>() {
             let products = products(simd, simd.scales_by_16(scales), q6_k_codes(simd, block), tiles, excess);
             for c in 0..C {
-                let (sum, [_, _, _, scale]) = (&mut sums.narrow.0[c][0], &scale_times(simd, block, tiles[c]));
+                let (sum, [_, _, _, scale]) =
+                    (&mut sums.narrow.0[c][0], &simd.scaled_halves(trailer(block), tiles[c].scales[0]));
                 *sum = add_times(simd, *sum, products[c], scale);
             }
             return;
         }
         let (bits, [_, _, _, scale]) =
-            ((&block.low_bits, &block.high_bits), &scale_times(simd, block, tiles[0]));
+            ((&block.low_bits, &block.high_bits), &simd.scaled_halves(trailer(block), tiles[0].scales[0]));
         simd.add_sixes(&mut sums.wide, excess[0], bits, scales, &tiles[0].quants, scale);
     }
 }
@@ -117,12 +118,12 @@ impl ByTile for Q3_K {
         let codes = q3_k_codes(simd, block);
         let scales = simd.add_words(q3_k_words(simd, &block.scales), simd.splat_word(-32));
         let levelled = simd.multiply_words(scales, simd.load_words(&LEVELLED));
-        let scale = simd.half(block.scale.to_bits()) * 0.25;
         // A zero point of 4, four times.
         let products =
             products(simd, simd.scales_by_16(levelled), codes, tiles, excess::<S, C, 4>(simd, scales, tiles));
         for c in 0..C {
-            sums.0[c][0] = add_scaled(simd, sums.0[c][0], products[c], scale * tiles[c].scales[0]);
+            let [_, _, _, scale] = &simd.scaled_halves(trailer(block), 0.25 * tiles[c].scales[0]);
+            sums.0[c][0] = add_times(simd, sums.0[c][0], products[c], scale);
         }
     }
 }
