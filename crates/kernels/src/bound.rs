@@ -16,7 +16,7 @@
 //!
 //! ```text
 //! n = terms * blocks + 16      quantized types
-//! n = elements / 16 + 72       F32, F16, BF16: 16 sums side by side, or more, and a few elements behind them
+//! n = elements / 8 + 72        F32, F16, BF16: 8 sums side by side, or more, and a few elements behind them
 //! ```
 //!
 //! roundings. A block gives 8 floats in IQ4_XS, 4 in NVFP4 and Q1_0, 2 in Q2_0 and 1 in the others. With `w` and `x`
@@ -85,7 +85,7 @@ pub fn bound(ty: TensorType, row: &[u8], activations: &Activations) -> Result<f6
     let blocks = weights.len() as f64 / ty.block_elements() as f64;
     let roundings = match ty.is_quantized() {
         true => terms_per_block(ty) * blocks + 16.0,
-        false => (weights.len() / 16 + 72) as f64,
+        false => (weights.len() / 8 + 72) as f64,
     };
     let relative = roundings * UNIT / (1.0 - roundings * UNIT);
     let largest_scale = largest_scale(ty, row, activations);

@@ -20,7 +20,8 @@ const TILES: usize = 16;
 ///
 /// What is kept is not the blocks but what kernels read: scales and sums apart from the quants.
 /// [`Activations::blocks`] gives the blocks, whose bytes are those that ggml's reference functions make, except that
-/// the sums of an all-zero Q8_K block are zero where the reference leaves memory as it was.
+/// the sums of an all-zero Q8_K block are zero where the reference leaves memory as it was. Of blocks that something
+/// else has encoded it gives the sums anew, and F16 without the payload of NaNs.
 #[derive(Clone, Debug)]
 pub struct Activations {
     ty: TensorType,

@@ -17,7 +17,7 @@ macro_rules! moves {
                 asm!(
                     "prfm pldl1keep, [{place}]",
                     place = in(reg) place,
-                    options(nomem, nostack, preserves_flags)
+                    options(readonly, nostack, preserves_flags)
                 );
             }
         }

@@ -6,6 +6,7 @@
 //! is given, at any address.
 
 use std::arch::aarch64::*;
+use std::arch::asm;
 
 use zerocopy::{transmute, transmute_mut, transmute_ref};
 
