@@ -8,6 +8,7 @@
 //!   [`matmul_here`] on the calling thread. None of them allocates.
 //! * [`mod@reference`] is the definition: decode both sides, sum in double precision.
 //! * [`bound()`] says how far the two may be apart, and why.
+//! * [`read_through`] reads bytes and multiplies nothing, for those who measure.
 //!
 //! The processor's instruction set is chosen once, when the first product is made: AVX-512 with VNNI and GFNI, AVX2
 //! with FMA, NEON, or none; `BRIQ_ISA` forces one ([`briq_codec::Isa`]), and [`instruction_set`] names it. Batches of sixteen
@@ -37,6 +38,8 @@ mod dot;
 mod error;
 #[allow(clippy::needless_range_loop, reason = "what an iterator calls is compiled for no instruction set")]
 mod matrix;
+#[allow(clippy::needless_range_loop, reason = "what an iterator calls is compiled for no instruction set")]
+mod read;
 pub mod reference;
 mod simd;
 
@@ -45,6 +48,7 @@ pub use bound::bound;
 pub use dot::{Weights, can_dot, dot, dot_blocks, partner};
 pub use error::Error;
 pub use matrix::{Matrix, matmul, matmul_here, matvec, matvec_here};
+pub use read::read_through;
 pub use simd::{instruction_set, matrix_instructions};
 
 #[cfg(test)]

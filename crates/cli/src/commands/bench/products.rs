@@ -9,7 +9,7 @@ use anyhow::Result;
 use briq_codec::can_encode;
 use briq_format::TensorType;
 use briq_format::wire::DEFAULT_ALIGNMENT;
-use briq_kernels::{Activations, Matrix, dot, matmul, matvec, partner};
+use briq_kernels::{Activations, Matrix, dot, matmul, matvec, partner, read_through};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -257,7 +257,7 @@ fn products(
         }
         Ok(())
     };
-    let [our_time, read_1, read_4, read_8, their_time] = race([
+    let [our_time, read_1, read_4, read_8, read_ahead, their_time] = race([
         // Inside the pool, as a model runs whose layers follow each other.
         &mut || {
             pool.install(|| {
@@ -276,6 +276,7 @@ fn products(
         &mut || read(memory::read::<1>),
         &mut || read(memory::read::<4>),
         &mut || read(memory::read::<8>),
+        &mut || read(|bytes| read_through(bytes).into()),
         &mut || graphs.iter().flatten().try_for_each(Graph::compute),
     ])?;
     let theirs = graphs.iter().flatten().map(Graph::products).collect::<Result<Vec<_>>>()?.concat();
@@ -288,7 +289,7 @@ fn products(
         bytes: weights.len(),
         batch,
         ours: our_time,
-        read: (batch == 1).then_some(read_1.min(read_4).min(read_8)),
+        read: (batch == 1).then_some(read_1.min(read_4).min(read_8).min(read_ahead)),
         products: &ours,
         theirs,
     };
