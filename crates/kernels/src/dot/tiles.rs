@@ -173,7 +173,8 @@ impl<B: ByTile> Dot for B {
         multiply(simd, rows, columns)
     }
 
-    const ROWS: usize = 4;
+    // Types with fewer bits wait less for memory, and sums of more rows cost them more.
+    const ROWS: usize = if size_of::<B::Blocks>() < 256 * 4 / 8 { 4 } else { 8 };
     const GROUP: usize = 1;
 
     const HAS_PANEL: bool = B::HAS_PANEL;

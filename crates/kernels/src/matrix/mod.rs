@@ -79,7 +79,8 @@ impl<'a> Matrix<'a> {
 /// place for each row.
 pub fn matvec(matrix: &Matrix<'_>, x: &Activations, y: &mut [f32], pool: &ThreadPool) -> Result<(), Error> {
     check(matrix, slice::from_ref(x), y.len())?;
-    let rows = (PIECE / matrix.row_bytes).max(1).next_multiple_of(ROWS);
+    let share = matrix.bytes.len() / (pool.current_num_threads() * PIECES);
+    let rows = (share.clamp(LEAST_PIECE, MOST_PIECE) / matrix.row_bytes).max(1).next_multiple_of(ROWS);
     pool.install(|| {
         // Left alone, rayon makes pieces of a quarter of the matrix, and a thread that is done early goes to sleep.
         y.par_chunks_mut(rows).enumerate().with_max_len(1).try_for_each(|(piece, y)| {
@@ -152,10 +153,12 @@ pub fn matmul_here(matrix: &Matrix<'_>, batch: &[Activations], out: &mut [f32]) 
     }
 }
 
-/// Bytes of weights that a thread takes at a time: long enough for the processor to fetch ahead.
-const PIECE: usize = 256 << 10;
+/// Bytes of weights that a thread takes at a time, at least and at most: long enough to be fetched ahead. Where a piece
+/// begins, memory is waited for, and where one ends, bytes behind it were asked for in vain.
+const LEAST_PIECE: usize = 128 << 10;
+const MOST_PIECE: usize = 1 << 20;
 
-/// Pieces of the rows per thread, where small matrices are multiplied.
+/// Pieces of the rows per thread, if these are short.
 const PIECES: usize = 4;
 
 /// Pieces of the batch per thread, if these are many vectors: for each piece all weights are read once more.

@@ -222,7 +222,7 @@ fn dots(ty: TensorType, size: &Size, weights: &[u8], peer: Option<&Kernels>) -> 
 }
 
 /// Bytes that a thread reads at a time, as kernels do.
-const PIECE: usize = 256 << 10;
+const PIECE: usize = 1 << 20;
 
 /// All rows of each matrix with a batch of vectors, on all threads.
 fn products(
