@@ -195,13 +195,13 @@ fn quants<S: Simd>(simd: S, tile: &Tile, run: usize) -> S::Ints {
     simd.load_signed(&tile.quants_32()[run])
 }
 
-/// The first eight bytes of a block: its scale, or scale and minimum, and what is not used. To read that with it takes
-/// less than to read it alone.
+/// The first bytes of a block: its scale, or scale and minimum, and what is packed or not used. To read that with it
+/// takes less than to read it alone.
 #[inline(always)]
-fn header<B: IntoBytes + Immutable>(block: &B) -> &[u8; 8] {
-    const { assert!(size_of::<B>() >= 8) };
+fn header<const N: usize, B: IntoBytes + Immutable>(block: &B) -> &[u8; N] {
+    const { assert!(size_of::<B>() >= N) };
     // There are as many: the fallback is never taken, here and below.
-    block.as_bytes().first_chunk().unwrap_or(&[0; 8])
+    block.as_bytes().first_chunk().unwrap_or(&[0; N])
 }
 
 /// As [`header`], of a block that ends with them.

@@ -27,8 +27,8 @@ static BEST: OnceLock<Cpu> = OnceLock::new();
 static MATRICES: OnceLock<Option<Amx>> = OnceLock::new();
 
 impl Cpu {
-    /// What kernels use under `isa`. AVX2 comes with FMA, F16C and the instructions on bits, AVX-512 also with VNNI and
-    /// GFNI; a processor without these takes the next narrower instruction set. All that [`run`] enables is asked for
+    /// What kernels use under `isa`. AVX2 comes with FMA, F16C and the instructions on bits, AVX-512 also with VNNI,
+    /// VBMI and GFNI; a processor without these takes the next narrower instruction set. All that [`run`] enables is asked for
     /// here, whatever `isa` has proved, so that its proof is in one place.
     #[cfg(target_arch = "x86_64")]
     pub(crate) fn new(isa: Isa) -> Self {
@@ -43,6 +43,7 @@ impl Cpu {
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512vl")
             && is_x86_feature_detected!("avx512vnni")
+            && is_x86_feature_detected!("avx512vbmi")
             && is_x86_feature_detected!("gfni");
         Self(match isa.name() {
             "avx512" if wide => Kind::Avx512,
@@ -106,7 +107,8 @@ impl Cpu {
 }
 
 /// The name of the instruction set that products are computed with: that of [`Isa::best`], or a narrower one where the
-/// processor lacks what kernels need beside it. AVX2 then comes without FMA, or AVX-512 without VNNI or GFNI.
+/// processor lacks what kernels need beside it. AVX2 then comes without FMA, or AVX-512 without VNNI, VBMI
+/// or GFNI.
 pub fn instruction_set() -> &'static str {
     Cpu::best().name()
 }

@@ -20,6 +20,7 @@ mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+use briq_codec::k_scales::{self, ScalesAndMinimums};
 pub(crate) use cpu::{Cpu, Work, run};
 pub use cpu::{instruction_set, matrix_instructions};
 pub(crate) use matrices::Amx;
@@ -156,9 +157,15 @@ pub(crate) trait Simd: Copy {
     fn look_up(self, table: Self::Ints, indices: Self::Ints) -> Self::Ints;
     /// A scale for each 16 weights of a super-block.
     fn scales_by_16(self, words: Self::Ints) -> Self::Scales;
-    /// Scales and minimums of a super-block, as unsigned bytes: four scales and then four minimums in either number,
-    /// from the low end. Gives the scale of each 32 weights, and the minimums as ints.
-    fn k_scales(self, first: u64, last: u64) -> (Self::Scales, Self::Ints);
+    /// The scales and the minimums of a super-block, as ints: what follows two half-precision numbers in a header of
+    /// Q4_K and Q5_K.
+    #[inline(always)]
+    fn k_numbers(self, header: &[u8; 16]) -> [Self::Ints; 2] {
+        let [scales, minimums] = k_numbers(header);
+        [self.ints(scales), self.ints(minimums)]
+    }
+    /// As [`k_numbers`](Self::k_numbers), with the scale of each 32 weights as [`add_pair`](Self::add_pair) takes it.
+    fn k_scales(self, header: &[u8; 16]) -> (Self::Scales, Self::Ints);
     /// Adds sums of products of codes with signed bytes, times their scales, of runs `2 pair` and `2 pair + 1` of 32.
     /// Codes are at most 64, and no signed byte is -128.
     fn add_pair(
@@ -173,14 +180,14 @@ pub(crate) trait Simd: Copy {
     /// of 64 bytes.
     const IS_WIDE: bool = false;
     /// Adds the products of a super-block of nibbles with signed bytes, times their scales and one more, and gives the
-    /// minimums. The numbers are those of [`k_scales`](Self::k_scales). Of each 32 bytes, the low nibbles are a run of
-    /// 32, the high ones the next; signed bytes lie as [`PAIRED`] says, none of them -128.
+    /// minimums: see [`k_numbers`](Self::k_numbers). Of each 32 bytes, the low nibbles are a run of 32, the high ones
+    /// the next; signed bytes lie as [`PAIRED`] says, none of them -128.
     #[inline(always)]
     fn add_nibbles(
         self,
         _sum: &mut Self::Wide,
+        _header: &[u8; 16],
         _nibbles: &[u8; 128],
-        _scales_and_minimums: [u64; 2],
         _signed: &[i8; 256],
         _by: &f32,
     ) -> Self::Ints {
@@ -288,6 +295,13 @@ pub(crate) trait Simd: Copy {
         let [a, b, c, d, e, f, g, h] = eight;
         ((a + e) + (c + g)) + ((b + f) + (d + h))
     }
+}
+
+/// As [`Simd::k_numbers`], one number at a time.
+#[inline(always)]
+fn k_numbers([_, _, _, _, packed @ ..]: &[u8; 16]) -> [[u8; 8]; 2] {
+    let ScalesAndMinimums { scales, minimums } = k_scales::unpack(packed);
+    [scales, minimums]
 }
 
 /// Where each run of 32 signed bytes of a super-block is: those for the low nibbles of 64 bytes, and then those for the

@@ -2,7 +2,7 @@
 
 use briq_codec::{Quants, k_scales};
 use briq_format::TensorType;
-use briq_format::block::{Q4_K, Q5_K};
+use briq_format::block::{Block, Q4_K, Q5_K};
 use briq_format::scalar::F16;
 
 use super::{WideSums, add_lanes, all_nibbles, lanes, wide};
@@ -39,24 +39,11 @@ impl ByTile for Q4_K {
         let [block] = &row[place];
         if !wide::<S, C>() {
             let codes = all_nibbles(simd, &block.quants);
-            return add_affine(
-                simd,
-                header(block),
-                &block.scales_and_minimums,
-                codes,
-                tiles,
-                &mut sums.narrow,
-            );
+            return add_affine(simd, block, codes, tiles, &mut sums.narrow);
         }
         let (tile, sum, rises) = (tiles[0], &mut sums.wide, &mut sums.narrow.0[0][1]);
         let [scale, minimum, ..] = &simd.scaled_halves(header(block), tile.scales[0]);
-        let minimums = simd.add_nibbles(
-            sum,
-            &block.quants,
-            taken_apart(&block.scales_and_minimums),
-            &tile.paired,
-            scale,
-        );
+        let minimums = simd.add_nibbles(sum, header(block), &block.quants, &tile.paired, scale);
         *rises = add_times(simd, *rises, rise(simd, minimums, tile), minimum);
     }
 }
@@ -66,12 +53,7 @@ impl Integers for Q4_K {
 
     #[inline(always)]
     fn numbers<S: Simd>(&self, simd: S) -> Numbers<S> {
-        affine_numbers(
-            simd,
-            [self.scale, self.minimum],
-            &self.scales_and_minimums,
-            all_nibbles(simd, &self.quants),
-        )
+        affine_numbers(simd, [self.scale, self.minimum], header(self), all_nibbles(simd, &self.quants))
     }
 }
 
@@ -101,7 +83,7 @@ impl ByTile for Q5_K {
     ) {
         let [block] = &row[place];
         let codes = q5_k_codes(simd, block);
-        add_affine(simd, header(block), &block.scales_and_minimums, codes, tiles, sums);
+        add_affine(simd, block, codes, tiles, sums);
     }
 }
 
@@ -110,7 +92,7 @@ impl Integers for Q5_K {
 
     #[inline(always)]
     fn numbers<S: Simd>(&self, simd: S) -> Numbers<S> {
-        affine_numbers(simd, [self.scale, self.minimum], &self.scales_and_minimums, q5_k_codes(simd, self))
+        affine_numbers(simd, [self.scale, self.minimum], header(self), q5_k_codes(simd, self))
     }
 }
 
@@ -152,24 +134,21 @@ fn affine<B: Quants<256>>(row: &[B], column: &[Tile], header: impl Fn(&B) -> (F1
     sums.iter().fold(sum, |sum, lane| sum + lane)
 }
 
-/// Q4_K and Q5_K: what both do with a super-block, whose codes are already there. The first of the units are its scale
-/// and minimum, and what is packed those of sub-blocks.
+/// Q4_K and Q5_K: what both do with a super-block, whose codes are already there.
 #[inline(always)]
-fn add_affine<S: Simd, const C: usize>(
+fn add_affine<B: Block, S: Simd, const C: usize>(
     simd: S,
-    units: &[u8; 8],
-    packed: &[u8; 12],
+    block: &B,
     codes: [S::Ints; 8],
     tiles: [&Tile; C],
     sums: &mut Parts<S, C, 2>,
 ) {
-    let [first, last] = taken_apart(packed);
-    let (scales, minimums) = simd.k_scales(first, last);
+    let (scales, minimums) = simd.k_scales(header(block));
     let products = products(simd, scales, codes, tiles, [simd.zero(); C]);
     for c in 0..C {
         let tile = tiles[c];
         let rise = rise(simd, minimums, tile);
-        let [scale, minimum, ..] = &simd.scaled_halves(units, tile.scales[0]);
+        let [scale, minimum, ..] = &simd.scaled_halves(header(block), tile.scales[0]);
         sums.0[c][0] = add_times(simd, sums.0[c][0], products[c], scale);
         sums.0[c][1] = add_times(simd, sums.0[c][1], rise, minimum);
     }
@@ -181,31 +160,15 @@ fn rise<S: Simd>(simd: S, minimums: S::Ints, tile: &Tile) -> S::Ints {
     simd.add_scaled(simd.zero(), minimums, simd.load_ints(&tile.negative_sums))
 }
 
-/// The scales and minimums of each 32 weights for [`Simd::k_scales`], as a block packs them. Plain numbers are taken
-/// apart while vectors compute.
-#[inline(always)]
-fn taken_apart(packed: &[u8; 12]) -> [u64; 2] {
-    let [first @ .., a, b, c, d] = *packed;
-    let (first, last) = (u64::from_le_bytes(first), u64::from(u32::from_le_bytes([a, b, c, d])));
-    // The first four of each, and then the others: a nibble, and two bits from the top of the first.
-    let low = first & 0x3F3F_3F3F_3F3F_3F3F;
-    let high = (last | last << 28) & 0x0F0F_0F0F_0F0F_0F0F | first >> 2 & 0x3030_3030_3030_3030;
-    [low, high]
-}
-
 /// Q4_K and Q5_K as integers, whose codes are already there.
 #[inline(always)]
 fn affine_numbers<S: Simd>(
     simd: S,
     [scale, minimum]: [F16; 2],
-    packed: &[u8; 12],
+    header: &[u8; 16],
     codes: [S::Ints; 8],
 ) -> Numbers<S> {
-    let [first, last] = taken_apart(packed);
-    let scales = u64::from(first as u32) | last << 32;
-    let minimums = first >> 32 | last & !(u64::MAX >> 32);
-    let scales = simd.ints(scales.to_le_bytes());
-    let minimums = simd.ints(minimums.to_le_bytes());
+    let [scales, minimums] = simd.k_numbers(header);
     Numbers {
         codes,
         scales: simd.alternate_words(scales, scales),

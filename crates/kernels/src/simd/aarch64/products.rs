@@ -27,16 +27,11 @@ macro_rules! products {
             words
         }
         #[inline(always)]
-        fn k_scales(self, first: u64, last: u64) -> (Pair, Pair) {
+        fn k_scales(self, header: &[u8; 16]) -> (Pair, Pair) {
+            let [[first, last], minimums] = self.k_numbers(header);
             // SAFETY: see the module.
-            let (first, last) = unsafe { (vcreate_u32(first), vcreate_u32(last)) };
-            // SAFETY: see the module.
-            let bytes = unsafe { [vzip1_u32(first, last), vzip2_u32(first, last)] };
-            // SAFETY: see the module.
-            let [scales, minimums] = both(bytes, |bytes| unsafe { vmovl_u8(vreinterpret_u8_u32(bytes)) });
-            // SAFETY: see the module.
-            let minimums = unsafe { [vmovl_u16(vget_low_u16(minimums)), vmovl_high_u16(minimums)] };
-            (twice(scales), both(minimums, View::bytes))
+            let scales = unsafe { vuzp1q_u16(View::of(first), View::of(last)) };
+            (twice(scales), minimums)
         }
         #[inline(always)]
         fn add_pair(

@@ -6,7 +6,7 @@ use std::array::from_fn;
 use zerocopy::transmute;
 
 use super::{Input, bytes, each, same};
-use crate::simd::{PAIRED, Simd};
+use crate::simd::{PAIRED, Simd, k_numbers};
 
 pub(super) fn check<S: Simd>(simd: S, input: &Input) {
     let [a, b, c] = [input.a, input.b, input.c].map(|bytes| bytes.map(u8::cast_signed));
@@ -94,11 +94,12 @@ fn scaled_products<S: Simd>(simd: S, input: &Input, start: [i32; 8]) {
 
     let words = input.words()[2];
     let scales = simd.scales_by_16(simd.load_words(&words));
-    let [first, last]: [u64; 2] = transmute!(*input.sixteen());
-    let (scales_by_32, minimums) = simd.k_scales(first, last);
-    let byte = |i: usize| [first, last][i / 4].to_le_bytes()[i % 4];
-    let minimum = |i: usize| [first, last][i / 4].to_le_bytes()[4 + i % 4];
-    same(simd, "minimums of k_scales", minimums, from_fn::<_, 8, _>(|i| i32::from(minimum(i))));
+    let (scales_by_32, minimums) = simd.k_scales(input.sixteen());
+    let [scales_of_runs, expected_minimums] = k_numbers(input.sixteen());
+    same(simd, "minimums of k_scales", minimums, expected_minimums.map(i32::from));
+    let numbers = simd.k_numbers(input.sixteen());
+    same(simd, "scales of k_numbers", numbers[0], scales_of_runs.map(i32::from));
+    same(simd, "minimums of k_numbers", numbers[1], expected_minimums.map(i32::from));
     for pair in 0..4 {
         let ints = simd.load_ints(&start);
         let found = simd.add_pair(ints, registers(codes), registers(signed), &scales, pair);
@@ -111,7 +112,7 @@ fn scaled_products<S: Simd>(simd: S, input: &Input, start: [i32; 8]) {
         let found = simd.add_pair(ints, registers(codes), registers(signed), &scales_by_32, pair);
         assert_eq!(
             total(simd, found),
-            expected(pair, &|i| byte(i / 2).into()),
+            expected(pair, &|i| scales_of_runs[i / 2].into()),
             "{pair} with {}",
             type_name::<S>()
         );
@@ -129,18 +130,15 @@ fn wide_products<S: Simd>(simd: S, input: &Input) {
         assert_eq!(found, -0.5 * f64::from(expected), "{operation} with {}", type_name::<S>());
     };
     let low: [u8; 128] = transmute!([input.a, input.b, input.c, input.a.map(|byte| byte.rotate_left(3))]);
-    let numbers: [u64; 2] = transmute!(*input.sixteen());
+    let [scales_of_runs, expected_minimums] = k_numbers(input.sixteen());
     let mut sum = simd.wide_zeros();
-    let minimums = simd.add_nibbles(&mut sum, &low, numbers, &signed, &-0.5);
-    same(simd, "minimums of add_nibbles", minimums, {
-        let [first, last] = numbers.map(|number| number.to_le_bytes());
-        from_fn::<_, 8, _>(|i| i32::from([first, last][i / 4][4 + i % 4]))
-    });
+    let minimums = simd.add_nibbles(&mut sum, input.sixteen(), &low, &signed, &-0.5);
+    same(simd, "minimums of add_nibbles", minimums, expected_minimums.map(i32::from));
     let expected = (0..256).map(|at| {
         let (run, i) = (at / 32, at % 32);
         let code = low[run / 2 * 32 + i] >> (4 * (run % 2)) & 15;
         let product = i32::from(code) * i32::from(signed[32 * PAIRED[run] + i]);
-        i32::from(numbers[run / 4].to_le_bytes()[run % 4]) * product
+        i32::from(scales_of_runs[run]) * product
     });
     check("add_nibbles", sum, expected.sum());
 

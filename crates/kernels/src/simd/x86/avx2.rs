@@ -5,7 +5,7 @@
 use std::arch::x86_64::*;
 
 use super::common::{common, load_16, sum_in_halves};
-use super::indices::{FOUR_TIMES, LOWER_EIGHT_TIMES, MINIMUMS, NIBBLES, NONE, WORDS_TWICE};
+use super::indices::{FOUR_TIMES, LOWER_EIGHT_TIMES, NIBBLES, NONE, WORDS_TWICE};
 use super::instructions::{everywhere, float_everywhere, least, opaque, shuffled, three_times};
 use crate::simd::{BYTE_OF_BIT, Simd, narrow};
 
@@ -41,6 +41,22 @@ impl Simd for Avx2 {
             j += 1;
         }
         spread
+    }
+    #[inline(always)]
+    fn k_scales(self, header: &[u8; 16]) -> ([__m256i; 8], __m256i) {
+        let [first, last] = taken_apart(header);
+        // SAFETY: see the module.
+        let [first, last] = unsafe { [everywhere(&first), everywhere(&last)] };
+        let mut spread = [first; 8];
+        let mut i = 0;
+        while i < 4 {
+            let places = self.load(&RUNS[i]);
+            // SAFETY: see the module.
+            [spread[i], spread[i + 4]] = unsafe { [shuffled(first, places), shuffled(last, places)] };
+            i += 1;
+        }
+        let minimums = self.look_up(self.halves(first, last), self.load(&MINIMUMS));
+        (spread, minimums)
     }
     #[inline(always)]
     fn add_pair(
@@ -252,13 +268,36 @@ static PAIRS: [[u8; 32]; 4] = {
     pairs
 };
 
-/// Where byte `j` is, as a word sixteen times, for four bytes.
+/// Scales and minimums of a super-block, four scales and then four minimums in either number, from the low end: see
+/// [`Simd::k_numbers`]. Plain numbers are taken apart while vectors compute.
+#[inline(always)]
+fn taken_apart(header: &[u8; 16]) -> [u64; 2] {
+    let [_, _, _, _, first @ .., a, b, c, d] = *header;
+    let (first, last) = (u64::from_le_bytes(first), u64::from(u32::from_le_bytes([a, b, c, d])));
+    // The first four of each, and then the others: a nibble, and two bits from the top of the first.
+    let low = first & 0x3F3F_3F3F_3F3F_3F3F;
+    let high = (last | last << 28) & NIBBLES | first >> 2 & 0x3030_3030_3030_3030;
+    [low, high]
+}
+
+/// There, where byte `j` is, as a word sixteen times, for each four of the scales.
 static RUNS: [[u8; 32]; 4] = {
-    let mut singles = [[NONE; 32]; 4];
+    let mut indices = [[NONE; 32]; 4];
     let mut i = 0;
     while i < 4 * 16 {
-        singles[i / 16][i % 16 * 2] = (i / 16) as u8;
+        indices[i / 16][i % 16 * 2] = (i / 16) as u8;
         i += 1;
     }
-    singles
+    indices
+};
+
+/// There, where the last four of eight bytes are, in each half of a register, as ints.
+static MINIMUMS: [u8; 32] = {
+    let mut indices = [NONE; 32];
+    let mut i = 0;
+    while i < 8 {
+        indices[4 * i] = (4 + i % 4) as u8;
+        i += 1;
+    }
+    indices
 };

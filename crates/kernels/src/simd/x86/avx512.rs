@@ -1,18 +1,19 @@
-//! AVX-512 with VNNI and GFNI on registers of 32 bytes: four products at once, masks, and bits moved inside bytes.
+//! AVX-512 with VNNI, VBMI and GFNI on registers of 32 bytes: four products at once, masks, bits moved inside bytes,
+//! and bytes taken from anywhere.
 //!
 //! For what makes every block sound see [`common`](super::common).
 
 use std::arch::x86_64::*;
 
 use super::common::{common, load_16, sum_in_halves};
-use super::indices::{FOUR_TIMES, LOWER_EIGHT_TIMES, MINIMUMS, NIBBLES, NONE, WORDS_TWICE};
+use super::indices::{FOUR_TIMES, LOWER_EIGHT_TIMES, NIBBLES, NONE, WORDS_TWICE};
 use super::instructions::{
-    everywhere, float_everywhere, multiply_and_sum, opaque, permuted_words, shuffled, three_times, widened,
+    float_everywhere, multiply_and_sum, opaque, permuted_bytes, permuted_words, three_times,
 };
 use super::wide;
 use crate::simd::Simd;
 
-/// Proof that the processor has AVX2, FMA, F16C, BMI1, BMI2, POPCNT, and AVX-512 with F, BW, VL and VNNI, and GFNI.
+/// Proof that the processor has AVX2, FMA, F16C, BMI1, BMI2, POPCNT, GFNI, and AVX-512 with F, BW, VL, VNNI and VBMI.
 #[derive(Clone, Copy)]
 pub(super) struct Avx512 {
     /// Whether it also has AVX512_BF16.
@@ -21,7 +22,9 @@ pub(super) struct Avx512 {
 
 impl Avx512 {
     /// Called only where these features are enabled.
-    #[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,popcnt,avx512f,avx512bw,avx512vl,avx512vnni,gfni")]
+    #[target_feature(
+        enable = "avx2,fma,f16c,bmi1,bmi2,popcnt,avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi,gfni"
+    )]
     pub(super) fn new() -> Self {
         Self { brains: is_x86_feature_detected!("avx512bf16") }
     }
@@ -38,18 +41,16 @@ impl Simd for Avx512 {
     fn add_nibbles(
         self,
         sum: &mut __m512,
+        header: &[u8; 16],
         nibbles: &[u8; 128],
-        scales_and_minimums: [u64; 2],
         signed: &[i8; 256],
         by: &f32,
     ) -> __m256i {
+        let numbers = self.taken_apart(header);
         // SAFETY: see the module.
-        unsafe { wide::add_nibbles(sum, nibbles, &scales_and_minimums, signed, by) };
-        // A number is put together while vectors compute.
-        let [first, last] = scales_and_minimums;
-        let minimums = first >> 32 | last & !(u64::MAX >> 32);
-        // SAFETY: see the module.
-        unsafe { widened(&minimums) }
+        unsafe { wide::add_nibbles(sum, numbers, nibbles, signed, by) };
+        let [minimums] = self.picked(numbers, &[MINIMUMS]);
+        minimums
     }
     #[inline(always)]
     fn add_sixes(
@@ -110,6 +111,16 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn scales_by_16(self, words: __m256i) -> [__m256i; 4] {
         self.permuted(words, &BY_16)
+    }
+    #[inline(always)]
+    fn k_numbers(self, header: &[u8; 16]) -> [__m256i; 2] {
+        self.picked(self.taken_apart(header), &[SCALES, MINIMUMS])
+    }
+    #[inline(always)]
+    fn k_scales(self, header: &[u8; 16]) -> ([__m256i; 4], __m256i) {
+        let numbers = self.taken_apart(header);
+        let [minimums] = self.picked(numbers, &[MINIMUMS]);
+        (self.picked(numbers, &RUNS), minimums)
     }
     #[inline(always)]
     fn add_pair(
@@ -262,6 +273,37 @@ impl Simd for Avx512 {
 }
 
 impl Avx512 {
+    /// Scales and minimums of a super-block, four of each and then the others: see [`Simd::k_numbers`].
+    #[inline(always)]
+    fn taken_apart(self, header: &[u8; 16]) -> __m128i {
+        let header = load_16(header);
+        // SAFETY: see the module.
+        unsafe {
+            // The first four of each, and above them the high bits of the last, which are those of a nibble.
+            let sixes = _mm_shuffle_epi32::<0b10_01_10_01>(header);
+            let moves = _mm_set_epi64x(moved(6, 2, 4).cast_signed(), moved(0, 6, 0).cast_signed());
+            let sixes = _mm_gf2p8affine_epi64_epi8::<0>(sixes, moves);
+            let places = _mm_set_epi64x(0x3C34_2C24_3830_2820, 0);
+            let fours = _mm_multishift_epi64_epi8(places, header);
+            _mm_or_si128(sixes, _mm_and_si128(fours, _mm_set_epi64x(NIBBLES.cast_signed(), 0)))
+        }
+    }
+
+    /// The bytes at each of the indices.
+    #[inline(always)]
+    fn picked<const N: usize>(self, bytes: __m128i, indices: &[[u8; 32]; N]) -> [__m256i; N] {
+        // SAFETY: see the module.
+        let bytes = unsafe { _mm256_zextsi128_si256(bytes) };
+        let mut picked = [self.zero(); N];
+        let mut i = 0;
+        while i < N {
+            // SAFETY: see the module.
+            picked[i] = unsafe { permuted_bytes(bytes, self.load(&indices[i])) };
+            i += 1;
+        }
+        picked
+    }
+
     /// The words at each of the indices.
     #[inline(always)]
     fn permuted<const N: usize>(self, words: __m256i, indices: &[[i16; 16]; N]) -> [__m256i; N] {
@@ -312,13 +354,35 @@ static BY_16: [[i16; 16]; 4] = {
     indices
 };
 
-/// There, the byte that becomes the word that is the scale of each 32 weights, for two pairs.
-static RUNS: [[u8; 32]; 2] = {
-    let mut indices = [[NONE; 32]; 2];
+/// Where the scales of a super-block are when they are taken apart, as ints.
+const SCALES: [u8; 32] = ints_from([0, 1, 2, 3, 8, 9, 10, 11]);
+
+/// There, where the minimums are.
+const MINIMUMS: [u8; 32] = ints_from([4, 5, 6, 7, 12, 13, 14, 15]);
+
+/// There, where the scale of a run of 32 weights is.
+pub(super) const fn scale_of(run: usize) -> u8 {
+    (run / 4 * 8 + run % 4) as u8
+}
+
+/// The indices that make ints of bytes at eight places.
+const fn ints_from(places: [u8; 8]) -> [u8; 32] {
+    let mut indices = [NONE; 32];
     let mut i = 0;
-    while i < 2 * 16 {
+    while i < 8 {
+        indices[4 * i] = places[i];
+        i += 1;
+    }
+    indices
+}
+
+/// Where two runs of sums are packed, the byte that becomes the word that is the scale of each 32 weights.
+const RUNS: [[u8; 32]; 4] = {
+    let mut indices = [[NONE; 32]; 4];
+    let mut i = 0;
+    while i < 4 * 16 {
         let (pair, second) = (i / 16, i / 4 % 2);
-        indices[pair][i % 16 * 2] = (2 * pair + second) as u8;
+        indices[pair][i % 16 * 2] = scale_of(2 * pair + second);
         i += 1;
     }
     indices

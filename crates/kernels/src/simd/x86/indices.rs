@@ -14,19 +14,8 @@ pub(super) static FOUR_TIMES: [u8; 32] = {
     bytes
 };
 
-/// An index at which a look-up gives zero.
-pub(super) const NONE: u8 = 0x80;
-
-/// Where the last four of eight bytes are, in each half of a register, as ints.
-pub(super) static MINIMUMS: [u8; 32] = {
-    let mut indices = [NONE; 32];
-    let mut i = 0;
-    while i < 8 {
-        indices[4 * i] = (4 + i % 4) as u8;
-        i += 1;
-    }
-    indices
-};
+/// An index at which a look-up in 16 bytes gives zero, also where they are the first of a register that is zero else.
+pub(super) const NONE: u8 = 0x90;
 
 /// Where the lower byte of each of four words is, eight times.
 pub(super) static LOWER_EIGHT_TIMES: [u8; 32] = {

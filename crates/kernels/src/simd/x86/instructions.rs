@@ -105,6 +105,12 @@ of_two! {
     "vpermw {result}, {indices}, {words}"
 }
 
+of_two! {
+    /// As [`permuted_words`], of bytes.
+    "avx512vl,avx512vbmi" pub(super) fn permuted_bytes(bytes, indices: __m256i as ymm_reg)
+    "vpermb {result}, {indices}, {bytes}"
+}
+
 onto! {
     /// Adds the sums of two neighbouring products of words to the ints.
     ///
@@ -124,11 +130,6 @@ from_memory! {
     /// As [`everywhere`], of a float in eight places.
     "avx2" pub(super) fn float_everywhere(number: &f32) -> __m256 as ymm_reg
     "vbroadcastss {result}, dword ptr [{number}]"
-}
-
-from_memory! {
-    /// The bytes of a number as ints, from memory: see [`everywhere`].
-    "avx2" pub(super) fn widened(bytes: &u64) -> __m256i as ymm_reg "vpmovzxbd {result}, qword ptr [{bytes}]"
 }
 
 /// Three times each byte, as sums: of several in a row the compiler would make products of words, which cost more.

@@ -32,8 +32,10 @@ pub(super) unsafe fn run_avx2<W: Work>(work: W) -> W::Output {
 /// Does the work with AVX-512.
 ///
 /// # Safety
-/// The processor has AVX2, FMA, F16C, BMI1, BMI2, POPCNT, and AVX-512 with F, BW, VL and VNNI, and GFNI.
-#[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,popcnt,avx512f,avx512bw,avx512vl,avx512vnni,gfni")]
+/// The processor has AVX2, FMA, F16C, BMI1, BMI2, POPCNT, GFNI, and AVX-512 with F, BW, VL, VNNI and VBMI.
+#[target_feature(
+    enable = "avx2,fma,f16c,bmi1,bmi2,popcnt,avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi,gfni"
+)]
 pub(super) unsafe fn run_avx512<W: Work>(work: W) -> W::Output {
     work.vector(avx512::Avx512::new())
 }

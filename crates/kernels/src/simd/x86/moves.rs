@@ -51,21 +51,6 @@ macro_rules! moves {
             unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), words) }
         }
         #[inline(always)]
-        fn k_scales(self, first: u64, last: u64) -> (Self::Scales, __m256i) {
-            const HALF: usize = RUNS.len();
-            // SAFETY: see the module.
-            let (first, last) = unsafe { (everywhere(&first), everywhere(&last)) };
-            let mut spread = [first; 2 * HALF];
-            let mut i = 0;
-            while i < 2 * HALF {
-                let bytes = if i < HALF { first } else { last };
-                // SAFETY: see the module.
-                spread[i] = unsafe { shuffled(bytes, self.load(&RUNS[i % HALF])) };
-                i += 1;
-            }
-            (spread, self.look_up(self.halves(first, last), self.load(&MINIMUMS)))
-        }
-        #[inline(always)]
         fn load_twice(self, bytes: &[u8; 16]) -> __m256i {
             let once = load_16(bytes);
             // SAFETY: see the module.

@@ -4,21 +4,22 @@
 use std::arch::asm;
 use std::arch::x86_64::*;
 
-use super::avx512::{HIGH, moved};
+use super::avx512::{HIGH, moved, scale_of};
 use super::indices::NONE;
 use super::instructions::{from_memory, of_two, onto};
 
-/// As [`Simd::add_nibbles`](crate::simd::Simd::add_nibbles), without the minimums.
+/// As [`Simd::add_nibbles`](crate::simd::Simd::add_nibbles), with scales and minimums taken apart.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni,gfni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx512vbmi,gfni")]
 pub(super) fn add_nibbles(
     sum: &mut __m512,
+    numbers: __m128i,
     nibbles: &[u8; 128],
-    scales: &[u64; 2],
     signed: &[i8; 256],
     by: &f32,
 ) {
     let (halves, signed) = (nibbles.as_chunks::<64>().0, signed.as_chunks::<64>().0);
+    let numbers = _mm512_zextsi128_si512(numbers);
     let mut products = _mm512_setzero_si512();
     for i in 0..2 {
         let bytes = load(&halves[i]);
@@ -27,7 +28,7 @@ pub(super) fn add_nibbles(
         // Four products of 15 and 127 fit a word.
         let low = _mm512_dpbusd_epi32(_mm512_setzero_si512(), low, load_signed(&signed[2 * i]));
         let high = _mm512_dpbusd_epi32(_mm512_setzero_si512(), high, load_signed(&signed[2 * i + 1]));
-        let scales = shuffled(everywhere(&scales[i]), load(&RUNS));
+        let scales = permuted_bytes(numbers, load(&RUNS[i]));
         products = multiply_and_sum(products, _mm512_packs_epi32(low, high), scales);
     }
     *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(products), float_everywhere(by), *sum);
@@ -117,13 +118,13 @@ pub(super) unsafe fn add_brains(sum: __m512, a: &[u8; 64], b: &[u8; 64]) -> __m5
 }
 
 /// In a register of 64 bytes, of two runs with low nibbles and two with high ones that are packed, each four in turn:
-/// the byte of eight that becomes the word that is the scale of each 32 weights.
-static RUNS: [u8; 64] = {
-    let mut indices = [NONE; 64];
+/// the byte that becomes the word that is the scale of each 32 weights, for either half of a super-block.
+static RUNS: [[u8; 64]; 2] = {
+    let mut indices = [[NONE; 64]; 2];
     let mut i = 0;
-    while i < 32 {
-        let (pair, second) = (i / 16, i / 4 % 2);
-        indices[i * 2] = (2 * pair + second) as u8;
+    while i < 2 * 32 {
+        let (half, pair, second) = (i / 32, i / 16 % 2, i / 4 % 2);
+        indices[half][i % 32 * 2] = scale_of(4 * half + 2 * pair + second);
         i += 1;
     }
     indices
@@ -220,12 +221,7 @@ fn load_signed(bytes: &[i8; 64]) -> __m512i {
 }
 
 from_memory! {
-    /// The number in each of eight places, from memory: see [`everywhere`](super::instructions::everywhere).
-    "avx512f" fn everywhere(number: &u64) -> __m512i as zmm_reg "vpbroadcastq {result}, qword ptr [{number}]"
-}
-
-from_memory! {
-    /// As [`everywhere`], of a float in sixteen places.
+    /// As [`everywhere`](super::instructions::everywhere), of a float in sixteen places.
     "avx512f" fn float_everywhere(number: &f32) -> __m512 as zmm_reg "vbroadcastss {result}, dword ptr [{number}]"
 }
 
@@ -235,8 +231,8 @@ of_two! {
 }
 
 of_two! {
-    /// As [`shuffled`](super::instructions::shuffled).
-    "avx512bw" fn shuffled(bytes, indices: __m512i as zmm_reg) "vpshufb {result}, {bytes}, {indices}"
+    /// As [`permuted_bytes`](super::instructions::permuted_bytes).
+    "avx512vbmi" fn permuted_bytes(bytes, indices: __m512i as zmm_reg) "vpermb {result}, {indices}, {bytes}"
 }
 
 onto! {
