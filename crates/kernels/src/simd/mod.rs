@@ -80,6 +80,10 @@ pub(crate) trait Simd: Copy {
     fn load_eights(self, eights: [&[u8; 8]; 4]) -> Self::Ints;
     /// The same number. The compiler does not know that, and makes no vectors of its parts.
     fn opaque(self, number: u64) -> u64;
+    /// Keeps what is read before this before what is read after it, where a compiler that reads all at once runs out of
+    /// registers.
+    #[inline(always)]
+    fn keep_order(self) {}
     /// Four bytes, each as an index. Read as one number they leave more of the processor to loads of other things.
     #[inline(always)]
     fn four_indices(self, bytes: &[u8; 4]) -> [usize; 4] {
@@ -215,8 +219,8 @@ pub(crate) trait Simd: Copy {
     /// Four half-precision numbers, times a number.
     fn scaled_halves(self, halves: &[u8; 8], by: f32) -> [f32; 4];
 
-    /// The bytes with the sign turned where a bit is set. None of these is -128.
-    fn negate_where(self, bytes: Self::Ints, bits: u32) -> Self::Ints;
+    /// The bytes with the sign turned where a bit is set, of those for a run of 32. No byte is -128.
+    fn negate_where(self, bytes: Self::Ints, bits: &[u8; 32], run: usize) -> Self::Ints;
     /// Sums of two neighbouring products, as words: codes up to 127 with signed bytes.
     fn products(self, codes: Self::Ints, signed: Self::Ints) -> Self::Ints;
     /// As [`products`](Self::products), of signed bytes; none of `b` is -128 where that of `a` is negative.

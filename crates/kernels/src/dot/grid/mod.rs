@@ -11,7 +11,6 @@ mod signs;
 use briq_format::TensorType;
 use briq_format::block::{IQ2_S, IQ2_XS, IQ2_XXS, IQ3_S, IQ3_XXS};
 use briq_format::scalar::F16;
-use zerocopy::{transmute, transmute_ref};
 
 pub(super) use eights::four_points;
 
@@ -75,15 +74,19 @@ fn scalar<B: Signed>(row: &[B], column: &[Tile]) -> f32 {
     B::UNIT * terms.fold(0.0, |sum, term| sum + term)
 }
 
-/// The signs of a super-block, and of the next one. Those that are computed of all runs, and needed of one by one, go
-/// through memory; that takes its time, and is done a block ahead.
-type Ahead = [[u8; 32]; 2];
+/// The signs of a super-block, and of those after it, in turn. Those that are computed of all runs, and needed of one by
+/// one, go through memory. That takes its time, in which what waits for them takes the place of what could be computed:
+/// they are stored [`EARLY`].
+type Ahead = [[u8; 32]; 4];
+
+/// How many blocks before they are needed signs are stored.
+const EARLY: usize = 2;
 
 #[inline(always)]
 fn ahead<B: Signed, S: Simd>(simd: S, row: &[[B; 1]]) -> Ahead {
-    let mut ahead = [[0; 32]; 2];
-    if let Some([block]) = row.first() {
-        simd.store(block.all_signs(simd), &mut ahead[0]);
+    let mut ahead = [[0; 32]; 4];
+    for (ahead, [block]) in ahead.iter_mut().zip(row).take(EARLY) {
+        simd.store(block.all_signs(simd), ahead);
     }
     ahead
 }
@@ -99,25 +102,30 @@ fn add<B: Signed, S: Simd, const C: usize>(
 ) {
     let [block] = &row[place];
     // Read where they are needed: a copy of them would cost more.
-    let signs: &[[u8; 4]; 8] = transmute_ref!(block.stored_signs().unwrap_or(&ahead[place % 2]));
+    let signs = block.stored_signs().unwrap_or(&ahead[place % ahead.len()]);
     let scales = simd.scales_by_16(block.scale_words(simd));
     let scale = simd.half(block.scale().to_bits()) * B::UNIT;
     let mut products = [simd.zero(); C];
     unrolled!(pair in 0 1 2 3 => {
         let (a, b) = (2 * pair, 2 * pair + 1);
+        if block.stored_signs().is_none() {
+            // Where signs are stored, the compiler does as well without.
+            simd.keep_order();
+        }
         let magnitudes = [block.magnitudes(simd, a), block.magnitudes(simd, b)];
         for c in 0..C {
             let quants = [
-                simd.negate_where(quants(simd, tiles[c], a), u32::from_le_bytes(signs[a])),
-                simd.negate_where(quants(simd, tiles[c], b), u32::from_le_bytes(signs[b])),
+                simd.negate_where(quants(simd, tiles[c], a), signs, a),
+                simd.negate_where(quants(simd, tiles[c], b), signs, b),
             ];
             products[c] = simd.add_pair(products[c], magnitudes, quants, &scales, pair);
         }
     });
     // At the end: the compiler would move all loads of this block to before it, and keep what they give on the stack.
-    let [next] = &row[(place + 1).min(row.len() - 1)];
-    if next.stored_signs().is_none() {
-        simd.store(next.all_signs(simd), &mut ahead[(place + 1) % 2]);
+    let next = place + EARLY;
+    let [later] = &row[next.min(row.len() - 1)];
+    if later.stored_signs().is_none() {
+        simd.store(later.all_signs(simd), &mut ahead[next % ahead.len()]);
     }
     for c in 0..C {
         sums.0[c][0] = add_scaled(simd, sums.0[c][0], products[c], scale * tiles[c].scales[0]);
@@ -130,10 +138,9 @@ const HAS_MINIMUMS: bool = false;
 fn numbers<B: Signed, S: Simd>(simd: S, block: &B) -> Numbers<S> {
     let mut signs = [0; 32];
     simd.store(block.all_signs(simd), &mut signs);
-    let signs: [[u8; 4]; 8] = transmute!(signs);
     let mut codes = [simd.zero(); 8];
     unrolled!(run in 0 1 2 3 4 5 6 7 => {
-        codes[run] = simd.negate_where(block.magnitudes(simd, run), u32::from_le_bytes(signs[run]));
+        codes[run] = simd.negate_where(block.magnitudes(simd, run), &signs, run);
     });
     let scale = simd.half(block.scale().to_bits()) * B::UNIT;
     Numbers { codes, scales: block.scale_words(simd), minimums: [simd.zero(); 2], scale, minimum: 0.0 }

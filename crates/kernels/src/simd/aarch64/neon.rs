@@ -121,7 +121,8 @@ impl Simd for Neon {
         map(ints, |ints| unsafe { vshlq_s32(ints, vdupq_n_s32(BITS)) })
     }
     #[inline(always)]
-    fn negate_where(self, bytes: Pair, bits: u32) -> Pair {
+    fn negate_where(self, bytes: Pair, bits: &[u8; 32], run: usize) -> Pair {
+        let bits = u32::from_le_bytes(bits.as_chunks().0[run]);
         // SAFETY: see the module. Zero less one is all bits: the complement of a number, plus one, is its negative.
         zip(bytes, self.bytes_where(bits, 0xFF), |bytes, negative| unsafe {
             vsubq_u8(veorq_u8(bytes, negative), negative)

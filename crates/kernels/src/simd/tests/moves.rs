@@ -94,8 +94,9 @@ pub(super) fn check<S: Simd>(simd: S, input: &Input) {
     let found = simd.look_up(simd.table(&sixteen.map(u8::cast_signed)), simd.load(&indices));
     same(simd, "look_up", found, indices.map(|index| sixteen[usize::from(index)]));
     let ordinary = a.map(|byte| if byte == 0x80 { 1 } else { byte.cast_signed() });
-    let negated = from_fn::<_, 32, _>(|i| if set(i) { -ordinary[i] } else { ordinary[i] });
-    same(simd, "negate_where", simd.negate_where(simd.load_signed(&ordinary), bits), negated);
+    let negative = |i: usize| a[12 + i / 8] >> (i % 8) & 1 == 1;
+    let negated = from_fn::<_, 32, _>(|i| if negative(i) { -ordinary[i] } else { ordinary[i] });
+    same(simd, "negate_where", simd.negate_where(simd.load_signed(&ordinary), &a, 3), negated);
 }
 
 /// Eight bytes at a time.

@@ -6,7 +6,9 @@ use std::arch::x86_64::*;
 
 use super::common::{common, load_16, sum_in_halves};
 use super::indices::{FOUR_TIMES, LOWER_EIGHT_TIMES, NIBBLES, NONE, WORDS_TWICE};
-use super::instructions::{everywhere, float_everywhere, least, opaque, shuffled, three_times};
+use super::instructions::{
+    everywhere, float_everywhere, index, keep_order, least, opaque, shuffled, three_times,
+};
 use crate::simd::{BYTE_OF_BIT, Simd, narrow};
 
 /// Proof that the processor has AVX2, FMA, F16C, BMI1, BMI2 and POPCNT.
@@ -127,7 +129,11 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn four_indices(self, [a, b, c, d]: &[u8; 4]) -> [usize; 4] {
         // Here the number of instructions is what counts, and each byte read on its own saves some.
-        [usize::from(*a), usize::from(*b), usize::from(*c), usize::from(*d)]
+        [index(a), index(b), index(c), index(d)]
+    }
+    #[inline(always)]
+    fn keep_order(self) {
+        keep_order();
     }
     #[inline(always)]
     fn made_even(self, bytes: __m256i) -> __m256i {
@@ -148,10 +154,14 @@ impl Simd for Avx2 {
         self.or(bytes, parity)
     }
     #[inline(always)]
-    fn negate_where(self, bytes: __m256i, bits: u32) -> __m256i {
-        let negative = self.bytes_where(bits, 0xFF);
+    fn negate_where(self, bytes: __m256i, bits: &[u8; 32], run: usize) -> __m256i {
+        let half = self.load_twice(&bits.as_chunks().0[run / 4]);
         // SAFETY: see the module.
-        unsafe { _mm256_sub_epi8(_mm256_xor_si256(bytes, negative), negative) }
+        let spread = unsafe { shuffled(half, self.load(&BYTES_OF_RUNS[run % 4])) };
+        let bit = self.and(spread, self.join_four([0x8040_2010_0804_0201; 4]));
+        // What is added makes a number that is negative where the bit is set, and positive where it is not.
+        // SAFETY: see the module.
+        unsafe { _mm256_sign_epi8(bytes, _mm256_add_epi8(bit, self.join_four([0x0140_6070_787C_7E7F; 4]))) }
     }
     #[inline(always)]
     fn add_scaled(self, ints: __m256i, words: __m256i, scales: __m256i) -> __m256i {
@@ -255,6 +265,17 @@ impl Avx2 {
         }
     }
 }
+
+/// In each 16 bytes, where the byte is that holds the bit of each of 32 weights, for four runs of them.
+static BYTES_OF_RUNS: [[u8; 32]; 4] = {
+    let mut indices = [[0; 32]; 4];
+    let mut i = 0;
+    while i < 4 * 32 {
+        indices[i / 32][i % 32] = (i / 8) as u8;
+        i += 1;
+    }
+    indices
+};
 
 /// Where the bytes of word `2 j` are, eight times, then those of word `2 j + 1`, for four pairs.
 static PAIRS: [[u8; 32]; 4] = {

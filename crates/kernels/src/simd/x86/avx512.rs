@@ -177,7 +177,8 @@ impl Simd for Avx512 {
         self.transform(bytes, [EVEN; 4])
     }
     #[inline(always)]
-    fn negate_where(self, bytes: __m256i, bits: u32) -> __m256i {
+    fn negate_where(self, bytes: __m256i, bits: &[u8; 32], run: usize) -> __m256i {
+        let bits = u32::from_le_bytes(bits.as_chunks().0[run]);
         // SAFETY: see the module.
         unsafe { _mm256_mask_sub_epi8(bytes, bits, self.zero(), bytes) }
     }

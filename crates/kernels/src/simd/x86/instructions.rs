@@ -2,6 +2,7 @@
 
 use std::arch::asm;
 use std::arch::x86_64::*;
+use std::ptr;
 
 /// A function of two registers that is one instruction, as an assembler spells it.
 macro_rules! of_two {
@@ -148,6 +149,21 @@ pub(super) fn three_times(bytes: __m256i) -> __m256i {
         );
     }
     thrice
+}
+
+/// A byte as an index. Bytes that follow each other the compiler would read as a vector, and take them out of it by two
+/// operations each.
+#[inline(always)]
+pub(super) fn index(byte: &u8) -> usize {
+    // SAFETY: the reference covers a byte.
+    usize::from(unsafe { ptr::read_volatile(byte) })
+}
+
+/// No instruction, which the compiler moves no reading past.
+#[inline(always)]
+pub(super) fn keep_order() {
+    // SAFETY: no instruction.
+    unsafe { asm!("", options(nostack, preserves_flags)) }
 }
 
 /// The same number, of which the compiler knows nothing.
