@@ -10,9 +10,9 @@
 //! * [`bound()`] says how far the two may be apart, and why.
 //! * [`read_through`] reads bytes and multiplies nothing, for those who measure.
 //!
-//! The processor's instruction set is chosen once, when the first product is made: AVX-512 with VNNI, VBMI
-//! and GFNI, AVX2 with FMA, NEON, or none; `BRIQ_ISA` forces one ([`briq_codec::Isa`]), and [`instruction_set`] names it. Batches of sixteen
-//! vectors and more are multiplied with AMX where the processor has it and Linux lets the process use it
+//! The processor's instruction set is chosen once, when the first product is made: AVX-512 with VNNI, VBMI and GFNI,
+//! AVX2 with FMA, NEON, or none; `BRIQ_ISA` forces one ([`briq_codec::Isa`]), and [`instruction_set`] names it. Batches
+//! of sixteen vectors and more are multiplied with AMX where the processor has it and Linux lets the process use it
 //! ([`matrix_instructions`]).
 //!
 //! ```

@@ -21,7 +21,7 @@ use crate::commands::{print_json, stdout};
 use crate::peer::{Graph, Kernels};
 
 /// Rounds last so long altogether, for each line.
-const TIME: Duration = Duration::from_millis(1000);
+const TIME: Duration = Duration::from_millis(5000);
 const MIN_ROUNDS: usize = 3;
 
 /// A turn of dot products repeats its weights until it lasts about so many bytes: long enough for the clock.

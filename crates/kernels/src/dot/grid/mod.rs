@@ -74,9 +74,9 @@ fn scalar<B: Signed>(row: &[B], column: &[Tile]) -> f32 {
     B::UNIT * terms.fold(0.0, |sum, term| sum + term)
 }
 
-/// The signs of a super-block, and of those after it, in turn. Those that are computed of all runs, and needed of one by
-/// one, go through memory. That takes its time, in which what waits for them takes the place of what could be computed:
-/// they are stored [`EARLY`].
+/// The signs of a super-block, and of those after it, in turn. They are computed for all runs at once and needed run by
+/// run, so they go through memory. A load has to wait for the store before it, and all that waits for the load fills up
+/// the processor: signs are stored [`EARLY`] blocks ahead. Where a block stores them as they are needed, none are.
 type Ahead = [[u8; 32]; 4];
 
 /// How many blocks before they are needed signs are stored.
@@ -109,7 +109,7 @@ fn add<B: Signed, S: Simd, const C: usize>(
     unrolled!(pair in 0 1 2 3 => {
         let (a, b) = (2 * pair, 2 * pair + 1);
         if block.stored_signs().is_none() {
-            // Where signs are stored, the compiler does as well without.
+            // Where the block stores its signs, this would cost a sixth of the time.
             simd.keep_order();
         }
         let magnitudes = [block.magnitudes(simd, a), block.magnitudes(simd, b)];

@@ -24,41 +24,26 @@ impl Avx2 {
 }
 
 impl Simd for Avx2 {
-    type Scales = [__m256i; 8];
+    type Scales = Scales;
 
     common!();
     narrow!();
 
     #[inline(always)]
-    fn scales_by_16(self, words: __m256i) -> [__m256i; 8] {
+    fn scales_by_16(self, words: __m256i) -> Scales {
         // SAFETY: see the module.
         let halves = unsafe {
             [_mm256_permute2x128_si256::<0x00>(words, words), _mm256_permute2x128_si256::<0x11>(words, words)]
         };
-        let mut spread = [words; 8];
-        let mut j = 0;
-        while j < 8 {
-            // SAFETY: see the module.
-            spread[j] = unsafe { shuffled(halves[j / 4], self.load(&PAIRS[j % 4])) };
-            j += 1;
-        }
-        spread
+        Scales { halves, places: &PAIRS }
     }
     #[inline(always)]
-    fn k_scales(self, header: &[u8; 16]) -> ([__m256i; 8], __m256i) {
+    fn k_scales(self, header: &[u8; 16]) -> (Scales, __m256i) {
         let [first, last] = taken_apart(header);
         // SAFETY: see the module.
-        let [first, last] = unsafe { [everywhere(&first), everywhere(&last)] };
-        let mut spread = [first; 8];
-        let mut i = 0;
-        while i < 4 {
-            let places = self.load(&RUNS[i]);
-            // SAFETY: see the module.
-            [spread[i], spread[i + 4]] = unsafe { [shuffled(first, places), shuffled(last, places)] };
-            i += 1;
-        }
-        let minimums = self.look_up(self.halves(first, last), self.load(&MINIMUMS));
-        (spread, minimums)
+        let halves = unsafe { [everywhere(&first), everywhere(&last)] };
+        let minimums = self.look_up(self.halves(halves[0], halves[1]), self.load(&MINIMUMS));
+        (Scales { halves, places: &RUNS }, minimums)
     }
     #[inline(always)]
     fn add_pair(
@@ -66,11 +51,11 @@ impl Simd for Avx2 {
         ints: __m256i,
         [a, b]: [__m256i; 2],
         [x, y]: [__m256i; 2],
-        scales: &[__m256i; 8],
+        scales: &Scales,
         pair: usize,
     ) -> __m256i {
-        let ints = self.add_scaled(ints, self.products(a, x), scales[2 * pair]);
-        self.add_scaled(ints, self.products(b, y), scales[2 * pair + 1])
+        let ints = self.add_scaled(ints, self.products(a, x), self.spread(scales, 2 * pair));
+        self.add_scaled(ints, self.products(b, y), self.spread(scales, 2 * pair + 1))
     }
     #[inline(always)]
     fn load_nibbles(self, bytes: &[u8; 16]) -> __m256i {
@@ -246,7 +231,22 @@ impl Simd for Avx2 {
     }
 }
 
+/// The scales of a super-block: those of four runs of 32 in each register, and where in it those of a run are. They are
+/// spread where they are needed, since eight registers of them would leave none for other things.
+#[derive(Clone, Copy)]
+pub(super) struct Scales {
+    halves: [__m256i; 2],
+    places: &'static [[u8; 32]; 4],
+}
+
 impl Avx2 {
+    /// The scales of a run, as words.
+    #[inline(always)]
+    fn spread(self, scales: &Scales, run: usize) -> __m256i {
+        // SAFETY: see the module.
+        unsafe { shuffled(scales.halves[run / 4], self.load(&scales.places[run % 4])) }
+    }
+
     /// Of each bit the byte that it is in, less the others, and which one it is.
     #[inline(always)]
     fn one_bit_each(self, bits: u32) -> [__m256i; 2] {
