@@ -76,20 +76,25 @@ pub(crate) trait Simd: Copy {
     }
     /// Four times eight bytes.
     fn join_four(self, eights: [u64; 4]) -> Self::Ints;
-    /// Four times eight bytes from memory.
-    fn load_eights(self, eights: [&[u8; 8]; 4]) -> Self::Ints;
     /// The same number. The compiler does not know that, and makes no vectors of its parts.
     fn opaque(self, number: u64) -> u64;
-    /// Keeps what is read before this before what is read after it, where a compiler that reads all at once runs out of
-    /// registers.
-    #[inline(always)]
-    fn keep_order(self) {}
     /// Four bytes, each as an index. Read as one number they leave more of the processor to loads of other things.
     #[inline(always)]
     fn four_indices(self, bytes: &[u8; 4]) -> [usize; 4] {
         let number = self.opaque(u32::from_le_bytes(*bytes).into());
         let (a, b, c, d) = (number as u8, (number >> 8) as u8, (number >> 16) as u8, (number >> 24) as u8);
         [usize::from(a), usize::from(b), usize::from(c), usize::from(d)]
+    }
+    /// What a table has at four places. It is as long as a power of two, and lower bits count alone.
+    fn eights_at<const N: usize>(self, table: &[[u8; 8]; N], places: [usize; 4]) -> Self::Ints;
+    /// As [`eights_at`](Self::eights_at), of eight places with four bytes each.
+    #[inline(always)]
+    fn fours_at<const N: usize>(self, table: &[[u8; 4]; N], places: [usize; 8]) -> Self::Ints {
+        let mut fours = [0; 8];
+        for i in 0..8 {
+            fours[i] = u32::from_le_bytes(table[places[i] % N]);
+        }
+        self.join_eight(fours)
     }
     /// Eight times four bytes.
     fn join_eight(self, fours: [u32; 8]) -> Self::Ints;

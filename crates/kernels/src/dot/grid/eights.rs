@@ -11,20 +11,12 @@ use super::signs::{all_with_parity, even, four_with_parity, of_upper_sevens};
 use crate::dot::twice;
 use crate::simd::Simd;
 
-/// Four points of 8 weights, from a number with their indices of 16 bits, of which the lower bits count.
+/// Four words of 16 bits, as numbers.
 #[inline(always)]
-pub(in crate::dot) fn four_points<S: Simd, const N: usize>(
-    simd: S,
-    table: &[[u8; 8]; N],
-    indices: u64,
-) -> S::Ints {
-    const { assert!(N.is_power_of_two()) };
-    let indices = simd.opaque(indices);
-    let mut eights = [&[0; 8]; 4];
-    unrolled!(i in 0 1 2 3 => {
-        eights[i] = &table[(indices >> (16 * i)) as usize % N];
-    });
-    simd.load_eights(eights)
+pub(in crate::dot) fn four_words<S: Simd>(simd: S, words: [u8; 8]) -> [usize; 4] {
+    let words = simd.opaque(u64::from_le_bytes(words));
+    let (a, b, c, d) = (words as u16, (words >> 16) as u16, (words >> 32) as u16, (words >> 48) as u16);
+    [usize::from(a), usize::from(b), usize::from(c), usize::from(d)]
 }
 
 /// The index of each point of 8 weights, and the table.
@@ -43,11 +35,11 @@ macro_rules! loaded_eights {
         #[inline(always)]
         fn magnitudes<S: Simd>(&self, simd: S, run: usize) -> S::Ints {
             let index: fn(&Self, usize) -> usize = $index;
-            let mut eights = [&[0; 8]; 4];
+            let mut places = [0; 4];
             unrolled!(i in 0 1 2 3 => {
-                eights[i] = &$table[index(self, 4 * run + i)];
+                places[i] = index(self, 4 * run + i);
             });
-            simd.load_eights(eights)
+            simd.eights_at(&$table, places)
         }
         eights!($table, $index);
     };
@@ -84,12 +76,7 @@ impl Signed for IQ2_XXS {
     }
     #[inline(always)]
     fn magnitudes<S: Simd>(&self, simd: S, run: usize) -> S::Ints {
-        let indices = simd.four_indices(&self.records[run].grid_indices);
-        let mut eights = [&[0; 8]; 4];
-        unrolled!(i in 0 1 2 3 => {
-            eights[i] = &points::IQ2_XXS[indices[i]];
-        });
-        simd.load_eights(eights)
+        simd.eights_at(&points::IQ2_XXS, simd.four_indices(&self.records[run].grid_indices))
     }
     eights!(points::IQ2_XXS, |block, k| usize::from(block.records[k / 4].grid_indices[k % 4]));
 }
@@ -119,8 +106,8 @@ impl Signed for IQ2_XS {
     }
     #[inline(always)]
     fn magnitudes<S: Simd>(&self, simd: S, run: usize) -> S::Ints {
-        let numbers: [[u8; 8]; 8] = transmute!(self.grid_indices_and_signs);
-        four_points(simd, &points::IQ2_XS, u64::from_le_bytes(numbers[run]))
+        let words: [[u8; 8]; 8] = transmute!(self.grid_indices_and_signs);
+        simd.eights_at(&points::IQ2_XS, four_words(simd, words[run]))
     }
     eights!(points::IQ2_XS, |block, k| usize::from(block.grid_indices_and_signs[k].get() & 511));
 }

@@ -17,11 +17,11 @@ macro_rules! fours {
         #[inline(always)]
         fn magnitudes<S: Simd>(&self, simd: S, run: usize) -> S::Ints {
             let index: fn(&Self, usize) -> usize = $index;
-            let mut fours = [0; 8];
+            let mut places = [0; 8];
             unrolled!(i in 0 1 2 3 4 5 6 7 => {
-                fours[i] = u32::from_le_bytes($table[index(self, 8 * run + i)]);
+                places[i] = index(self, 8 * run + i);
             });
-            simd.join_eight(fours)
+            simd.fours_at(&$table, places)
         }
 
         fn magnitude_bytes(&self, run: usize) -> [u8; 32] {

@@ -12,7 +12,7 @@ use briq_format::TensorType;
 use briq_format::block::{IQ2_S, IQ2_XS, IQ2_XXS, IQ3_S, IQ3_XXS};
 use briq_format::scalar::F16;
 
-pub(super) use eights::four_points;
+pub(super) use eights::four_words;
 
 use super::batch::{Integers, Numbers};
 use super::tiles::{ByTile, Parts, batched};
@@ -108,10 +108,6 @@ fn add<B: Signed, S: Simd, const C: usize>(
     let mut products = [simd.zero(); C];
     unrolled!(pair in 0 1 2 3 => {
         let (a, b) = (2 * pair, 2 * pair + 1);
-        if block.stored_signs().is_none() {
-            // Where the block stores its signs, this would cost a sixth of the time.
-            simd.keep_order();
-        }
         let magnitudes = [block.magnitudes(simd, a), block.magnitudes(simd, b)];
         for c in 0..C {
             let quants = [

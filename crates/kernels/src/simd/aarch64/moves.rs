@@ -91,7 +91,8 @@ macro_rules! moves {
             self.load(&transmute!(eights))
         }
         #[inline(always)]
-        fn load_eights(self, [a, b, c, d]: [&[u8; 8]; 4]) -> Pair {
+        fn eights_at<const N: usize>(self, table: &[[u8; 8]; N], places: [usize; 4]) -> Pair {
+            let [a, b, c, d] = places.map(|place| &table[place % N]);
             both([[a, b], [c, d]], |[first, last]| {
                 // SAFETY: eight readable bytes; see the module.
                 let (first, last) = unsafe { (vld1_u8(first.as_ptr()), vld1_u8(last.as_ptr())) };

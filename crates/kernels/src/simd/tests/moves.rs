@@ -68,10 +68,18 @@ pub(super) fn check<S: Simd>(simd: S, input: &Input) {
     same(simd, "first", simd.first(ints[0]), [ints[0], 0, 0, 0, 0, 0, 0, 0]);
 
     let set = |i: usize| bits >> i & 1 == 1;
-    same(simd, "load_eights", simd.load_eights(eights(&a)), a);
     assert_eq!(simd.opaque(bits.into()), bits.into());
-    let four = bits.to_le_bytes();
+    let [four @ .., _, _, _, _] = eight;
     assert_eq!(simd.four_indices(&four), four.map(usize::from));
+    let places = words.map(|word| usize::from(word.cast_unsigned()));
+    let eights = from_fn::<_, 256, _>(|i| (i as u64).wrapping_mul(0x0101_0203_0507_0B0D).to_le_bytes());
+    let four = from_fn(|i| places[i]);
+    let at_four: [u8; 32] = transmute!(four.map(|place| eights[place % 256]));
+    same(simd, "eights_at", simd.eights_at(&eights, four), at_four);
+    let fours = from_fn::<_, 512, _>(|i| (i as u32).wrapping_mul(0x0101_0305).to_le_bytes());
+    let eight_places = from_fn(|i| places[i]);
+    let at_eight: [u8; 32] = transmute!(eight_places.map(|place| fours[place % 512]));
+    same(simd, "fours_at", simd.fours_at(&fours, eight_places), at_eight);
 
     let lower = from_fn::<_, 32, _>(|i| eight[i / 8 * 2]);
     same(simd, "eight_times", simd.eight_times(u64::from_le_bytes(eight)), lower);
@@ -97,9 +105,4 @@ pub(super) fn check<S: Simd>(simd: S, input: &Input) {
     let negative = |i: usize| a[12 + i / 8] >> (i % 8) & 1 == 1;
     let negated = from_fn::<_, 32, _>(|i| if negative(i) { -ordinary[i] } else { ordinary[i] });
     same(simd, "negate_where", simd.negate_where(simd.load_signed(&ordinary), &a, 3), negated);
-}
-
-/// Eight bytes at a time.
-fn eights(bytes: &[u8; 32]) -> [&[u8; 8]; 4] {
-    from_fn(|i| bytes[8 * i..].first_chunk().unwrap())
 }

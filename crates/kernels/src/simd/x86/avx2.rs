@@ -7,7 +7,7 @@ use std::arch::x86_64::*;
 use super::common::{common, load_16, sum_in_halves};
 use super::indices::{FOUR_TIMES, LOWER_EIGHT_TIMES, NIBBLES, NONE, WORDS_TWICE};
 use super::instructions::{
-    everywhere, float_everywhere, index, keep_order, least, opaque, shuffled, three_times,
+    eights_at, everywhere, float_everywhere, fours_at, index, least, opaque, shuffled, three_times,
 };
 use crate::simd::{BYTE_OF_BIT, Simd, narrow};
 
@@ -105,20 +105,23 @@ impl Simd for Avx2 {
         unsafe { least(bit, self.splat(1)) }
     }
     #[inline(always)]
-    fn load_eights(self, eights: [&[u8; 8]; 4]) -> __m256i {
-        // As floats, whose second in a register is loaded and put there by one instruction.
-        let [a, b, c, d] = eights.map(|eight| f64::from_le_bytes(*eight));
-        // SAFETY: see the module.
-        unsafe { _mm256_castpd_si256(_mm256_set_m128d(_mm_set_pd(d, c), _mm_set_pd(b, a))) }
-    }
-    #[inline(always)]
     fn four_indices(self, [a, b, c, d]: &[u8; 4]) -> [usize; 4] {
         // Here the number of instructions is what counts, and each byte read on its own saves some.
         [index(a), index(b), index(c), index(d)]
     }
     #[inline(always)]
-    fn keep_order(self) {
-        keep_order();
+    fn eights_at<const N: usize>(self, table: &[[u8; 8]; N], places: [usize; 4]) -> __m256i {
+        // SAFETY: remainders are places of the table; see the module.
+        unsafe { eights_at(table.as_ptr(), places.map(|place| place % N)) }
+    }
+    #[inline(always)]
+    fn fours_at<const N: usize>(self, table: &[[u8; 4]; N], places: [usize; 8]) -> __m256i {
+        let [a, b, c, d, e, f, g, h] = places.map(|place| place % N);
+        // SAFETY: remainders are places of the table; see the module.
+        unsafe {
+            let low = fours_at(table.as_ptr(), [a, b, c, d]);
+            _mm256_set_m128i(fours_at(table.as_ptr(), [e, f, g, h]), low)
+        }
     }
     #[inline(always)]
     fn made_even(self, bytes: __m256i) -> __m256i {

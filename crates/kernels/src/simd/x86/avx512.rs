@@ -160,8 +160,8 @@ impl Simd for Avx512 {
         unsafe { _mm256_maskz_mov_epi8(bits, self.splat(byte)) }
     }
     #[inline(always)]
-    fn load_eights(self, eights: [&[u8; 8]; 4]) -> __m256i {
-        let [a, b, c, d] = eights.map(|eight| i64::from_le_bytes(*eight));
+    fn eights_at<const N: usize>(self, table: &[[u8; 8]; N], places: [usize; 4]) -> __m256i {
+        let [a, b, c, d] = places.map(|place| i64::from_le_bytes(table[place % N]));
         // SAFETY: see the module.
         unsafe {
             let one = _mm256_castsi128_si256(_mm_cvtsi64_si128(a));

@@ -151,19 +151,69 @@ pub(super) fn three_times(bytes: __m256i) -> __m256i {
     thrice
 }
 
+/// What a table has at four places, read in the order of the program: the compiler would read all that a block needs at
+/// once, and has no registers for so much.
+///
+/// # Safety
+/// These are places of the table.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn eights_at(table: *const [u8; 8], [a, b, c, d]: [usize; 4]) -> __m256i {
+    let eights: __m256i;
+    // SAFETY: reads what the caller says is there.
+    unsafe {
+        asm!(
+            "vmovq {low:x}, qword ptr [{table} + 8*{a}]",
+            "vmovq {high}, qword ptr [{table} + 8*{c}]",
+            "vmovhps {low:x}, {low:x}, qword ptr [{table} + 8*{b}]",
+            "vmovhps {high}, {high}, qword ptr [{table} + 8*{d}]",
+            "vinserti128 {low}, {low}, {high}, 1",
+            low = out(ymm_reg) eights,
+            high = out(xmm_reg) _,
+            table = in(reg) table,
+            a = in(reg) a,
+            b = in(reg) b,
+            c = in(reg) c,
+            d = in(reg) d,
+            options(readonly, nostack, preserves_flags)
+        );
+    }
+    eights
+}
+
+/// As [`eights_at`], of a table of four bytes each.
+///
+/// # Safety
+/// These are places of the table.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn fours_at(table: *const [u8; 4], [a, b, c, d]: [usize; 4]) -> __m128i {
+    let fours: __m128i;
+    // SAFETY: reads what the caller says is there.
+    unsafe {
+        asm!(
+            "vmovd {fours}, dword ptr [{table} + 4*{a}]",
+            "vpinsrd {fours}, {fours}, dword ptr [{table} + 4*{b}], 1",
+            "vpinsrd {fours}, {fours}, dword ptr [{table} + 4*{c}], 2",
+            "vpinsrd {fours}, {fours}, dword ptr [{table} + 4*{d}], 3",
+            fours = out(xmm_reg) fours,
+            table = in(reg) table,
+            a = in(reg) a,
+            b = in(reg) b,
+            c = in(reg) c,
+            d = in(reg) d,
+            options(readonly, nostack, preserves_flags)
+        );
+    }
+    fours
+}
+
 /// A byte as an index. Bytes that follow each other the compiler would read as a vector, and take them out of it by two
 /// operations each.
 #[inline(always)]
 pub(super) fn index(byte: &u8) -> usize {
     // SAFETY: the reference covers a byte.
     usize::from(unsafe { ptr::read_volatile(byte) })
-}
-
-/// No instruction, which the compiler moves no reading past.
-#[inline(always)]
-pub(super) fn keep_order() {
-    // SAFETY: no instruction.
-    unsafe { asm!("", options(nostack, preserves_flags)) }
 }
 
 /// The same number, of which the compiler knows nothing.
