@@ -120,7 +120,7 @@ pub(super) fn refusal_of_blocks<W: Dot>(blocks: usize, activations: &Activations
 }
 
 /// Refuses activations of another type than the partner of `W`.
-pub(crate) fn belongs<W: Dot>(activations: &Activations) -> Result<(), Error> {
+fn belongs<W: Dot>(activations: &Activations) -> Result<(), Error> {
     match activations.ty() == W::PARTNER {
         true => Ok(()),
         false => Err(Error::Partner { ty: W::TYPE, needed: W::PARTNER, given: activations.ty() }),

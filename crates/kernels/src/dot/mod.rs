@@ -81,7 +81,6 @@ use briq_format::TensorType;
 use briq_format::block::{self, Block};
 use zerocopy::{Immutable, IntoBytes};
 
-pub(crate) use dispatch::belongs;
 #[cfg(test)]
 pub(crate) use dispatch::product_with;
 pub use dispatch::{can_dot, dot, partner};

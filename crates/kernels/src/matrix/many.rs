@@ -1,7 +1,6 @@
 //! Rows times many vectors, where the processor multiplies small matrices.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
+use super::places::Places;
 use crate::activations::Activations;
 use crate::dot::batch::{GROUPS, ROWS, RowSums, Sums, VECTORS};
 use crate::dot::{Dot, Element};
@@ -21,19 +20,17 @@ pub(super) struct Many<'a, W> {
     /// Blocks of a row.
     pub(super) row_blocks: usize,
     pub(super) batch: &'a [Activations],
-    /// The bits of the products, those of a vector `stride` apart from those of the next. Threads that share it write
-    /// to places of their own.
-    pub(super) out: &'a [AtomicU32],
-    pub(super) stride: usize,
+    pub(super) out: Places<'a>,
 }
 
 impl<W: Dot> Work for Many<'_, W> {
     type Output = ();
 
     fn scalar(self) {
+        // Never called: a processor with AMX has vectors.
         for (row, blocks) in self.blocks.chunks_exact(self.row_blocks).enumerate() {
             for (vector, x) in self.batch.iter().enumerate() {
-                self.put(vector, row, W::scalar(blocks, W::Element::of(x)));
+                self.out.put(vector, row, W::scalar(blocks, W::Element::of(x)));
             }
         }
     }
@@ -53,7 +50,7 @@ impl<W: Dot> Work for Many<'_, W> {
                 W::batch(simd, self.amx, blocks, self.row_blocks, &columns, groups, &mut sums);
                 for c in 0..batch.len() {
                     for r in 0..blocks.len() / self.row_blocks {
-                        self.put(
+                        self.out.put(
                             part * VECTORS + c,
                             piece * ROWS + r,
                             sums[r][c / GROUP][c % GROUP / 8][c % 8],
@@ -62,12 +59,5 @@ impl<W: Dot> Work for Many<'_, W> {
                 }
             }
         }
-    }
-}
-
-impl<W> Many<'_, W> {
-    #[inline(always)]
-    fn put(&self, vector: usize, row: usize, product: f32) {
-        self.out[vector * self.stride + row].store(product.to_bits(), Ordering::Relaxed);
     }
 }

@@ -1,14 +1,15 @@
 //! Rows times vectors on one thread, in an order in which what is read again is still near.
 
+use super::places::Places;
 use crate::activations::Activations;
 use crate::dot::{Dot, Element, panel};
 use crate::simd::{Simd, Work};
 
 /// Bytes of weights that are multiplied with all vectors before the next ones are: they stay in the second cache.
-const BLOCK: usize = 256 << 10;
+pub(super) const BLOCK: usize = 256 << 10;
 
 /// Vectors that a row is multiplied with at once, where there is no panel.
-pub(super) const COLUMNS: usize = 4;
+const COLUMNS: usize = 4;
 
 /// The most rows that are read side by side.
 pub(super) const ROWS: usize = 8;
@@ -19,8 +20,7 @@ pub(super) struct Product<'a, W> {
     /// Blocks of a row.
     pub(super) row_blocks: usize,
     pub(super) batch: &'a [Activations],
-    /// A place per row for each vector of the batch.
-    pub(super) out: &'a mut [f32],
+    pub(super) out: Places<'a>,
 }
 
 impl<W: Dot> Work for Product<'_, W> {
@@ -28,10 +28,9 @@ impl<W: Dot> Work for Product<'_, W> {
 
     fn scalar(self) {
         let Self { blocks, row_blocks, batch, out } = self;
-        let rows = blocks.len() / row_blocks;
-        for (x, out) in batch.iter().zip(out.chunks_exact_mut(rows.max(1))) {
-            for (row, out) in blocks.chunks_exact(row_blocks).zip(out) {
-                *out = W::scalar(row, W::Element::of(x));
+        for (vector, x) in batch.iter().enumerate() {
+            for (row, blocks) in blocks.chunks_exact(row_blocks).enumerate() {
+                out.put(vector, row, W::scalar(blocks, W::Element::of(x)));
             }
         }
     }
@@ -39,31 +38,28 @@ impl<W: Dot> Work for Product<'_, W> {
     #[inline(always)]
     fn vector<S: Simd>(self, simd: S) {
         let Self { blocks, row_blocks, batch, out } = self;
-        let rows = blocks.len() / row_blocks;
         if batch.len() > 1 {
             let wide = if W::HAS_PANEL { wide(batch.len()) } else { 0 };
             let limit = if W::HAS_PANEL { panel::ROWS } else { usize::MAX };
             let block_rows = (BLOCK / (row_blocks * size_of::<W>())).clamp(1, limit);
             for (place, some) in blocks.chunks(block_rows * row_blocks).enumerate() {
-                let (first, mut start) = (place * block_rows, 0);
+                let (out, mut start) = (out.skip_rows(place * block_rows), 0);
                 while start < batch.len() {
-                    let out = &mut out[start * rows + first..];
+                    let out = out.skip_vectors(start);
                     start += match start < wide {
-                        true => wide_group(simd, some, row_blocks, &batch[start..wide], out, rows),
+                        true => wide_group(simd, some, row_blocks, &batch[start..wide], out),
                         false => match (W::GROUP, S::IS_WIDE) {
-                            (1, _) => group::<W, S, 1>(simd, some, row_blocks, &batch[start..], out, rows),
-                            (_, true) => group::<W, S, 4>(simd, some, row_blocks, &batch[start..], out, rows),
-                            (_, false) => {
-                                group::<W, S, 2>(simd, some, row_blocks, &batch[start..], out, rows)
-                            }
+                            (1, _) => group::<W, S, 1>(simd, some, row_blocks, &batch[start..], out),
+                            (_, true) => group::<W, S, 4>(simd, some, row_blocks, &batch[start..], out),
+                            (_, false) => group::<W, S, 2>(simd, some, row_blocks, &batch[start..], out),
                         },
                     };
                 }
             }
         }
-        for (place, x) in batch.iter().enumerate() {
+        for (vector, x) in batch.iter().enumerate() {
             if batch.len() == 1 || W::Element::apart(x).is_some() {
-                one_column(simd, blocks, row_blocks, x, &mut out[place * rows..][..rows]);
+                one_column(simd, blocks, row_blocks, x, out.skip_vectors(vector));
             }
         }
     }
@@ -88,24 +84,21 @@ fn columns<W: Dot, const C: usize>(batch: &[Activations]) -> [&[W::Element]; C] 
     columns
 }
 
-/// Multiplies some rows with a panel of vectors; how many these were. The products of a vector are `stride` apart from
-/// those of the next.
+/// Multiplies some rows with a panel of vectors; how many these were.
 #[inline(always)]
 fn wide_group<W: Dot, S: Simd>(
     simd: S,
     blocks: &[W],
     row_blocks: usize,
     batch: &[Activations],
-    out: &mut [f32],
-    stride: usize,
+    out: Places<'_>,
 ) -> usize {
     let mut sums = panel::NO_SUMS;
     W::panel(simd, blocks, row_blocks, columns::<W, { panel::COLUMNS }>(batch), &mut sums);
     let count = batch.len().min(panel::COLUMNS);
     for c in 0..count {
-        let rows = blocks.len() / row_blocks;
-        for (sums, out) in sums.iter().zip(&mut out[c * stride..][..rows]) {
-            *out = sums[c / 8][c % 8];
+        for (row, sums) in sums.iter().take(blocks.len() / row_blocks).enumerate() {
+            out.put(c, row, sums[c / 8][c % 8]);
         }
     }
     count
@@ -118,8 +111,7 @@ fn group<W: Dot, S: Simd, const R: usize>(
     blocks: &[W],
     row_blocks: usize,
     batch: &[Activations],
-    out: &mut [f32],
-    stride: usize,
+    out: Places<'_>,
 ) -> usize {
     let columns = columns::<W, COLUMNS>(batch);
     let count = batch.len().min(COLUMNS);
@@ -133,7 +125,7 @@ fn group<W: Dot, S: Simd, const R: usize>(
         let products = W::products(simd, rows, columns);
         for r in 0..given {
             for c in 0..count {
-                out[c * stride + place * R + r] = products[r][c];
+                out.put(c, place * R + r, products[r][c]);
             }
         }
     }
@@ -142,11 +134,11 @@ fn group<W: Dot, S: Simd, const R: usize>(
 
 /// The products of all rows with one vector.
 #[inline(always)]
-fn one_column<W: Dot, S: Simd>(simd: S, blocks: &[W], row_blocks: usize, x: &Activations, out: &mut [f32]) {
+fn one_column<W: Dot, S: Simd>(simd: S, blocks: &[W], row_blocks: usize, x: &Activations, out: Places<'_>) {
     if let Some(apart) = W::Element::apart(x) {
-        for (row, out) in blocks.chunks_exact(row_blocks).zip(out) {
-            let [[most, rest]] = W::products(simd, [row], apart);
-            *out = most + rest;
+        for (row, blocks) in blocks.chunks_exact(row_blocks).enumerate() {
+            let [[most, rest]] = W::products(simd, [blocks], apart);
+            out.put(0, row, most + rest);
         }
         return;
     }
@@ -168,21 +160,22 @@ fn side_by_side<W: Dot, S: Simd, const R: usize>(
     blocks: &[W],
     row_blocks: usize,
     x: &[W::Element],
-    out: &mut [f32],
+    out: Places<'_>,
 ) {
+    let count = blocks.len() / row_blocks;
     // Each of the rows that are read side by side is followed by the next one in memory.
-    let runs = out.len().div_ceil(R);
+    let runs = count.div_ceil(R);
     for place in 0..runs {
         let mut rows = [&blocks[..0]; R];
         for r in 0..R {
             // Behind the last row it is taken again, so that no product depends on how rows are shared out.
-            let first = (r * runs + place).min(out.len() - 1) * row_blocks;
+            let first = (r * runs + place).min(count - 1) * row_blocks;
             rows[r] = &blocks[first..first + row_blocks];
         }
         let products = W::products(simd, rows, [x]);
         for r in 0..R {
-            if let Some(out) = out.get_mut(r * runs + place) {
-                *out = products[r][0];
+            if r * runs + place < count {
+                out.put(0, r * runs + place, products[r][0]);
             }
         }
     }
