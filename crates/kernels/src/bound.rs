@@ -19,7 +19,8 @@
 //! n = elements / 8 + 72        F32, F16, BF16: 8 sums side by side, or more, and a few elements behind them
 //! ```
 //!
-//! roundings. A block gives 8 floats in IQ4_XS, 4 in NVFP4 and Q1_0, 2 in Q2_0 and 1 in the others. With `w` and `x`
+//! roundings. A block gives 8 floats in IQ4_XS, 4 in NVFP4 and Q1_0, 2 in Q2_0 and in the types whose minimums are added to
+//! the same sum (Q4_1, Q5_1, Q2_K, Q4_K, Q5_K, IQ1_S, IQ1_M, TQ2_0), and 1 in the others. With `w` and `x`
 //! the decoded sides and `m` the minimum of the group that a weight is in (zero in types without; where kernels take a
 //! zero point off in another lane than they add it, `m` is what it stands for), the terms' magnitudes sum to no more
 //! than
@@ -58,7 +59,8 @@ use crate::activations::Activations;
 use crate::error::Error;
 use crate::reference;
 
-/// The largest difference between [`dot()`](crate::dot()) and [`reference::dot_encoded`] for these operands.
+/// The largest difference from [`reference::dot_encoded`] that [`dot()`](crate::dot()) may have for these operands, and
+/// the same product in a result of [`matvec`](crate::matvec) or [`matmul`](crate::matmul).
 ///
 /// Infinite when the product may overflow or an operand is not finite.
 ///
@@ -104,7 +106,8 @@ fn terms_per_block(ty: TensorType) -> f64 {
     match ty {
         IQ4_XS => 8.0,
         NVFP4 | Q1_0 => 4.0,
-        Q2_0 => 2.0,
+        // Two, or one and what is added for its minimums.
+        Q2_0 | Q4_1 | Q5_1 | Q2_K | Q4_K | Q5_K | IQ1_S | IQ1_M | TQ2_0 => 2.0,
         _ => 1.0,
     }
 }

@@ -27,7 +27,7 @@ pub enum Error {
         /// The type of the activations.
         given: TensorType,
     },
-    /// The two sides have different lengths, or one ends inside a block.
+    /// The two sides have different lengths.
     #[error("the row has {weights} weights, but there are {activations} activations")]
     Length {
         /// Elements of the row.
@@ -53,7 +53,7 @@ pub enum Error {
         /// Products.
         needed: usize,
     },
-    /// The row cannot be decoded.
+    /// A row or activations that are not whole blocks, or a row that cannot be decoded.
     #[error(transparent)]
     Codec(#[from] briq_codec::Error),
 }

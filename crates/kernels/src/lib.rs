@@ -5,15 +5,17 @@
 //!
 //! * [`dot()`] multiplies a row by its type and bytes, [`dot_blocks`] one of blocks whose type the program knows;
 //!   [`matvec`] and [`matmul`] a [`Matrix`], on a thread pool that the caller may share; [`matvec_here`] and
-//!   [`matmul_here`] on the calling thread. None of them allocates.
+//!   [`matmul_here`] on the calling thread. None of them allocates, but for the first call, which asks what the
+//!   processor has, and the queue of a pool.
 //! * [`mod@reference`] is the definition: decode both sides, sum in double precision.
 //! * [`bound()`] says how far the two may be apart, and why.
 //! * [`read_through`] reads bytes and multiplies nothing, for those who measure.
 //!
 //! The processor's instruction set is chosen once, when the first product is made: AVX-512 with VNNI, VBMI and GFNI,
-//! AVX2 with FMA, NEON, or none; `BRIQ_ISA` forces one ([`briq_codec::Isa`]), and [`instruction_set`] names it. Batches
-//! of sixteen vectors and more are multiplied with AMX where the processor has it and Linux lets the process use it
-//! ([`matrix_instructions`]).
+//! AVX2 with FMA, NEON, or none; `BRIQ_ISA` forces one ([`briq_codec::Isa`]), and [`instruction_set`] names it. A
+//! name that is none counts as not given here: [`briq_codec::Isa::forced`] says what is wrong with it. Batches of
+//! sixteen vectors and more are multiplied with AMX, by most quantized types, where the processor has it and Linux lets
+//! the process use it ([`matrix_instructions`]).
 //!
 //! ```
 //! use briq_format::TensorType;
@@ -31,14 +33,14 @@
 //! # Ok::<(), briq_kernels::Error>(())
 //! ```
 
+// A closure that is given to an adapter may stay a function of its own, which no instruction set is enabled in.
+#![allow(clippy::needless_range_loop)]
+
 mod activations;
 mod bound;
-#[allow(clippy::needless_range_loop, reason = "what an iterator calls is compiled for no instruction set")]
 mod dot;
 mod error;
-#[allow(clippy::needless_range_loop, reason = "what an iterator calls is compiled for no instruction set")]
 mod matrix;
-#[allow(clippy::needless_range_loop, reason = "what an iterator calls is compiled for no instruction set")]
 mod read;
 pub mod reference;
 mod simd;

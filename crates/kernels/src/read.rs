@@ -10,8 +10,8 @@ const PLACES: usize = 4;
 type Line = [[u8; 32]; 2];
 
 /// Reads bytes as the kernels read weights, and does next to nothing else: the sum of their 32-bit words in
-/// little-endian order, wrapping, the last of them filled up with zeros. No product of a matrix and a vector that comes
-/// from memory can be had much sooner.
+/// little-endian order, wrapping, the last of them filled up with zeros. A matrix that comes from memory cannot be
+/// multiplied with a vector much faster.
 pub fn read_through(bytes: &[u8]) -> u32 {
     run(Cpu::best(), Read(bytes))
 }

@@ -4,7 +4,7 @@
 
 use briq_format::TensorType;
 
-use crate::activations::Activations;
+use crate::activations::{Activations, partial};
 use crate::error::Error;
 
 /// The product of a row with activations as they are: what a model would compute without quantized activations.
@@ -29,7 +29,11 @@ pub fn dot_encoded(ty: TensorType, row: &[u8], activations: &Activations) -> Res
 
 /// The weights of a row, when there are as many as activations.
 pub(crate) fn decode(ty: TensorType, row: &[u8], activations: usize) -> Result<Vec<f32>, Error> {
-    let blocks = row.len() / ty.block_bytes() as usize;
+    let block_bytes = ty.block_bytes() as usize;
+    if !row.len().is_multiple_of(block_bytes) {
+        return Err(partial(ty, row.len(), "bytes", block_bytes));
+    }
+    let blocks = row.len() / block_bytes;
     let weights = blocks.saturating_mul(ty.block_elements() as usize);
     if weights != activations {
         return Err(Error::Length { weights, activations });

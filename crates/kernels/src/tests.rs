@@ -227,23 +227,22 @@ fn the_largest_integers_do_not_overflow() {
     for ty in kernels().filter(|ty| ty.is_quantized()) {
         for (byte, quant) in bytes.iter().flat_map(|&byte| quants.iter().map(move |&quant| (byte, quant))) {
             let row = made_finite(ty, vec![byte; ty.row_bytes(256 * BLOCKS as u64).unwrap() as usize]);
-            let least = quant;
             let activations = match partner(ty).unwrap() {
                 Q8_0 => from_blocks(
-                    [Q8_0 { scale: F16::from_f32(1.0), quants: [least; 32] }; 8 * BLOCKS].into_iter(),
+                    [Q8_0 { scale: F16::from_f32(1.0), quants: [quant; 32] }; 8 * BLOCKS].into_iter(),
                 ),
                 Q8_1 => {
                     let block = Q8_1 {
                         scale: F16::from_f32(1.0),
                         scaled_sum: F16::from_f32(32.0 * f32::from(quant)),
-                        quants: [least; 32],
+                        quants: [quant; 32],
                     };
                     from_blocks([block; 8 * BLOCKS].into_iter())
                 }
                 _ => {
                     let block = Q8_K {
                         scale: F32::new(1.0),
-                        quants: [least; 256],
+                        quants: [quant; 256],
                         sums: [I16::new(16 * i16::from(quant)); 16],
                     };
                     from_blocks([block; BLOCKS].into_iter())
@@ -255,12 +254,43 @@ fn the_largest_integers_do_not_overflow() {
 }
 
 #[test]
-fn sums_that_are_not_those_of_the_quants_are_in_the_bound() {
+fn sums_that_q8_k_states_are_not_looked_at() {
     let mut row = vec![0; 144];
     briq_codec::encode(Q4_K, &(0..256).map(|i| (i as f32).sin()).collect::<Vec<_>>(), 256, None, &mut row)
         .unwrap();
-    let block = Q8_K::read_from_bytes(&[0x3F; 292]).unwrap();
-    check(Q4_K, &row, &Activations::from_blocks(Q8_K, block.as_bytes()).unwrap());
+    let mut block = Q8_K::read_from_bytes(&[0x3F; 292]).unwrap();
+    let product = |block: &Q8_K| {
+        let activations = Activations::from_blocks(Q8_K, block.as_bytes()).unwrap();
+        check(Q4_K, &row, &activations);
+        dot(Q4_K, &row, &activations).unwrap().to_bits()
+    };
+    let stated = product(&block);
+    block.sums = [I16::new(16 * 0x3F); 16];
+    assert_eq!(stated, product(&block));
+}
+
+/// A sum of 1, and then twice in each block what is too little to change it.
+#[test]
+fn what_is_lost_with_minimums_in_a_batch_is_in_the_bound() {
+    let little = F16::from_f32(2f32.powi(-14));
+    let weights = |block: usize| briq_format::block::Q4_1 {
+        scale: if block == 0 { F16::from_f32(2f32.powi(-5)) } else { little },
+        minimum: if block == 0 { F16::from_f32(0.0) } else { little },
+        quants: [0x11; 16],
+    };
+    let row: Vec<u8> = (0..64).flat_map(|block| weights(block).as_bytes().to_vec()).collect();
+    let activations = from_blocks((0..64).map(|block| {
+        let scale = if block == 0 { 1.0 } else { 2f32.powi(-15) * 511.0 / 512.0 };
+        Q8_1 { scale: F16::from_f32(scale), scaled_sum: F16::from_f32(32.0 * scale), quants: [1; 32] }
+    }));
+    let exact = reference::dot_encoded(Q4_1, &row, &activations).unwrap();
+    let bound = bound(Q4_1, &row, &activations).unwrap();
+    let matrix = Matrix::new(Q4_1, &row, 64 * 32).unwrap();
+    let mut out = [0.0; 16];
+    matmul_here(&matrix, &vec![activations; 16], &mut out).unwrap();
+    for product in out {
+        assert!((f64::from(product) - exact).abs() <= bound, "{product} is not {exact}");
+    }
 }
 
 /// The bits of the product of whole blocks.
@@ -282,7 +312,7 @@ fn what_does_not_belong_together_is_named() {
             dot_blocks(&[Q8_0 { scale: F16::from_f32(1.0), quants: [1; 32] }; 3], &activations),
             "the row has 96 weights, but there are 64 activations",
         ),
-        (dot(Q4_0, &[0; 37], &activations), "the row has 64 weights, but there are 64 activations"),
+        (dot(Q4_0, &[0; 37], &activations), "37 bytes are no whole number of Q4_0 blocks of 18"),
         (
             dot(I8, &[], &activations),
             "there is no dot product for I8; there is one for F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, \

@@ -3,6 +3,8 @@
 mod lines;
 mod tile;
 
+use std::fmt;
+
 use briq_codec::{Encode, Rows};
 use briq_format::TensorType;
 use briq_format::block::{BF16, Block, F16, F32, Q8_0, Q8_1, Q8_K};
@@ -21,8 +23,8 @@ const TILES: usize = 16;
 /// What is kept is not the blocks but what kernels read: scales and sums apart from the quants.
 /// [`Activations::blocks`] gives the blocks, whose bytes are those that ggml's reference functions make, except that
 /// the sums of an all-zero Q8_K block are zero where the reference leaves memory as it was. Of blocks that something
-/// else has encoded it gives the sums anew, and F16 without the payload of NaNs.
-#[derive(Clone, Debug)]
+/// else has encoded it gives the sums of Q8_K anew, and half-precision numbers without the payload of NaNs.
+#[derive(Clone)]
 pub struct Activations {
     ty: TensorType,
     elements: usize,
@@ -224,6 +226,14 @@ impl Activations {
     }
 }
 
+impl fmt::Debug for Activations {
+    /// Their type and number, and not what they are.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut activations = f.debug_struct("Activations");
+        activations.field("ty", &self.ty).field("elements", &self.elements).finish_non_exhaustive()
+    }
+}
+
 fn widened(half: F16) -> F32 {
     F32::new(half.to_f32())
 }
@@ -232,6 +242,7 @@ fn whole<B: Block>(bytes: &[u8]) -> Result<&[B], Error> {
     <[B]>::ref_from_bytes(bytes).map_err(|_| partial(B::TYPE, bytes.len(), "bytes", size_of::<B>()))
 }
 
-fn partial(ty: TensorType, length: usize, unit: &'static str, block: usize) -> Error {
+/// Why so many are not whole blocks.
+pub(crate) fn partial(ty: TensorType, length: usize, unit: &'static str, block: usize) -> Error {
     briq_codec::Error::PartialBlock { length, unit, ty, block }.into()
 }

@@ -143,8 +143,8 @@ impl<B: Tiled> Work for Fill<'_, B> {
         for (tile, blocks) in self.tiles.iter_mut().zip(self.blocks.chunks(256 / B::ELEMENTS)) {
             *tile = Tile::ZERO;
             if let Some([scales, sums]) = B::fill(blocks, tile) {
-                simd.store_floats(simd.load_halves(&scales), &mut tile.scales);
-                simd.store_floats(simd.load_halves(&sums), &mut tile.stated_sums);
+                simd.store_floats(simd.load_f16(&scales), &mut tile.scales);
+                simd.store_floats(simd.load_f16(&sums), &mut tile.stated_sums);
             }
             tile.sum_up_with(simd);
             lowest |= tile.has_lowest();

@@ -4,15 +4,15 @@ use briq_format::{TensorType, block, for_each_weight_type};
 use zerocopy::FromBytes;
 
 use super::{Dot, Element};
-use crate::activations::Activations;
+use crate::activations::{Activations, partial};
 use crate::error::Error;
 use crate::simd::{Cpu, Simd, Work, run};
 
-/// The dot product of a row of `ty` with activations of its [`partner`]. Any bytes have one, if not a finite one.
+/// The dot product of a row of `ty` with activations of its [`partner`]. Any bytes have one; it may not be finite.
 ///
 /// # Errors
-/// When there is no kernel for `ty`, the activations are of another type than its partner, or the row is not whole
-/// blocks of as many elements.
+/// When there is no kernel for `ty`, the row is not whole blocks, or the activations are of another type than its partner
+/// or not as many as the row has weights.
 // Inlined, so that a product stays in a register and does not go through the memory of a `Result`, which the next row
 // would wait for.
 #[inline]
@@ -57,10 +57,10 @@ fn refusal(ty: TensorType, row: &[u8], activations: &Activations) -> Error {
     macro_rules! dispatch {
         ($($name:ident)*) => {
             match ty {
-                $(TensorType::$name => {
-                    let blocks = row.len() / size_of::<block::$name>();
-                    refusal_of_blocks::<block::$name>(blocks, activations)
-                })*
+                $(TensorType::$name => match <[block::$name]>::ref_from_bytes(row) {
+                    Ok(row) => refusal_of_blocks(row, activations),
+                    Err(_) => partial(ty, row.len(), "bytes", size_of::<block::$name>()),
+                },)*
                 _ => Error::Unsupported { ty },
             }
         };
@@ -112,18 +112,12 @@ fn product_apart<W: Dot>(cpu: Cpu, work: Apart<'_, W>) -> f32 {
     run(cpu, work)
 }
 
-/// Why so many blocks have no product.
-pub(super) fn refusal_of_blocks<W: Dot>(blocks: usize, activations: &Activations) -> Error {
-    belongs::<W>(activations)
-        .err()
-        .unwrap_or(Error::Length { weights: blocks * W::ELEMENTS, activations: activations.elements() })
-}
-
-/// Refuses activations of another type than the partner of `W`.
-fn belongs<W: Dot>(activations: &Activations) -> Result<(), Error> {
+/// Why blocks have no product.
+#[cold]
+pub(super) fn refusal_of_blocks<W: Dot>(row: &[W], activations: &Activations) -> Error {
     match activations.ty() == W::PARTNER {
-        true => Ok(()),
-        false => Err(Error::Partner { ty: W::TYPE, needed: W::PARTNER, given: activations.ty() }),
+        true => Error::Length { weights: row.len() * W::ELEMENTS, activations: activations.elements() },
+        false => Error::Partner { ty: W::TYPE, needed: W::PARTNER, given: activations.ty() },
     }
 }
 

@@ -9,7 +9,7 @@ use briq_format::TensorType;
 use briq_format::block::Block;
 
 use super::tiles::{ByTile, Parts, batched};
-use super::{integer_dot, panel};
+use super::{integer_dot, panel, quants};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -110,7 +110,7 @@ impl<B: Eighth> ByTile for B {
             let tile = tiles[c];
             let mut products = [simd.zero(); 8];
             unrolled!(k in 0 1 2 3 4 5 6 7 => {
-                products[k] = B::add_dot(simd, simd.zero(), codes[k], simd.load_signed(&tile.quants_32()[k]));
+                products[k] = B::add_dot(simd, simd.zero(), codes[k], quants(simd, tile, k));
             });
             let products = match B::RAISED {
                 true => simd.sum_raised(products),

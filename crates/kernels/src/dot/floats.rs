@@ -29,7 +29,7 @@ pub(crate) trait Float: Block {
         activations: &[Self::Activation; RUN],
     ) -> S::Wide;
 
-    /// Whether [`add`](Self::add) is another one on some processors. The loop around it is there twice.
+    /// Whether [`add`](Self::add) asks the processor which instruction to use.
     #[inline(always)]
     fn is_special<S: Simd>(_: S) -> bool {
         false
@@ -50,7 +50,7 @@ impl Float for F32 {
         weights: &[Self; RUN],
         activations: &[Self::Activation; RUN],
     ) -> S::Wide {
-        simd.add_singles(sum, transmute_ref!(weights), transmute_ref!(activations))
+        simd.add_f32(sum, transmute_ref!(weights), transmute_ref!(activations))
     }
 }
 
@@ -72,7 +72,7 @@ impl Float for F16 {
         weights: &[Self; RUN],
         activations: &[Self::Activation; RUN],
     ) -> S::Wide {
-        simd.add_halves(sum, transmute_ref!(weights), transmute_ref!(activations))
+        simd.add_f16(sum, transmute_ref!(weights), transmute_ref!(activations))
     }
 }
 
@@ -90,11 +90,11 @@ impl Float for BF16 {
         weights: &[Self; RUN],
         activations: &[Self::Activation; RUN],
     ) -> S::Wide {
-        simd.add_brains(sum, transmute_ref!(weights), transmute_ref!(activations))
+        simd.add_bf16(sum, transmute_ref!(weights), transmute_ref!(activations))
     }
     #[inline(always)]
     fn is_special<S: Simd>(simd: S) -> bool {
-        simd.multiplies_brains()
+        simd.multiplies_bf16()
     }
 }
 
@@ -115,6 +115,7 @@ macro_rules! floats {
                 rows: [&[Self]; R],
                 columns: [&[Self::Element]; C],
             ) -> [[f32; C]; R] {
+                // The same twice: compiled for each answer, the loop need not ask again.
                 match Self::is_special(simd) {
                     true => dot_some(simd, rows, columns),
                     false => dot_some(simd, rows, columns),

@@ -155,7 +155,7 @@ pub(crate) trait Element: Sized + Sync {
     /// All of them.
     fn of(activations: &Activations) -> &[Self];
 
-    /// Two rows that add up to it, where [`Dot::vector`] must not be given the row itself.
+    /// Two rows that add up to it, where [`Dot::products`] must not be given the row itself.
     fn apart(activations: &Activations) -> Option<[&[Self]; 2]>;
 }
 

@@ -5,8 +5,8 @@ use briq_codec::points::{FP4_DOUBLED, nvfp4_half_scale};
 use briq_format::TensorType;
 use briq_format::block::NVFP4;
 
-use super::integer_dot;
 use super::tiles::{ByTile, Parts};
+use super::{integer_dot, quants};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -56,7 +56,7 @@ impl ByTile for NVFP4 {
                 let scales = simd.two_floats(scales);
                 for c in 0..C {
                     let (tile, run) = (tiles[c], 2 * part + half);
-                    let pairs = simd.signed_products(levels, simd.load_signed(&tile.quants_32()[run]));
+                    let pairs = simd.signed_products(levels, quants(simd, tile, run));
                     let products = simd.add_scaled(simd.zero(), pairs, simd.splat_word(1));
                     let scales = simd.multiply(scales, simd.splat_float(tile.scales[run]));
                     sums.0[c][half] = simd.multiply_add(simd.to_floats(products), scales, sums.0[c][half]);

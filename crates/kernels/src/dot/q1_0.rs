@@ -4,8 +4,8 @@ use briq_format::TensorType;
 use briq_format::block::Q1_0;
 use zerocopy::transmute_ref;
 
-use super::integer_dot;
 use super::tiles::{ByTile, Parts};
+use super::{integer_dot, quants};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -52,7 +52,7 @@ impl ByTile for Q1_0 {
                 let codes = simd.ones_where(u32::from_le_bytes(signs[i]));
                 for c in 0..C {
                     let run = 4 * part + i;
-                    let quants = simd.load_signed(&tiles[c].quants_32()[run]);
+                    let quants = quants(simd, tiles[c], run);
                     let products = simd.add_dot(simd.zero(), codes, quants);
                     let scale = simd.splat_float(tiles[c].scales[run]);
                     scaled[c] = simd.multiply_add(simd.to_floats(products), scale, scaled[c]);

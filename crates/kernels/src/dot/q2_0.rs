@@ -4,8 +4,8 @@ use briq_codec::Quants;
 use briq_format::TensorType;
 use briq_format::block::Q2_0;
 
-use super::integer_dot;
 use super::tiles::{ByTile, Parts};
+use super::{integer_dot, quants};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -51,7 +51,7 @@ impl ByTile for Q2_0 {
                 let codes = simd.and(simd.or(two, simd.shift_left_ints::<6>(two)), low);
                 for c in 0..C {
                     let (tile, run) = (tiles[c], 2 * part + half);
-                    let quants = simd.load_signed(&tile.quants_32()[run]);
+                    let quants = quants(simd, tile, run);
                     // A code is the weight plus 1.
                     let products = simd.add_dot(simd.first(tile.negative_sums[run]), codes, quants);
                     let scale = simd.splat_float(scale * tile.scales[run]);

@@ -142,7 +142,7 @@ fn codes<B: Shifted, S: Simd>(simd: S, points: &Points, run: usize) -> S::Ints {
     }
 }
 
-/// What stands for zero in the codes.
+/// Whether there are minimums: what stands for zero in the codes is taken off as one.
 const HAS_MINIMUMS: bool = true;
 
 #[inline(always)]

@@ -37,9 +37,8 @@ macro_rules! weights {
                 product_of_blocks(Cpu::best(), row, activations)
             }
 
-            #[cold]
             fn refusal(row: &[Self], activations: &Activations) -> Error {
-                refusal_of_blocks::<Self>(row.len(), activations)
+                refusal_of_blocks(row, activations)
             }
         })*
     };

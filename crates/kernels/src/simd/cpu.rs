@@ -28,8 +28,8 @@ static MATRICES: OnceLock<Option<Amx>> = OnceLock::new();
 
 impl Cpu {
     /// What kernels use under `isa`. AVX2 comes with FMA, F16C and the instructions on bits, AVX-512 also with VNNI,
-    /// VBMI and GFNI; a processor without these takes the next narrower instruction set. All that [`run`] enables is asked for
-    /// here, whatever `isa` has proved, so that its proof is in one place.
+    /// VBMI and GFNI; a processor without these takes the next narrower instruction set. All that [`run`] enables is
+    /// asked for here, whatever `isa` has proved, so that its proof is in one place.
     #[cfg(target_arch = "x86_64")]
     pub(crate) fn new(isa: Isa) -> Self {
         let narrow = is_x86_feature_detected!("avx2")
@@ -81,7 +81,8 @@ impl Cpu {
     }
 
     /// Instructions that multiply small matrices, where the processor has them beside these; none where `BRIQ_ISA`
-    /// names an instruction set.
+    /// names an instruction set. They come with AVX-512 alone, by whose [`bias`](Simd::bias) codes are bytes without a
+    /// sign, as these instructions take them.
     pub(crate) fn matrices(self) -> Option<Amx> {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
@@ -107,14 +108,14 @@ impl Cpu {
 }
 
 /// The name of the instruction set that products are computed with: that of [`Isa::best`], or a narrower one where the
-/// processor lacks what kernels need beside it. AVX2 then comes without FMA, or AVX-512 without VNNI, VBMI
-/// or GFNI.
+/// processor lacks what kernels need beside it, such as FMA beside AVX2, or VNNI, VBMI and GFNI beside AVX-512.
 pub fn instruction_set() -> &'static str {
     Cpu::best().name()
 }
 
 /// The name of the instructions that batches of vectors are multiplied with beside [`instruction_set`], if the processor
-/// has such: `amx`. They are not used where `BRIQ_ISA` names an instruction set.
+/// has such: `amx`. Linux is asked for them the first time, for the whole process. They are not used where `BRIQ_ISA` names
+/// an instruction set, and not by F32, F16, BF16, TQ1_0, NVFP4, Q1_0 and Q2_0.
 pub fn matrix_instructions() -> Option<&'static str> {
     Cpu::best().matrices().map(|_| "amx")
 }

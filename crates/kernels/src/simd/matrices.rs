@@ -13,7 +13,7 @@ pub(crate) struct Bytes(pub(crate) [[[i8; 32]; 2]; 64]);
 /// 32 bfloat16 numbers of each of sixteen rows or vectors. Of rows they lie as they are; of vectors two of each, sixteen
 /// times.
 #[repr(align(64))]
-pub(crate) struct Brains(pub(crate) [[[i32; 8]; 2]; ROWS]);
+pub(crate) struct Bf16s(pub(crate) [[[i32; 8]; 2]; ROWS]);
 
 /// A product for each row and vector.
 #[derive(Clone, Copy)]
@@ -29,7 +29,7 @@ impl Bytes {
     pub(crate) const ZERO: Self = Self([[[0; 32]; 2]; 64]);
 }
 
-impl Brains {
+impl Bf16s {
     pub(crate) const ZERO: Self = Self([[[0; 8]; 2]; ROWS]);
 }
 
@@ -50,28 +50,28 @@ pub(crate) const fn place(run: usize, four: usize) -> usize {
 #[cfg(target_arch = "x86_64")]
 pub(crate) use super::x86::{Amx, Registers};
 
-/// Never made: no processor of this architecture has such instructions that are used here.
+/// No processor of this architecture has such instructions that are used here.
 #[cfg(not(target_arch = "x86_64"))]
 #[derive(Clone, Copy)]
-pub(crate) struct Amx(());
+pub(crate) enum Amx {}
 
-/// Never made, as there is no [`Amx`] to make them from.
+/// As there is no [`Amx`] to make them from, there are none.
 #[cfg(not(target_arch = "x86_64"))]
-pub(crate) struct Registers;
+pub(crate) struct Registers<const BYTES: usize>(Amx);
 
 #[cfg(not(target_arch = "x86_64"))]
 impl Amx {
-    pub(crate) fn fetch<T>(self, _: &[T]) {}
-
-    pub(crate) fn of_64(self) -> Registers {
-        Registers
+    pub(crate) fn fetch<T>(self, _: &[T]) {
+        match self {}
     }
 
-    pub(crate) fn of_32(self) -> Registers {
-        Registers
+    pub(crate) fn registers<const BYTES: usize>(self) -> Registers<BYTES> {
+        match self {}
     }
 
-    pub(crate) fn spread(self, _: &[[i8; 32]; 8], _: &[i16; 16], _: &mut [u8; 256], _: &mut [i8; 256]) {}
+    pub(crate) fn spread(self, _: &[[i8; 32]; 8], _: &[i16; 16], _: &mut [u8; 256], _: &mut [i8; 256]) {
+        match self {}
+    }
 
     pub(crate) fn add_runs(
         self,
@@ -81,26 +81,41 @@ impl Amx {
         _: &[Group<f32>; 8],
         _: &[f32; 8],
     ) {
+        match self {}
     }
 
-    pub(crate) fn add_minimums(self, _: &mut Group<f32>, _: &[Group<f32>; 8], _: &[f32; 8]) {}
+    pub(crate) fn add_minimums(self, _: &mut Group<f32>, _: &[Group<f32>; 8], _: &[f32; 8]) {
+        match self {}
+    }
 
-    pub(crate) fn add_halves(self, _: &mut Group<f32>, _: [&Group<i32>; 2], _: &Group<f32>, _: f32) {}
+    pub(crate) fn add_low_and_high(self, _: &mut Group<f32>, _: [&Group<i32>; 2], _: &Group<f32>, _: f32) {
+        match self {}
+    }
 
-    pub(crate) fn add_floats(self, _: &mut Group<f32>, _: &Group<f32>, _: &Group<f32>, _: f32) {}
+    pub(crate) fn add_floats(self, _: &mut Group<f32>, _: &Group<f32>, _: &Group<f32>, _: f32) {
+        match self {}
+    }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-impl Registers {
-    pub(crate) fn of_halves(
+impl Registers<64> {
+    pub(crate) fn of_low_and_high(
         &self,
         _: &[[u8; 256]; ROWS],
         _: &[[i8; 256]; ROWS],
         _: [&Bytes; 2],
         _: [&mut [Ints; 2]; 2],
     ) {
+        match self.0 {}
     }
 
+    pub(crate) fn of_bf16(&self, _: &Bf16s, _: [&Bf16s; 2], _: [&mut Floats; 2]) {
+        match self.0 {}
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+impl Registers<32> {
     pub(crate) fn of_runs(
         &self,
         _: &[[u8; 256]; ROWS],
@@ -108,7 +123,6 @@ impl Registers {
         _: [&[[i32; 16]; 8]; 2],
         _: &mut [[Ints; 8]; 2],
     ) {
+        match self.0 {}
     }
-
-    pub(crate) fn of_brains(&self, _: &Brains, _: [&Brains; 2], _: [&mut Floats; 2]) {}
 }

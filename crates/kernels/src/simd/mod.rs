@@ -2,8 +2,8 @@
 //!
 //! A kernel is written once, over [`Simd`], and compiled for each instruction set. A register holds 32 bytes on all of
 //! them, because 32 weights are what blocks and sub-blocks are made of: AVX-512 brings its instructions and its
-//! registers, and its width only for what lies in memory as registers of 64 bytes want it: [`Simd::add_nibbles`], and
-//! plain floats. All operations on integers are exact under the conditions that they state, so that instruction sets
+//! registers, and its width only for what lies in memory as registers of 64 bytes want it: [`Simd::add_nibbles`],
+//! [`Simd::add_sixes`], and plain floats. All operations on integers are exact under the conditions that they state, so that instruction sets
 //! differ only in the order in which floats are summed.
 //!
 //! The vector types are private to this module, and so is all that is `unsafe`. Generic code meets them only through
@@ -244,7 +244,7 @@ pub(crate) trait Simd: Copy {
     fn small_sums_and_quarters(self, sums: Self::Ints, fourfold: Self::Ints) -> Self::Ints;
     fn multiply_ints(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
 
-    /// What weights and tables of weights go through before [`biased_dot`](Self::biased_dot).
+    /// What weights and tables of weights go through before [`add_biased_dot`](Self::add_biased_dot).
     fn bias(self, signed: Self::Ints) -> Self::Ints;
     /// Adds sums of four neighbouring products to the ints: biased weights with signed bytes, none of them -128, up to
     /// what [`unbias`](Self::unbias) adds.
@@ -268,7 +268,7 @@ pub(crate) trait Simd: Copy {
     fn load_floats(self, floats: &[f32; 8]) -> Self::Floats;
     fn store_floats(self, floats: Self::Floats, to: &mut [f32; 8]);
     /// Eight half-precision numbers, by their bits.
-    fn load_halves(self, halves: &[u16; 8]) -> Self::Floats;
+    fn load_f16(self, halves: &[u16; 8]) -> Self::Floats;
     /// The half-precision numbers whose bits are the lower ones of each int.
     fn low_halves(self, ints: Self::Ints) -> Self::Floats;
     /// The half-precision numbers whose bits are the upper ones of each int.
@@ -284,15 +284,15 @@ pub(crate) trait Simd: Copy {
     fn multiply_add(self, a: Self::Floats, b: Self::Floats, c: Self::Floats) -> Self::Floats;
     fn add_floats(self, a: Self::Floats, b: Self::Floats) -> Self::Floats;
     /// Adds the products of 32 single-precision numbers, rounded after each.
-    fn add_singles(self, sum: Self::Wide, a: &[u8; 128], b: &[u8; 128]) -> Self::Wide;
+    fn add_f32(self, sum: Self::Wide, a: &[u8; 128], b: &[u8; 128]) -> Self::Wide;
     /// Adds the products of 32 half-precision numbers with single-precision ones, rounded after each.
-    fn add_halves(self, sum: Self::Wide, a: &[u8; 64], b: &[u8; 128]) -> Self::Wide;
+    fn add_f16(self, sum: Self::Wide, a: &[u8; 64], b: &[u8; 128]) -> Self::Wide;
     /// Adds the products of 32 bfloat16 numbers in single precision, rounded after each at most. Where that is an
     /// instruction, numbers and sums below 2^-126 are taken for zero.
-    fn add_brains(self, sum: Self::Wide, a: &[u8; 64], b: &[u8; 64]) -> Self::Wide;
-    /// Whether [`add_brains`](Self::add_brains) is an instruction.
+    fn add_bf16(self, sum: Self::Wide, a: &[u8; 64], b: &[u8; 64]) -> Self::Wide;
+    /// Whether [`add_bf16`](Self::add_bf16) is an instruction.
     #[inline(always)]
-    fn multiplies_brains(self) -> bool {
+    fn multiplies_bf16(self) -> bool {
         false
     }
 
@@ -317,14 +317,19 @@ fn k_numbers([_, _, _, _, packed @ ..]: &[u8; 16]) -> [[u8; 8]; 2] {
 /// high ones.
 pub(crate) const PAIRED: [usize; 8] = [0, 2, 1, 3, 4, 6, 5, 7];
 
-/// The byte, in each half of a register with the same four bytes all over, that holds bit `i`.
+/// Of 32 bytes in each half of a register that has the same 16 bytes twice: the byte that holds the bit of each, for four
+/// runs of 32 bits.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-static BYTE_OF_BIT: [u8; 32] = {
-    let mut bytes = [0; 32];
+static BYTES_OF_BITS: [[u8; 32]; 4] = {
+    let mut bytes = [[0; 32]; 4];
     let mut i = 0;
-    while i < 32 {
-        bytes[i] = (i / 8) as u8;
+    while i < 4 * 32 {
+        bytes[i / 32][i % 32] = (i / 8) as u8;
         i += 1;
     }
     bytes
 };
+
+/// Bit `i` in byte `i` of eight.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+const ONE_BIT_EACH: u64 = 0x8040_2010_0804_0201;

@@ -4,9 +4,9 @@ use zerocopy::transmute;
 
 use super::Simd;
 
-/// [`Simd::add_singles`] on registers of 32 bytes.
+/// [`Simd::add_f32`] on registers of 32 bytes.
 #[inline(always)]
-pub(super) fn add_singles<S: Simd>(simd: S, sum: S::Floats, a: &[u8; 128], b: &[u8; 128]) -> S::Floats {
+pub(super) fn add_f32<S: Simd>(simd: S, sum: S::Floats, a: &[u8; 128], b: &[u8; 128]) -> S::Floats {
     let (a, b) = (a.as_chunks().0, b.as_chunks().0);
     let mut sum = sum;
     let mut i = 0;
@@ -18,23 +18,23 @@ pub(super) fn add_singles<S: Simd>(simd: S, sum: S::Floats, a: &[u8; 128], b: &[
     sum
 }
 
-/// [`Simd::add_halves`] on registers of 32 bytes.
+/// [`Simd::add_f16`] on registers of 32 bytes.
 #[inline(always)]
-pub(super) fn add_halves<S: Simd>(simd: S, sum: S::Floats, a: &[u8; 64], b: &[u8; 128]) -> S::Floats {
+pub(super) fn add_f16<S: Simd>(simd: S, sum: S::Floats, a: &[u8; 64], b: &[u8; 128]) -> S::Floats {
     let (a, b) = (a.as_chunks::<16>().0, b.as_chunks().0);
     let mut sum = sum;
     let mut i = 0;
     while i < 4 {
-        let (a, b) = (simd.load_halves(&transmute!(a[i])), simd.reinterpret(simd.load(&b[i])));
+        let (a, b) = (simd.load_f16(&transmute!(a[i])), simd.reinterpret(simd.load(&b[i])));
         sum = simd.multiply_add(a, b, sum);
         i += 1;
     }
     sum
 }
 
-/// [`Simd::add_brains`] on registers of 32 bytes: of each the products of the lower words, then those of the upper.
+/// [`Simd::add_bf16`] on registers of 32 bytes: of each the products of the lower words, then those of the upper.
 #[inline(always)]
-pub(super) fn add_brains<S: Simd>(simd: S, sum: S::Floats, a: &[u8; 64], b: &[u8; 64]) -> S::Floats {
+pub(super) fn add_bf16<S: Simd>(simd: S, sum: S::Floats, a: &[u8; 64], b: &[u8; 64]) -> S::Floats {
     let lower = |words| simd.reinterpret(simd.shift_left_ints::<16>(words));
     let upper = |words| simd.reinterpret(simd.and(words, simd.splat_int(!0xFFFF)));
     let (a, b) = (a.as_chunks().0, b.as_chunks().0);
@@ -62,16 +62,16 @@ macro_rules! narrow {
             self.add_floats(a, b)
         }
         #[inline(always)]
-        fn add_singles(self, sum: Self::Floats, a: &[u8; 128], b: &[u8; 128]) -> Self::Floats {
-            $crate::simd::narrow::add_singles(self, sum, a, b)
+        fn add_f32(self, sum: Self::Floats, a: &[u8; 128], b: &[u8; 128]) -> Self::Floats {
+            $crate::simd::narrow::add_f32(self, sum, a, b)
         }
         #[inline(always)]
-        fn add_halves(self, sum: Self::Floats, a: &[u8; 64], b: &[u8; 128]) -> Self::Floats {
-            $crate::simd::narrow::add_halves(self, sum, a, b)
+        fn add_f16(self, sum: Self::Floats, a: &[u8; 64], b: &[u8; 128]) -> Self::Floats {
+            $crate::simd::narrow::add_f16(self, sum, a, b)
         }
         #[inline(always)]
-        fn add_brains(self, sum: Self::Floats, a: &[u8; 64], b: &[u8; 64]) -> Self::Floats {
-            $crate::simd::narrow::add_brains(self, sum, a, b)
+        fn add_bf16(self, sum: Self::Floats, a: &[u8; 64], b: &[u8; 64]) -> Self::Floats {
+            $crate::simd::narrow::add_bf16(self, sum, a, b)
         }
         #[inline(always)]
         fn folded(self, wide: Self::Floats) -> Self::Floats {

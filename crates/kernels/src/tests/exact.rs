@@ -78,10 +78,11 @@ proptest! {
         let mut weights = vec![0.0; quants.len()];
         briq_codec::decode(ty, &row, &mut weights).unwrap();
         let terms = weights.iter().zip(&quants).map(|(&w, &x)| f64::from(w) * f64::from(x));
-        // Eighths at most, and sums of them below 2^24: nothing is rounded in whatever order.
+        // Whole numbers or eighths, and sums of less than 2^24 of them: nothing is rounded in whatever order.
         let magnitude: f64 = terms.clone().map(|term| term.abs()).sum();
-        prop_assert!(weights.iter().all(|weight| (weight * 8.0).fract() == 0.0), "{ty}: the scales are not 1");
-        prop_assert!(magnitude * 8.0 < f64::from(1 << 24) || magnitude < f64::from(1 << 24), "{ty}");
+        let unit = if weights.iter().all(|weight| weight.fract() == 0.0) { 1.0 } else { 8.0 };
+        prop_assert!(weights.iter().all(|weight| (weight * unit).fract() == 0.0), "{ty}: the scales are not 1");
+        prop_assert!(magnitude * f64::from(unit) < f64::from(1 << 24), "{ty}: {magnitude}");
         let exact = terms.sum::<f64>() as f32;
         let activations = encoded(partner(ty).unwrap(), &quants);
         for isa in Isa::available() {

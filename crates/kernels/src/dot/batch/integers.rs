@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use super::vectors::{Group, take_quants, take_sums, twice};
 use super::{Kind, RowSums, Zero};
-use crate::simd::matrices::{Brains, Bytes, Floats, Ints, ROWS, Registers, place};
+use crate::simd::matrices::{Bf16s, Bytes, Floats, Ints, ROWS, Registers, place};
 use crate::simd::{Amx, Simd};
 
 /// A super-block as integers.
@@ -37,7 +37,7 @@ pub(in crate::dot) struct Supers<B>(PhantomData<B>);
 #[repr(align(64))]
 pub(in crate::dot) struct Vectors {
     quants: Bytes,
-    sums: Brains,
+    sums: Bf16s,
     scales: [[f32; 8]; 2],
 }
 
@@ -46,7 +46,7 @@ pub(in crate::dot) struct Vectors {
 pub(in crate::dot) struct Weights {
     low: [[u8; 256]; ROWS],
     high: [[i8; 256]; ROWS],
-    minimums: Brains,
+    minimums: Bf16s,
     scales: [f32; ROWS],
     minimum_scales: [f32; ROWS],
 }
@@ -58,14 +58,14 @@ pub(in crate::dot) struct Products {
 }
 
 impl Zero for Vectors {
-    const ZERO: Self = Self { quants: Bytes::ZERO, sums: Brains::ZERO, scales: [[0.0; 8]; 2] };
+    const ZERO: Self = Self { quants: Bytes::ZERO, sums: Bf16s::ZERO, scales: [[0.0; 8]; 2] };
 }
 
 impl Zero for Weights {
     const ZERO: Self = Self {
         low: [[0; 256]; ROWS],
         high: [[0; 256]; ROWS],
-        minimums: Brains::ZERO,
+        minimums: Bf16s::ZERO,
         scales: [0.0; ROWS],
         minimum_scales: [0.0; ROWS],
     };
@@ -83,9 +83,11 @@ impl<B: Integers> Kind for Supers<B> {
     type Products = Products;
     const BLOCKS: usize = 1;
 
+    type Registers = Registers<64>;
+
     #[inline(always)]
-    fn registers(amx: Amx) -> Registers {
-        amx.of_64()
+    fn registers(amx: Amx) -> Self::Registers {
+        amx.registers()
     }
 
     #[inline(always)]
@@ -121,16 +123,21 @@ impl<B: Integers> Kind for Supers<B> {
 
     #[inline(always)]
     fn multiply(
-        registers: &Registers,
+        registers: &Self::Registers,
         weights: &Weights,
         vectors: [&Vectors; 2],
         [first, second]: &mut [Products; 2],
     ) {
         let quants = vectors.map(|group| &group.quants);
-        registers.of_halves(&weights.low, &weights.high, quants, [&mut first.halves, &mut second.halves]);
+        registers.of_low_and_high(
+            &weights.low,
+            &weights.high,
+            quants,
+            [&mut first.halves, &mut second.halves],
+        );
         if B::HAS_MINIMUMS {
             let sums = vectors.map(|group| &group.sums);
-            registers.of_brains(&weights.minimums, sums, [&mut first.rises, &mut second.rises]);
+            registers.of_bf16(&weights.minimums, sums, [&mut first.rises, &mut second.rises]);
         }
     }
 
@@ -146,7 +153,7 @@ impl<B: Integers> Kind for Supers<B> {
         let [low, high] = &products.halves;
         for (r, sums) in sums.iter_mut().take(ROWS).enumerate() {
             let (sums, halves) = (&mut sums[group], [&low.0[r], &high.0[r]]);
-            amx.add_halves(sums, halves, &vectors.scales, weights.scales[r]);
+            amx.add_low_and_high(sums, halves, &vectors.scales, weights.scales[r]);
             if B::HAS_MINIMUMS {
                 amx.add_floats(sums, &products.rises.0[r], &vectors.scales, weights.minimum_scales[r]);
             }

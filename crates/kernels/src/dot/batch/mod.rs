@@ -8,7 +8,7 @@ mod runs;
 mod vectors;
 
 use crate::activations::Tile;
-use crate::simd::matrices::{self, Registers};
+use crate::simd::matrices;
 use crate::simd::{Amx, Simd};
 pub(super) use integers::{Integers, Numbers, Supers};
 pub(super) use runs::Runs;
@@ -42,7 +42,9 @@ pub(super) trait Kind {
     /// Blocks that meet a tile.
     const BLOCKS: usize;
 
-    fn registers(amx: Amx) -> Registers;
+    type Registers;
+
+    fn registers(amx: Amx) -> Self::Registers;
 
     fn shared<S: Simd>(simd: S) -> Self::Shared<S>;
 
@@ -59,7 +61,7 @@ pub(super) trait Kind {
     );
 
     fn multiply(
-        registers: &Registers,
+        registers: &Self::Registers,
         weights: &Self::Weights,
         vectors: [&Self::Vectors; 2],
         products: &mut [Self::Products; 2],

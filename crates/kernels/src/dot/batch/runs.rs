@@ -8,7 +8,8 @@ use crate::dot::eight::Eighth;
 use crate::simd::matrices::{Bytes, Ints, ROWS, Registers};
 use crate::simd::{Amx, Simd};
 
-/// Eight blocks of `B` at a time.
+/// Eight blocks of `B` at a time, whose codes are taken for bytes without a sign: see
+/// [`Cpu::matrices`](crate::simd::Cpu::matrices).
 pub(in crate::dot) struct Runs<B>(PhantomData<B>);
 
 /// 256 activations of sixteen vectors.
@@ -57,9 +58,11 @@ impl<B: Eighth> Kind for Runs<B> {
     type Products = Products;
     const BLOCKS: usize = 8;
 
+    type Registers = Registers<32>;
+
     #[inline(always)]
-    fn registers(amx: Amx) -> Registers {
-        amx.of_32()
+    fn registers(amx: Amx) -> Self::Registers {
+        amx.registers()
     }
 
     #[inline(always)]
@@ -112,7 +115,7 @@ impl<B: Eighth> Kind for Runs<B> {
 
     #[inline(always)]
     fn multiply(
-        registers: &Registers,
+        registers: &Self::Registers,
         weights: &Weights,
         vectors: [&Vectors; 2],
         products: &mut [Products; 2],

@@ -3,7 +3,7 @@
 use super::GROUPS;
 use crate::activations::Tile;
 use crate::simd::Simd;
-use crate::simd::matrices::{Brains, Bytes, ROWS};
+use crate::simd::matrices::{Bf16s, Bytes, ROWS};
 
 /// The tiles of a group of vectors.
 pub(super) type Group<'a> = [&'a Tile; ROWS];
@@ -65,7 +65,7 @@ pub(super) fn take_floats<S: Simd>(
 /// The sums of each 16 quants with the sign turned, each as two bfloat16 numbers that add up to it: those of the even
 /// sixteens first, then those of the odd ones.
 #[inline(always)]
-pub(super) fn take_sums<S: Simd>(simd: S, tiles: &Group<'_>, sums: &mut Brains) {
+pub(super) fn take_sums<S: Simd>(simd: S, tiles: &Group<'_>, sums: &mut Bf16s) {
     for side in 0..2 {
         let (mut even, mut odd) = ([simd.zero(); 8], [simd.zero(); 8]);
         for lane in 0..8 {

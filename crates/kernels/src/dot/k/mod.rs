@@ -16,7 +16,7 @@ const fn wide<S: Simd, const C: usize>() -> bool {
     S::IS_WIDE && C == 1
 }
 
-/// Sums of codes that are [`wide`], or the first of the others.
+/// Sums in registers of 64 bytes, which stand for the first part of the narrow ones where they are [used](wide).
 #[derive(Clone, Copy)]
 pub(crate) struct WideSums<S: Simd, const C: usize, const PARTS: usize> {
     wide: S::Wide,

@@ -53,7 +53,7 @@ macro_rules! floats {
             self.store(self.float_bits(floats), transmute_mut!(to));
         }
         #[inline(always)]
-        fn load_halves(self, halves: &[u16; 8]) -> [float32x4_t; 2] {
+        fn load_f16(self, halves: &[u16; 8]) -> [float32x4_t; 2] {
             let halves: [u64; 2] = transmute!(*halves);
             // SAFETY: see the module.
             both(halves, |halves| unsafe { widened(vcreate_u16(halves)) })

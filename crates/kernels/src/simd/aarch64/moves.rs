@@ -80,8 +80,8 @@ macro_rules! moves {
         }
         #[inline(always)]
         fn bytes_where(self, bits: u32, byte: u8) -> Pair {
-            let spread = self.look_up(self.splat_int(bits.cast_signed()), self.load(&BYTE_OF_BIT));
-            let single = self.join_four([0x8040_2010_0804_0201; 4]);
+            let spread = self.look_up(self.splat_int(bits.cast_signed()), self.load(&BYTES_OF_BITS[0]));
+            let single = self.join_four([ONE_BIT_EACH; 4]);
             // SAFETY: see the module.
             let set = zip(spread, single, |spread, single| unsafe { vtstq_u8(spread, single) });
             self.and(set, self.splat(byte))

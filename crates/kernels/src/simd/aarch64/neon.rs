@@ -14,7 +14,7 @@ use super::floats::{floats, on_floats, widened};
 use super::moves::{fours, load_16, moves, opaque, twice};
 use super::products::{add_eights, add_sixteen, products};
 use super::view::{Pair, View, both, map, zip};
-use crate::simd::{BYTE_OF_BIT, Simd, narrow};
+use crate::simd::{BYTES_OF_BITS, ONE_BIT_EACH, Simd, narrow};
 
 /// Proof that the processor has NEON.
 #[derive(Clone, Copy)]

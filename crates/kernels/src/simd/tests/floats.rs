@@ -29,7 +29,7 @@ pub(super) fn check<S: Simd>(simd: S, input: &Input) {
     same(simd, "reinterpret", simd.reinterpret(int), a);
     super::same(simd, "float_bits", simd.float_bits(x), bits[0]);
     same(simd, "to_floats", simd.to_floats(int), input.ints()[0].map(|int| int as f32));
-    same(simd, "load_halves", simd.load_halves(&halves), halves.map(half));
+    same(simd, "load_f16", simd.load_f16(&halves), halves.map(half));
     same(simd, "low_halves", simd.low_halves(int), bits[0].map(|bits| half(bits as u16)));
     same(simd, "high_halves", simd.high_halves(int), bits[0].map(|bits| half((bits >> 16) as u16)));
     assert_eq!(plain(simd.half(halves[0])), plain(half(halves[0])), "half with {}", type_name::<S>());
@@ -51,27 +51,27 @@ pub(super) fn check<S: Simd>(simd: S, input: &Input) {
         let start = simd.wide_zeros();
 
         let [m, n] = [x, y].map(|floats| transmute!(floats.map(f32::to_le_bytes)));
-        let found = total(simd.add_wide(start, simd.add_singles(start, &m, &n)));
+        let found = total(simd.add_wide(start, simd.add_f32(start, &m, &n)));
         let same: fn(f32) -> f32 = |float| float;
-        assert_eq!(plain(found), plain(sum(same, same)), "add_singles with {}", type_name::<S>());
+        assert_eq!(plain(found), plain(sum(same, same)), "add_f32 with {}", type_name::<S>());
 
         let halves = transmute!(x.map(F16::from_f32));
         let expected = sum(|float| F16::from_f32(float).to_f32(), same);
         assert_eq!(
-            plain(total(simd.add_halves(start, &halves, &n))),
+            plain(total(simd.add_f16(start, &halves, &n))),
             plain(expected),
-            "add_halves with {}",
+            "add_f16 with {}",
             type_name::<S>()
         );
 
         let [m, n] = [x, y].map(|floats| transmute!(floats.map(BF16::from_f32)));
         let narrowed: fn(f32) -> f32 = |float| BF16::from_f32(float).to_f32();
         let expected = sum(narrowed, narrowed);
-        if !simd.multiplies_brains() || expected == 0.0 || !expected.is_subnormal() {
+        if !simd.multiplies_bf16() || expected == 0.0 || !expected.is_subnormal() {
             assert_eq!(
-                plain(total(simd.add_brains(start, &m, &n))),
+                plain(total(simd.add_bf16(start, &m, &n))),
                 plain(expected),
-                "add_brains with {}",
+                "add_bf16 with {}",
                 type_name::<S>()
             );
         }

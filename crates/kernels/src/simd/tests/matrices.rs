@@ -4,7 +4,7 @@ use proptest::array::uniform;
 use proptest::prelude::*;
 
 use crate::simd::Cpu;
-use crate::simd::matrices::{Amx, Brains, Bytes, Floats, Ints, ROWS, place};
+use crate::simd::matrices::{Amx, Bf16s, Bytes, Floats, Ints, ROWS, place};
 
 /// Rows of 256 bytes, and the same of vectors, from a few that are repeated.
 fn bytes() -> impl Strategy<Value = [[u8; 64]; 3]> {
@@ -45,7 +45,7 @@ proptest! {
             let (first, second) = (side_by_side(&vectors, |four| four), Bytes::ZERO);
             let starts = [start.map(i32::from); 8];
             let mut products = [[Ints::ZERO; 8]; 2];
-            amx.of_32().of_runs(&codes, [&first, &second], [&starts; 2], &mut products);
+            amx.registers().of_runs(&codes, [&first, &second], [&starts; 2], &mut products);
             for (r, codes) in codes.iter().enumerate() {
                 for (v, vector) in vectors.iter().enumerate() {
                     for (run, products) in products[0].iter().enumerate() {
@@ -63,7 +63,7 @@ proptest! {
     }
 
     #[test]
-    fn products_of_halves_are_those_of_codes_and_scales(
+    fn products_of_low_and_high_are_those_of_codes_and_scales(
         a in bytes(),
         b in bytes(),
         scales in uniform::<_, 16>(-255..=255_i16),
@@ -78,7 +78,7 @@ proptest! {
                 amx.spread(&codes, &scales, &mut low[r], &mut high[r]);
             }
             let (mut first, mut second) = ([Ints::ZERO; 2], [Ints::ZERO; 2]);
-            amx.of_64().of_halves(&low, &high, [&quants, &Bytes::ZERO], [&mut first, &mut second]);
+            amx.registers().of_low_and_high(&low, &high, [&quants, &Bytes::ZERO], [&mut first, &mut second]);
             for (r, row) in rows.iter().enumerate() {
                 for (v, vector) in vectors.iter().enumerate() {
                     let scale = |i: usize| i32::from(scales[i / 16]);
@@ -93,14 +93,14 @@ proptest! {
     }
 
     #[test]
-    fn products_of_brains_are_exact_for_small_integers(a in bytes(), b in bytes()) {
+    fn products_of_bf16_are_exact_for_small_integers(a in bytes(), b in bytes()) {
         with_matrices(|amx| {
             let number = |byte: u8| f32::from(byte.cast_signed());
             let bits = |byte: u8| number(byte).to_bits() >> 16;
             let pair = |bytes: &[u8; 256], i: usize| (bits(bytes[2 * i]) | bits(bytes[2 * i + 1]) << 16).cast_signed();
             let (rows, vectors): ([_; ROWS], [_; ROWS]) =
                 (std::array::from_fn(|r| row(&a, r)), std::array::from_fn(|v| row(&b, v)));
-            let (mut left, mut right) = (Brains::ZERO, Brains::ZERO);
+            let (mut left, mut right) = (Bf16s::ZERO, Bf16s::ZERO);
             for i in 0..ROWS {
                 for j in 0..16 {
                     left.0[i][j / 8][j % 8] = pair(&rows[i], j);
@@ -108,7 +108,7 @@ proptest! {
                 }
             }
             let (mut first, mut second) = (Floats::ZERO, Floats::ZERO);
-            amx.of_64().of_brains(&left, [&right, &Brains::ZERO], [&mut first, &mut second]);
+            amx.registers().of_bf16(&left, [&right, &Bf16s::ZERO], [&mut first, &mut second]);
             for (r, row) in rows.iter().enumerate() {
                 for (v, vector) in vectors.iter().enumerate() {
                     let expected = row[..32].iter().zip(&vector[..32]).map(|(&a, &b)| number(a) * number(b)).sum::<f32>();

@@ -9,14 +9,14 @@ use std::arch::x86_64::*;
 use std::cell::Cell;
 use std::marker::PhantomData;
 
-use crate::simd::matrices::{Brains, Bytes, Floats, Ints, ROWS};
+use crate::simd::matrices::{Bf16s, Bytes, Floats, Ints, ROWS};
 
 /// Proof that the processor has AMX with INT8 and BF16, and that the system lets this process use them.
 #[derive(Clone, Copy)]
 pub(crate) struct Amx(());
 
-/// The registers, set up on this thread as long as this is there.
-pub(crate) struct Registers {
+/// The registers, set up on this thread as long as this is there, for factors of so many bytes a row.
+pub(crate) struct Registers<const BYTES: usize> {
     /// They belong to the thread.
     thread: PhantomData<*const ()>,
 }
@@ -38,16 +38,15 @@ impl Amx {
         }
     }
 
-    /// Registers whose factors have 64 bytes a row.
+    /// Sets up the registers. Set up twice at a time, they would have the lengths of the second.
     #[inline(always)]
-    pub(crate) fn of_64(self) -> Registers {
-        set_up(&const { Configuration::new(64) })
-    }
-
-    /// Registers whose factors have 32 bytes a row.
-    #[inline(always)]
-    pub(crate) fn of_32(self) -> Registers {
-        set_up(&const { Configuration::new(32) })
+    pub(crate) fn registers<const BYTES: usize>(self) -> Registers<BYTES> {
+        assert!(!IN_USE.replace(true), "registers are set up once at a time");
+        let configuration = const { &Configuration::new(BYTES) };
+        // SAFETY: an `Amx` is there, so the processor has the instruction; it reads the 64 bytes of a configuration, and
+        // the compiler itself never uses these registers.
+        unsafe { asm!("ldtilecfg [{}]", in(reg) configuration, options(readonly, nostack, preserves_flags)) };
+        Registers { thread: PhantomData }
     }
 
     /// The products of 256 codes with the scales of each 16, as low bytes without sign and high ones with it. Four
@@ -60,7 +59,7 @@ impl Amx {
         low: &mut [u8; 256],
         high: &mut [i8; 256],
     ) {
-        // SAFETY: a processor with AMX has AVX-512 with F and BW.
+        // SAFETY: `detect` has asked for AVX-512 with BW, which F comes with.
         unsafe { spread(codes, scales, low, high) }
     }
 }
@@ -138,12 +137,13 @@ struct Configuration {
 const _: () = assert!(size_of::<Configuration>() == 64);
 
 impl Configuration {
-    const fn new(bytes: u16) -> Self {
+    const fn new(bytes: usize) -> Self {
+        assert!(bytes == 32 || bytes == 64);
         let (mut row_bytes, mut rows) = ([0; 16], [0; 16]);
         let mut register = 0;
         while register < 8 {
             let vectors = register >= 6;
-            row_bytes[register] = if register >= 4 && !vectors { bytes } else { 64 };
+            row_bytes[register] = if register >= 4 && !vectors { bytes as u16 } else { 64 };
             rows[register] = if vectors { (bytes / 4) as u8 } else { ROWS as u8 };
             register += 1;
         }
@@ -155,16 +155,7 @@ thread_local! {
     static IN_USE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Called only by those who know that the processor has AMX. Registers that were set up twice at a time would have the
-/// lengths of the second.
-fn set_up(configuration: &Configuration) -> Registers {
-    assert!(!IN_USE.replace(true), "registers are set up once at a time");
-    // SAFETY: reads the 64 bytes of a configuration; the compiler itself never uses these registers.
-    unsafe { asm!("ldtilecfg [{}]", in(reg) configuration, options(readonly, nostack, preserves_flags)) };
-    Registers { thread: PhantomData }
-}
-
-impl Drop for Registers {
+impl<const BYTES: usize> Drop for Registers<BYTES> {
     fn drop(&mut self) {
         // SAFETY: gives back what was set up.
         unsafe { asm!("tilerelease", options(nomem, nostack, preserves_flags)) };
@@ -232,11 +223,10 @@ macro_rules! runs {
     };
 }
 
-impl Registers {
+impl Registers<64> {
     /// The products of sixteen rows of 256 low bytes and of as many high bytes with two groups of sixteen vectors.
-    /// Registers are [of 64 bytes](Amx::of_64).
     #[inline(always)]
-    pub(crate) fn of_halves(
+    pub(crate) fn of_low_and_high(
         &self,
         low: &[[u8; 256]; ROWS],
         high: &[[i8; 256]; ROWS],
@@ -270,45 +260,15 @@ impl Registers {
         }
     }
 
-    /// The products of each 32 of 256 codes of sixteen rows with two groups of sixteen vectors, added to what each
-    /// vector starts with. Registers are [of 32 bytes](Amx::of_32).
+    /// The products of sixteen rows of 32 bfloat16 numbers with two groups of sixteen vectors.
     #[inline(always)]
-    pub(crate) fn of_runs(
+    pub(crate) fn of_bf16(
         &self,
-        codes: &[[u8; 256]; ROWS],
-        [first, second]: [&Bytes; 2],
-        [first_start, second_start]: [&[[i32; 16]; 8]; 2],
-        products: &mut [[Ints; 8]; 2],
-    ) {
-        let [first_sums, second_sums] = products;
-        // SAFETY: as in [`of_halves`](Self::of_halves); what is started with is loaded into every row.
-        unsafe {
-            with_registers!(
-                runs!(0 1 2 3),
-                first = in(reg) first,
-                second = in(reg) second,
-                codes = in(reg) codes,
-                first_start = in(reg) first_start,
-                second_start = in(reg) second_start,
-                first_sums = in(reg) first_sums,
-                second_sums = in(reg) second_sums,
-                none = in(reg) 0_usize,
-                line = in(reg) 64_usize,
-                row = in(reg) 256_usize,
-            );
-        }
-    }
-
-    /// The products of sixteen rows of 32 bfloat16 numbers with two groups of sixteen vectors. Registers are
-    /// [of 64 bytes](Amx::of_64).
-    #[inline(always)]
-    pub(crate) fn of_brains(
-        &self,
-        rows: &Brains,
-        [first, second]: [&Brains; 2],
+        rows: &Bf16s,
+        [first, second]: [&Bf16s; 2],
         [first_sums, second_sums]: [&mut Floats; 2],
     ) {
-        // SAFETY: as in [`of_halves`](Self::of_halves).
+        // SAFETY: as in [`of_low_and_high`](Self::of_low_and_high).
         unsafe {
             with_registers!(
                 "tilezero tmm0",
@@ -326,6 +286,37 @@ impl Registers {
                 first_sums = in(reg) first_sums,
                 second_sums = in(reg) second_sums,
                 line = in(reg) 64_usize,
+            );
+        }
+    }
+}
+
+impl Registers<32> {
+    /// The products of each 32 of 256 codes of sixteen rows with two groups of sixteen vectors, added to what each
+    /// vector starts with.
+    #[inline(always)]
+    pub(crate) fn of_runs(
+        &self,
+        codes: &[[u8; 256]; ROWS],
+        [first, second]: [&Bytes; 2],
+        [first_start, second_start]: [&[[i32; 16]; 8]; 2],
+        products: &mut [[Ints; 8]; 2],
+    ) {
+        let [first_sums, second_sums] = products;
+        // SAFETY: as in [`of_low_and_high`](Registers::of_low_and_high); what is started with is loaded into every row.
+        unsafe {
+            with_registers!(
+                runs!(0 1 2 3),
+                first = in(reg) first,
+                second = in(reg) second,
+                codes = in(reg) codes,
+                first_start = in(reg) first_start,
+                second_start = in(reg) second_start,
+                first_sums = in(reg) first_sums,
+                second_sums = in(reg) second_sums,
+                none = in(reg) 0_usize,
+                line = in(reg) 64_usize,
+                row = in(reg) 256_usize,
             );
         }
     }

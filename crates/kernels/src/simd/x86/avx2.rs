@@ -9,7 +9,7 @@ use super::indices::{FOUR_TIMES, LOWER_EIGHT_TIMES, NIBBLES, NONE, WORDS_TWICE};
 use super::instructions::{
     eights_at, everywhere, float_everywhere, fours_at, index, least, opaque, shuffled, three_times,
 };
-use crate::simd::{BYTE_OF_BIT, Simd, narrow};
+use crate::simd::{BYTES_OF_BITS, ONE_BIT_EACH, Simd, narrow};
 
 /// Proof that the processor has AVX2, FMA, F16C, BMI1, BMI2 and POPCNT.
 #[derive(Clone, Copy)]
@@ -145,11 +145,11 @@ impl Simd for Avx2 {
     fn negate_where(self, bytes: __m256i, bits: &[u8; 32], run: usize) -> __m256i {
         let half = self.load_twice(&bits.as_chunks().0[run / 4]);
         // SAFETY: see the module.
-        let spread = unsafe { shuffled(half, self.load(&BYTES_OF_RUNS[run % 4])) };
-        let bit = self.and(spread, self.join_four([0x8040_2010_0804_0201; 4]));
+        let spread = unsafe { shuffled(half, self.load(&BYTES_OF_BITS[run % 4])) };
+        let bit = self.and(spread, self.join_four([ONE_BIT_EACH; 4]));
         // What is added makes a number that is negative where the bit is set, and positive where it is not.
         // SAFETY: see the module.
-        unsafe { _mm256_sign_epi8(bytes, _mm256_add_epi8(bit, self.join_four([0x0140_6070_787C_7E7F; 4]))) }
+        unsafe { _mm256_sign_epi8(bytes, _mm256_add_epi8(bit, self.join_four([LESS_THAN_NEGATIVE; 4]))) }
     }
     #[inline(always)]
     fn add_scaled(self, ints: __m256i, words: __m256i, scales: __m256i) -> __m256i {
@@ -253,8 +253,8 @@ impl Avx2 {
     /// Of each bit the byte that it is in, less the others, and which one it is.
     #[inline(always)]
     fn one_bit_each(self, bits: u32) -> [__m256i; 2] {
-        let spread = self.look_up(self.splat_int(bits.cast_signed()), self.load(&BYTE_OF_BIT));
-        let single = self.join_four([0x8040_2010_0804_0201; 4]);
+        let spread = self.look_up(self.splat_int(bits.cast_signed()), self.load(&BYTES_OF_BITS[0]));
+        let single = self.join_four([ONE_BIT_EACH; 4]);
         [self.and(spread, single), single]
     }
 
@@ -269,16 +269,9 @@ impl Avx2 {
     }
 }
 
-/// In each 16 bytes, where the byte is that holds the bit of each of 32 weights, for four runs of them.
-static BYTES_OF_RUNS: [[u8; 32]; 4] = {
-    let mut indices = [[0; 32]; 4];
-    let mut i = 0;
-    while i < 4 * 32 {
-        indices[i / 32][i % 32] = (i / 8) as u8;
-        i += 1;
-    }
-    indices
-};
+/// The largest bytes that are not negative before a bit of [`ONE_BIT_EACH`] is added, and are where it is; but 1 where the
+/// bit itself is negative.
+const LESS_THAN_NEGATIVE: u64 = 0x0140_6070_787C_7E7F;
 
 /// Where the bytes of word `2 j` are, eight times, then those of word `2 j + 1`, for four pairs.
 static PAIRS: [[u8; 32]; 4] = {

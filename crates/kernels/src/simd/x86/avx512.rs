@@ -17,7 +17,7 @@ use crate::simd::Simd;
 #[derive(Clone, Copy)]
 pub(super) struct Avx512 {
     /// Whether it also has AVX512_BF16.
-    brains: bool,
+    bf16: bool,
 }
 
 impl Avx512 {
@@ -26,7 +26,7 @@ impl Avx512 {
         enable = "avx2,fma,f16c,bmi1,bmi2,popcnt,avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi,gfni"
     )]
     pub(super) fn new() -> Self {
-        Self { brains: is_x86_feature_detected!("avx512bf16") }
+        Self { bf16: is_x86_feature_detected!("avx512bf16") }
     }
 }
 
@@ -85,27 +85,27 @@ impl Simd for Avx512 {
         unsafe { _mm512_add_ps(a, b) }
     }
     #[inline(always)]
-    fn add_singles(self, sum: __m512, a: &[u8; 128], b: &[u8; 128]) -> __m512 {
+    fn add_f32(self, sum: __m512, a: &[u8; 128], b: &[u8; 128]) -> __m512 {
         // SAFETY: see the module.
-        unsafe { wide::add_singles(sum, a, b) }
+        unsafe { wide::add_f32(sum, a, b) }
     }
     #[inline(always)]
-    fn add_halves(self, sum: __m512, a: &[u8; 64], b: &[u8; 128]) -> __m512 {
+    fn add_f16(self, sum: __m512, a: &[u8; 64], b: &[u8; 128]) -> __m512 {
         // SAFETY: see the module.
-        unsafe { wide::add_halves(sum, a, b) }
+        unsafe { wide::add_f16(sum, a, b) }
     }
     #[inline(always)]
-    fn add_brains(self, sum: __m512, a: &[u8; 64], b: &[u8; 64]) -> __m512 {
-        match self.brains {
+    fn add_bf16(self, sum: __m512, a: &[u8; 64], b: &[u8; 64]) -> __m512 {
+        match self.bf16 {
             // SAFETY: the processor has the instruction; for the others see the module.
-            true => unsafe { wide::add_brains(sum, a, b) },
+            true => unsafe { wide::add_bf16(sum, a, b) },
             // SAFETY: see the module.
             false => unsafe { wide::add_widened(sum, a, b) },
         }
     }
     #[inline(always)]
-    fn multiplies_brains(self) -> bool {
-        self.brains
+    fn multiplies_bf16(self) -> bool {
+        self.bf16
     }
 
     #[inline(always)]
@@ -242,7 +242,8 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     fn sum_raised(self, registers: [__m256i; 8]) -> __m256i {
-        let [first, last] = sum_in_halves(registers);
+        // SAFETY: see the module.
+        let [first, last] = unsafe { sum_in_halves(registers) };
         // SAFETY: see the module.
         unsafe {
             let low = _mm256_permute2x128_si256::<0x20>(first, last);

@@ -21,15 +21,13 @@ macro_rules! common {
 pub(super) use common;
 
 /// The sums of the first four ints of each register, then those of the last four: of the first four registers, and then
-/// of the others. Only for those who know that the processor has AVX2.
-#[inline(always)]
+/// of the others.
+#[inline]
+#[target_feature(enable = "avx2")]
 pub(super) fn sum_in_halves([a, b, c, d, e, f, g, h]: [__m256i; 8]) -> [__m256i; 2] {
-    // SAFETY: see the module.
-    unsafe {
-        let first = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
-        let last = _mm256_hadd_epi32(_mm256_hadd_epi32(e, f), _mm256_hadd_epi32(g, h));
-        [first, last]
-    }
+    let first = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+    let last = _mm256_hadd_epi32(_mm256_hadd_epi32(e, f), _mm256_hadd_epi32(g, h));
+    [first, last]
 }
 
 /// 16 bytes, at any address. The instruction is in every x86-64.

@@ -51,7 +51,7 @@ macro_rules! floats {
             unsafe { _mm256_storeu_ps(to.as_mut_ptr(), floats) }
         }
         #[inline(always)]
-        fn load_halves(self, halves: &[u16; 8]) -> __m256 {
+        fn load_f16(self, halves: &[u16; 8]) -> __m256 {
             // SAFETY: 16 readable bytes; see the module.
             let halves = unsafe { _mm_loadu_si128(halves.as_ptr().cast()) };
             // SAFETY: see the module.

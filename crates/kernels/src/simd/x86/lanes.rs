@@ -33,7 +33,7 @@ impl Amx {
 
     /// Adds the products with low and high bytes, times a scale of the vector's and one of the row's.
     #[inline(always)]
-    pub(crate) fn add_halves(
+    pub(crate) fn add_low_and_high(
         self,
         sums: &mut Group<f32>,
         [low, high]: [&Group<i32>; 2],
@@ -41,7 +41,7 @@ impl Amx {
         scale: f32,
     ) {
         // SAFETY: see the module.
-        unsafe { add_halves(sums, low, high, vector_scales, scale) }
+        unsafe { add_low_and_high(sums, low, high, vector_scales, scale) }
     }
 
     /// Adds floats, times a scale of the vector's and one of the row's.
@@ -87,7 +87,7 @@ fn add_minimums(sums: &mut Group<f32>, vectors: &[Group<f32>; 8], minimums: &[f3
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn add_halves(
+fn add_low_and_high(
     sums: &mut Group<f32>,
     low: &Group<i32>,
     high: &Group<i32>,

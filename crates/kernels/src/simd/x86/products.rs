@@ -134,7 +134,8 @@ macro_rules! products {
         }
         #[inline(always)]
         fn sum_eight(self, registers: [__m256i; 8]) -> __m256i {
-            let [first, last] = sum_in_halves(registers);
+            // SAFETY: see the module.
+            let [first, last] = unsafe { sum_in_halves(registers) };
             // The first sums of the first registers beside the last ones of the others, and what is missing of each.
             // SAFETY: see the module.
             unsafe {

@@ -67,23 +67,23 @@ pub(super) fn add_sixes(
     *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(products), float_everywhere(by), *sum);
 }
 
-/// As [`Simd::add_singles`](crate::simd::Simd::add_singles).
+/// As [`Simd::add_f32`](crate::simd::Simd::add_f32).
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(super) fn add_singles(sum: __m512, a: &[u8; 128], b: &[u8; 128]) -> __m512 {
+pub(super) fn add_f32(sum: __m512, a: &[u8; 128], b: &[u8; 128]) -> __m512 {
     let ([a, c], [b, d]) = (halved(a), halved(b));
     _mm512_fmadd_ps(singles(c), singles(d), _mm512_fmadd_ps(singles(a), singles(b), sum))
 }
 
-/// As [`Simd::add_halves`](crate::simd::Simd::add_halves).
+/// As [`Simd::add_f16`](crate::simd::Simd::add_f16).
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(super) fn add_halves(sum: __m512, a: &[u8; 64], b: &[u8; 128]) -> __m512 {
+pub(super) fn add_f16(sum: __m512, a: &[u8; 64], b: &[u8; 128]) -> __m512 {
     let ([a, c], [b, d]) = (halved(a), halved(b));
     _mm512_fmadd_ps(halves(c), singles(d), _mm512_fmadd_ps(halves(a), singles(b), sum))
 }
 
-/// As [`Simd::add_brains`](crate::simd::Simd::add_brains), without an instruction for it: the products of the lower
+/// As [`Simd::add_bf16`](crate::simd::Simd::add_bf16), without an instruction for it: the products of the lower
 /// words, then those of the upper.
 #[inline]
 #[target_feature(enable = "avx512f")]
@@ -94,14 +94,14 @@ pub(super) fn add_widened(sum: __m512, a: &[u8; 64], b: &[u8; 64]) -> __m512 {
     _mm512_fmadd_ps(upper(a), upper(b), _mm512_fmadd_ps(lower(a), lower(b), sum))
 }
 
-/// As [`Simd::add_brains`](crate::simd::Simd::add_brains). The intrinsic could only be inlined into functions that
+/// As [`Simd::add_bf16`](crate::simd::Simd::add_bf16). The intrinsic could only be inlined into functions that
 /// enable its feature, which would be one more copy of all kernels.
 ///
 /// # Safety
 /// The processor has AVX512_BF16.
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(super) unsafe fn add_brains(sum: __m512, a: &[u8; 64], b: &[u8; 64]) -> __m512 {
+pub(super) unsafe fn add_bf16(sum: __m512, a: &[u8; 64], b: &[u8; 64]) -> __m512 {
     let (a, b) = (load(a), load(b));
     let mut sum = sum;
     // SAFETY: an instruction on registers alone, which the caller says is there.
