@@ -324,7 +324,7 @@ pub(crate) struct ImatrixOutput {
   briq bench matmul --batch 512 --threads 2
   briq bench --list-isa
 
-BRIQ_ISA forces an instruction set, one of those that --list-isa names. A type takes about a second.")]
+BRIQ_ISA forces an instruction set, one of those that --list-isa names. A type takes a second or a few.")]
 pub(crate) struct Bench {
     /// What to measure
     #[arg(required_unless_present = "list_isa")]

@@ -143,7 +143,6 @@ fn minimums(ty: TensorType, row: &[u8]) -> Vec<f64> {
         }),
         TQ1_0 => of(row, |block: &block::TQ1_0| vec![block.scale.to_f32().into(); 16]),
         TQ2_0 => of(row, |block: &block::TQ2_0| vec![block.scale.to_f32().into(); 16]),
-        Q1_0 => of(row, |block: &block::Q1_0| vec![block.scale.to_f32().into(); 8]),
         Q2_0 => of(row, |block: &block::Q2_0| vec![block.scale.to_f32().into(); 4]),
         // Nine eighths of a step, which is at most 15 times the scale.
         IQ1_S => of(row, |block: &block::IQ1_S| vec![16.875 * f64::from(block.scale.to_f32()); 16]),

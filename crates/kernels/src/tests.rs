@@ -197,8 +197,8 @@ fn one_activation_gives_its_weight() {
                 match ty {
                     // The difference of two products is rounded elsewhere than in the decoder, and weights of BF16 may
                     // be below what the processor multiplies.
-                    BF16 | Q4_1 | Q5_1 | Q2_K | Q3_K | Q4_K | Q5_K | Q6_K | Q1_0 | Q2_0 | TQ1_0 | TQ2_0
-                    | IQ1_S | IQ1_M => {
+                    BF16 | Q4_1 | Q5_1 | Q2_K | Q3_K | Q4_K | Q5_K | Q6_K | Q2_0 | TQ1_0 | TQ2_0 | IQ1_S
+                    | IQ1_M => {
                         let bound = bound(ty, &row, &activations).unwrap();
                         assert!(f64::from((product - exact).abs()) <= bound, "{ty} with {isa}: {i}");
                     }

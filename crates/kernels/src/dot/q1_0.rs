@@ -42,33 +42,23 @@ impl ByTile for Q1_0 {
         tiles: [&Tile; C],
         sums: &mut Parts<S, C, 1>,
     ) {
-        let mut scales = [0.0; 2];
-        for (part, block) in row[place].iter().enumerate() {
-            scales[part] = simd.half(block.scale.to_bits());
-            let mut scaled = [simd.zeros(); C];
-            let signs: &[[u8; 4]; 4] = transmute_ref!(&block.signs);
-            unrolled!(i in 0 1 2 3 => {
-                // One for a positive weight, none for a negative one. Twice that, less one, is what is meant.
-                let codes = simd.ones_where(u32::from_le_bytes(signs[i]));
-                for c in 0..C {
-                    let run = 4 * part + i;
-                    let quants = quants(simd, tiles[c], run);
-                    let products = simd.add_dot(simd.zero(), codes, quants);
-                    let scale = simd.splat_float(tiles[c].scales[run]);
-                    scaled[c] = simd.multiply_add(simd.to_floats(products), scale, scaled[c]);
-                }
-            });
-            let twice = simd.splat_float(2.0 * scales[part]);
+        let blocks = &row[place];
+        let signs: [&[[u8; 4]; 4]; 2] = [transmute_ref!(&blocks[0].signs), transmute_ref!(&blocks[1].signs)];
+        let scales =
+            simd.two_floats([simd.half(blocks[0].scale.to_bits()), simd.half(blocks[1].scale.to_bits())]);
+        let mut products = [[simd.zero(); 8]; C];
+        unrolled!(run in 0 1 2 3 4 5 6 7 => {
+            // One for a positive weight, none for a negative one. Twice that, less one, is what is meant.
+            let codes = simd.ones_where(u32::from_le_bytes(signs[run / 4][run % 4]));
             for c in 0..C {
-                sums.0[c][0] = simd.multiply_add(scaled[c], twice, sums.0[c][0]);
+                products[c][run] = simd.add_dot(simd.zero(), codes, quants(simd, tiles[c], run));
             }
-        }
-        // The ones that are less, for all runs of the tile at once.
-        let scales = simd.two_floats(scales);
+        });
         for c in 0..C {
-            let negative = simd.to_floats(simd.load_ints(&tiles[c].negative_sums));
-            let negative = simd.multiply(negative, simd.load_floats(&tiles[c].scales));
-            sums.0[c][0] = simd.multiply_add(negative, scales, sums.0[c][0]);
+            let products = simd.shift_left_ints::<1>(simd.sum_eight(products[c]));
+            let products = simd.add(products, simd.load_ints(&tiles[c].negative_sums));
+            let scales = simd.multiply(scales, simd.load_floats(&tiles[c].scales));
+            sums.0[c][0] = simd.multiply_add(simd.to_floats(products), scales, sums.0[c][0]);
         }
     }
 }

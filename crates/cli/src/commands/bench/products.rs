@@ -21,8 +21,12 @@ use crate::commands::{print_json, stdout};
 use crate::peer::{Graph, Kernels};
 
 /// Rounds last so long altogether, for each line.
-const TIME: Duration = Duration::from_millis(5000);
+const TIME: Duration = Duration::from_millis(1000);
 const MIN_ROUNDS: usize = 3;
+
+/// As many where all weights come from memory: a turn takes long then, other users of the memory disturb most of them,
+/// and of several ways to read the best one counts.
+const MIN_ROUNDS_OF_MEMORY: usize = 10;
 
 /// A turn of dot products repeats its weights until it lasts about so many bytes: long enough for the clock.
 const TURN_BYTES: usize = 16 << 20;
@@ -162,12 +166,15 @@ fn activations(count: usize) -> Vec<f32> {
         .collect()
 }
 
-/// The best times of what is done in turns.
-fn race<const N: usize>(mut turns: [&mut dyn FnMut() -> Result<()>; N]) -> Result<[f64; N]> {
+/// The best times of what is done in turns, in some rounds at least.
+fn race<const N: usize>(
+    min_rounds: usize,
+    mut turns: [&mut dyn FnMut() -> Result<()>; N],
+) -> Result<[f64; N]> {
     let mut best = [f64::INFINITY; N];
     let begin = Instant::now();
     let mut rounds = 0;
-    while rounds < MIN_ROUNDS || begin.elapsed() < TIME {
+    while rounds < min_rounds || begin.elapsed() < TIME {
         for (turn, best) in turns.iter_mut().zip(&mut best) {
             let begin = Instant::now();
             turn()?;
@@ -187,25 +194,28 @@ fn dots(ty: TensorType, size: &Size, weights: &[u8], peer: Option<&Kernels>) -> 
     let repeats = (TURN_BYTES / weights.len()).max(1);
     let (mut ours, mut theirs) = (vec![0.0; rows], vec![0.0; rows]);
     let theirs_dot = peer.and_then(|peer| peer.vec_dot(ty));
-    let [our_time, their_time] = race([
-        &mut || {
-            for _ in 0..repeats {
-                for (row, product) in weights.chunks_exact(row_bytes).zip(&mut ours) {
-                    *product = dot(ty, row, &x)?;
+    let [our_time, their_time] = race(
+        MIN_ROUNDS,
+        [
+            &mut || {
+                for _ in 0..repeats {
+                    for (row, product) in weights.chunks_exact(row_bytes).zip(&mut ours) {
+                        *product = dot(ty, row, &x)?;
+                    }
                 }
-            }
-            Ok(())
-        },
-        &mut || {
-            for _ in 0..repeats {
-                let Some(peer) = &theirs_dot else { break };
-                for (row, product) in weights.chunks_exact(row_bytes).zip(&mut theirs) {
-                    *product = peer.dot(data::ROW, row, &blocks)?;
+                Ok(())
+            },
+            &mut || {
+                for _ in 0..repeats {
+                    let Some(peer) = &theirs_dot else { break };
+                    for (row, product) in weights.chunks_exact(row_bytes).zip(&mut theirs) {
+                        *product = peer.dot(data::ROW, row, &blocks)?;
+                    }
                 }
-            }
-            Ok(())
-        },
-    ])?;
+                Ok(())
+            },
+        ],
+    )?;
     let theirs =
         theirs_dot.map(|_| Theirs { time: their_time / repeats as f64, products: &theirs, layout: None });
     let measured = Measured {
@@ -237,7 +247,7 @@ fn products(
     let each = || weights.chunks_exact(weights.len() / size.matrices);
     let matrices = each().map(|bytes| Matrix::new(ty, bytes, data::ROW)).collect::<Result<Vec<_>, _>>()?;
     let floats = activations(batch);
-    let vectors = floats
+    let mut vectors = floats
         .chunks_exact(data::ROW)
         .map(|x| Activations::encode(partner(ty)?, x))
         .collect::<Result<Vec<_>, _>>()?;
@@ -248,7 +258,6 @@ fn products(
             each().map(|bytes| peer.graph(ty, bytes, data::ROW, &floats, threads)).collect::<Result<Vec<_>>>()
         })
         .transpose()?;
-    let mut again = vectors.clone();
     // Which of the ways to read is the fastest is up to the processor.
     let read = |way: fn(&[u8]) -> u64| {
         if batch == 1 {
@@ -257,28 +266,32 @@ fn products(
         }
         Ok(())
     };
-    let [our_time, read_1, read_4, read_8, read_ahead, their_time] = race([
-        // Inside the pool, as a model runs whose layers follow each other.
-        &mut || {
-            pool.install(|| {
-                for (matrix, ours) in matrices.iter().zip(ours.chunks_exact_mut(results)) {
-                    // ggml encodes the activations each time; so does a model.
-                    let vectors = again.par_iter_mut().zip(floats.par_chunks_exact(data::ROW));
-                    vectors.try_for_each(|(x, floats)| x.encode_again(floats))?;
-                    match &again[..] {
-                        [x] => matvec(matrix, x, ours, pool)?,
-                        batch => matmul(matrix, batch, ours, pool)?,
+    let min_rounds = if batch == 1 { MIN_ROUNDS_OF_MEMORY } else { MIN_ROUNDS };
+    let [our_time, read_1, read_4, read_8, read_ahead, their_time] = race(
+        min_rounds,
+        [
+            // Inside the pool, as a model runs whose layers follow each other.
+            &mut || {
+                pool.install(|| {
+                    for (matrix, ours) in matrices.iter().zip(ours.chunks_exact_mut(results)) {
+                        // ggml encodes the activations each time; so does a model.
+                        let encoded = vectors.par_iter_mut().zip(floats.par_chunks_exact(data::ROW));
+                        encoded.try_for_each(|(x, floats)| x.encode_again(floats))?;
+                        match &vectors[..] {
+                            [x] => matvec(matrix, x, ours, pool)?,
+                            batch => matmul(matrix, batch, ours, pool)?,
+                        }
                     }
-                }
-                Ok(())
-            })
-        },
-        &mut || read(memory::read::<1>),
-        &mut || read(memory::read::<4>),
-        &mut || read(memory::read::<8>),
-        &mut || read(|bytes| read_through(bytes).into()),
-        &mut || graphs.iter().flatten().try_for_each(Graph::compute),
-    ])?;
+                    Ok(())
+                })
+            },
+            &mut || read(memory::read::<1>),
+            &mut || read(memory::read::<4>),
+            &mut || read(memory::read::<8>),
+            &mut || read(|bytes| read_through(bytes).into()),
+            &mut || graphs.iter().flatten().try_for_each(Graph::compute),
+        ],
+    )?;
     let theirs = graphs.iter().flatten().map(Graph::products).collect::<Result<Vec<_>>>()?.concat();
     // All matrices are of one type and shape, and so of one layout.
     let layout = graphs.iter().flatten().next().and_then(Graph::layout);
