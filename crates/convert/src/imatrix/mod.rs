@@ -11,6 +11,7 @@
 mod coverage;
 mod gguf;
 mod legacy;
+mod limits;
 mod write;
 
 use std::fmt;
