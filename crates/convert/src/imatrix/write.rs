@@ -9,7 +9,7 @@ use briq_format::{
     counted,
 };
 
-use super::{Entry, Format, Imatrix, gguf};
+use super::{Entry, Format, Imatrix, gguf, is_count};
 use crate::{Error, Result};
 
 /// How matrices are brought together.
@@ -124,7 +124,13 @@ impl Sum<'_> {
             _ => return Err(format!("has {theirs} experts, but {mine} in a file before")),
         }
         self.counts.iter_mut().zip(counts).for_each(|(mine, theirs)| *mine += theirs);
-        Ok(())
+        match self.counts.iter().position(|&count| !is_count(count)) {
+            None => Ok(()),
+            Some(index) => {
+                let count = self.counts[index];
+                Err(format!("brings count {index} to {count:?}; at most 2^63 is allowed"))
+            }
+        }
     }
 
     fn columns(&self) -> u64 {

@@ -71,6 +71,17 @@ fn sums_that_pass_a_float_are_refused() {
 }
 
 #[test]
+fn counts_that_no_file_may_have_are_refused() {
+    let inputs = [0, 1].map(|_| {
+        let (sums, counts) = ([1.0; 2], [1.0, 2.0_f32.powi(63)]);
+        open(&gguf(&keys(), &entry("w", &sums, &counts))).unwrap()
+    });
+    let error = merge(&inputs, MergeOptions { chunk_size: None }).unwrap_err().to_string();
+    let problem = "entry \"w\" brings count 1 to 1.8446744e19; at most 2^63 is allowed";
+    assert_eq!(error, format!("{}: {problem}", inputs[1].path().display()));
+}
+
+#[test]
 fn the_file_at_which_there_are_too_many_chunks_is_named() {
     let chunks = |count: u32| {
         let mut keys = keys();
