@@ -121,16 +121,24 @@ impl<'a> Cursor<'a> {
     pub(crate) fn count(&mut self, what: &str, min_bytes: u64) -> Result<u64, Stop> {
         let at = self.position();
         let count = self.length(|| format!("the number of {what}s"))?;
-        self.hold(at, count, what, "", min_bytes)?;
+        self.hold(at, count, what, String::new, min_bytes)?;
         Ok(count)
     }
 
     /// Holds `count` things of at least `min_bytes` each against the bytes that remain. One of them is `what`; `of`
-    /// what they are is said behind it.
-    pub(crate) fn hold(&self, at: u64, count: u64, what: &str, of: &str, min_bytes: u64) -> Result<(), Stop> {
+    /// what they are is said behind it, where there is something to say: of arrays there are many, and keys are long.
+    pub(crate) fn hold(
+        &self,
+        at: u64,
+        count: u64,
+        what: &str,
+        of: impl FnOnce() -> String,
+        min_bytes: u64,
+    ) -> Result<(), Stop> {
         let left = self.file_bytes - self.position();
         if count > left / min_bytes.max(1) {
             let (each, left) = (counted(min_bytes, "byte", "bytes"), counted(left, "is", "are"));
+            let of = of();
             let need = match count {
                 1 => format!("1 {what}{of} takes at least {each}"),
                 _ => format!("{count} {what}s{of} take at least {each} each"),

@@ -121,7 +121,8 @@ fn skip_array(cursor: &mut Cursor<'_>, name: &str, depth: u32) -> Result<(), Sto
     let element_type = read_value_type(cursor, name)?;
     let at = cursor.position();
     let count = cursor.length(|| format!("the length of the array of key \"{name}\""))?;
-    cursor.hold(at, count, "element", &format!(" of key \"{name}\""), element_type.min_bytes(cursor.wire))?;
+    let what = || format!(" of key \"{name}\"");
+    cursor.hold(at, count, "element", what, element_type.min_bytes(cursor.wire))?;
     match element_type.fixed_bytes() {
         Some(size) => {
             let at = cursor.position();
