@@ -135,6 +135,7 @@ impl Cursor<'_> {
     fn text(&mut self, length: u64, what: &str) -> Result<String> {
         let at = self.position;
         self.hold(length, what)?;
+        // As long as what is left of the file; a name has its own limit.
         let mut bytes = vec![0; length as usize];
         self.take(&mut bytes, what)?;
         String::from_utf8(bytes).or_else(|_| self.bad(at, format!("{what} is not UTF-8")))
@@ -149,7 +150,7 @@ impl Cursor<'_> {
 
     fn skip(&mut self, bytes: u64, what: &str) -> Result<()> {
         self.hold(bytes, what)?;
-        // At most 4 times 2^31.
+        // At most four times the values that are allowed.
         self.reader.seek_relative(bytes as i64).map_err(|error| self.failed(error))?;
         self.position += bytes;
         Ok(())

@@ -116,12 +116,14 @@ impl Sum<'_> {
                 self.values
             ));
         }
-        let (mine, theirs) = (self.counts.len(), counts.len());
-        match (mine, theirs) {
-            (1, _) => self.counts = vec![self.counts[0]; theirs],
-            (_, 1) => counts = vec![counts[0]; mine],
-            _ if mine == theirs => {}
-            _ => return Err(format!("has {theirs} experts, but {mine} in a file before")),
+        match (&self.counts[..], &counts[..]) {
+            (&[mine], theirs) => self.counts = vec![mine; theirs.len()],
+            (mine, &[theirs]) => counts = vec![theirs; mine.len()],
+            (mine, theirs) if mine.len() == theirs.len() => {}
+            (mine, theirs) => {
+                let (mine, theirs) = (mine.len(), theirs.len());
+                return Err(format!("has {theirs} experts, but {mine} in a file before"));
+            }
         }
         self.counts.iter_mut().zip(counts).for_each(|(mine, theirs)| *mine += theirs);
         match self.counts.iter().position(|&count| !is_count(count)) {
