@@ -18,6 +18,7 @@ pub(crate) fn gather(
     out: &mut [u8],
 ) -> Result<()> {
     let Some((inner, outer)) = view.axes.split_last() else { return Ok(()) };
+    // The walk stays inside its tensor, which is in a file: its elements, and their bytes, are counted in 64 bits.
     let span: u64 = view.axes.iter().map(|axis| axis.length.saturating_sub(1) * axis.stride).sum::<u64>() + 1;
     if span * size <= WINDOW {
         let mut window = vec![0; (span * size) as usize];

@@ -184,6 +184,19 @@ mod tests {
     }
 
     #[test]
+    fn literals_that_python_does_not_take_are_refused() {
+        for (text, problem) in [
+            ("{NaN: 1}", "key must be a string at line 1 column 2"),
+            ("{\"a\": 1, Infinity\n: 1}", "key must be a string at line 1 column 10"),
+            ("[-NaN]", "invalid number at line 1 column 3"),
+            ("[--Infinity]", "invalid number at line 1 column 3"),
+            ("[1Infinity]", "expected `,` or `]` at line 1 column 3"),
+        ] {
+            assert_eq!(refused(text), format!("x.json: {problem}"));
+        }
+    }
+
+    #[test]
     fn no_string_is_taken_for_a_literal_that_is_not_finite() {
         for character in (0x20..0x80_u8).map(char::from).filter(|c| !"\"\\".contains(*c)) {
             let json = parsed(&format!("[\"{character}\", \"{character}{character}\", \"NaN\", NaN]"));

@@ -151,7 +151,7 @@ fn check_arch(arch: &str) -> Result<()> {
     Ok(())
 }
 
-/// A tensor of the file, with the source's numbers of its sources.
+/// A tensor of the file, with the source's numbers of its sources. Those of an assembly count what was kept.
 fn written(tensor: Assembled, kept: &[usize]) -> Result<Written> {
     let dims: Vec<u64> = tensor.shape.iter().rev().copied().collect();
     let origin = match tensor.made_of {

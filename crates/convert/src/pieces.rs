@@ -25,7 +25,8 @@ impl Pieces {
     pub(crate) fn add(&mut self, len: u64, step: u64) {
         self.tensors.push(Cut { first: self.count, step, len });
         // A number of pieces past the address space is a file no disk holds.
-        self.count += usize::try_from(len.div_ceil(step)).unwrap_or(usize::MAX);
+        let pieces = usize::try_from(len.div_ceil(step)).unwrap_or(usize::MAX);
+        self.count = self.count.saturating_add(pieces);
     }
 
     /// How many pieces there are.
@@ -38,7 +39,7 @@ impl Pieces {
         let tensor = self.tensors.partition_point(|cut| cut.first <= number).saturating_sub(1);
         let Cut { first, step, len } = self.tensors[tensor];
         let start = (number - first) as u64 * step;
-        (tensor, start..(start + step).min(len))
+        (tensor, start..start.saturating_add(step).min(len))
     }
 }
 
@@ -53,5 +54,13 @@ mod tests {
         lens.iter().for_each(|&(len, step)| pieces.add(len, step));
         let found: Vec<_> = (0..pieces.count()).map(|number| pieces.get(number)).collect();
         assert_eq!(found, [(0, 0..4), (0, 4..8), (0, 8..10), (3, 0..4), (3, 4..8), (4, 0..1)]);
+    }
+
+    #[test]
+    fn more_pieces_than_can_be_counted_are_as_many_as_can() {
+        let mut pieces = Pieces::default();
+        [(1, 1), (u64::MAX, 1), (u64::MAX, 1)].iter().for_each(|&(len, step)| pieces.add(len, step));
+        assert_eq!(pieces.count(), usize::MAX);
+        assert_eq!(pieces.get(usize::MAX - 1), (1, u64::MAX - 2..u64::MAX - 1));
     }
 }

@@ -178,7 +178,8 @@ impl Plan {
 
     fn weights_where(&self, counts: impl Fn(&Planned) -> bool) -> u64 {
         let counted = self.tensors.iter().filter(|tensor| counts(tensor));
-        counted.map(|tensor| tensor.spec.shape().elements()).sum()
+        // Those of types that are not known are not held against the file, so that their sum may pass 64 bits.
+        counted.fold(0, |weights, tensor| weights.saturating_add(tensor.spec.shape().elements()))
     }
 
     /// The tensors that come quantized, and get another type: what that lost stays lost.
@@ -201,6 +202,7 @@ impl Plan {
         let (Some(imatrix), Importance::Entry(index)) = (&self.imatrix, tensor.importance) else {
             return Ok(None);
         };
+        // The entry was found among these, with as many values as the tensor has columns times matrices.
         let columns = tensor.spec.shape().row_elements();
         imatrix.importance(&imatrix.entries()[index], matrix * columns..(matrix + 1) * columns).map(Some)
     }
@@ -242,4 +244,30 @@ fn in_quantizer_order(tensors: Vec<Planned>) -> Vec<Planned> {
     let order = quantizer_order(tensors.iter().map(|tensor| tensor.spec.name()));
     let mut tensors: Vec<Option<Planned>> = tensors.into_iter().map(Some).collect();
     order.into_iter().filter_map(|index| tensors[index].take()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use briq_format::{Shape, TensorWriter, TypeId};
+
+    use super::*;
+
+    #[test]
+    fn weights_that_pass_64_bits_are_not_counted_anew() {
+        let most = Shape::new(&[i64::MAX as u64]).unwrap();
+        let unknown = |name| TensorSpec::opaque(name, most, TypeId(99), 32).unwrap();
+        let known = TensorSpec::new("c", Shape::new(&[34]).unwrap(), TensorType::F32).unwrap();
+        let mut metadata = MetadataBuf::new();
+        metadata.set(ARCHITECTURE, "llama").unwrap();
+        let file = FilePlan::new(&metadata, vec![unknown("a"), unknown("b"), known]).unwrap();
+        let mut writer = TensorWriter::new(&file, Vec::new()).unwrap();
+        for (name, bytes) in [("a", 32), ("b", 32), ("c", 136)] {
+            writer.write(name, &vec![0; bytes]).unwrap();
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("it.gguf");
+        std::fs::write(&path, writer.finish().unwrap()).unwrap();
+        let plan = Plan::new(&path, &PlanOptions::new(Recipe::Auto)).unwrap();
+        assert!(plan.bits_per_weight() < 1e-9, "{}", plan.bits_per_weight());
+    }
 }

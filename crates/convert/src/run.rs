@@ -1,7 +1,7 @@
 //! Carrying out a plan: read, decode, encode, write, piece by piece.
 //!
-//! Memory is bounded by [`RunOptions::max_memory`], not by the model: a tensor is never whole in memory. The
-//! bytes written depend on the plan alone, not on pieces or threads, because every block is encoded by itself.
+//! Memory is bounded by [`RunOptions::max_memory`], not by the model: a tensor is never whole in memory. Only a row that
+//! is rearranged or weighed by importance is read as a whole, however long it is. The bytes written depend on the plan alone, not on pieces or threads, because every block is encoded by itself.
 
 use std::io::Write;
 use std::num::NonZero;
@@ -26,7 +26,8 @@ use crate::{Error, Result};
 pub struct RunOptions {
     /// Threads that encode; 0 for one per core.
     pub threads: usize,
-    /// Bytes that buffers may take together.
+    /// Bytes that buffers may take together, where a piece need not be longer: it has 256 elements at least, and whole
+    /// rows where rows are rearranged or weighed by importance.
     pub max_memory: u64,
     /// What to do when the output exists.
     pub existing: Existing,
@@ -311,6 +312,7 @@ impl<'a> Work<'a> {
         let shape = self.weights.shape;
         let row = shape.row_elements();
         let matrix_rows = shape.dims().get(1).copied().unwrap_or(1);
+        // A part of the tensor's elements, which a shape counts in 63 bits; none is 0 where there are weights.
         let matrix_elements = row * matrix_rows;
         let (mut at, mut weights, mut blocks) = (start, weights, blocks);
         while !weights.is_empty() {

@@ -153,6 +153,7 @@ impl<'a> Weights<'a> {
         bytes.resize(size(range.end - range.start)? as usize, 0);
         match self.origin {
             Origin::Values(values) => {
+                // A family gives as many numbers as the shape that it gives with them has elements.
                 let values = &values[range.start as usize..range.end as usize];
                 for (slot, value) in bytes.chunks_exact_mut(4).zip(values) {
                     slot.copy_from_slice(&value.to_le_bytes());
@@ -252,6 +253,7 @@ impl<'a> Weights<'a> {
         for (number, slot) in
             (range.start / row.max(1)..).zip(bytes.chunks_exact_mut((row_blocks * 17).max(1) as usize))
         {
+            // A row of the source's blocks: as many as `step` times those of this tensor, and `first` is below `step`.
             let source_row = number * step + first;
             self.source.read(blocks, source_row * row_blocks * 16, &mut codes)?;
             self.source.read(scales, source_row * row_blocks, &mut exponents)?;

@@ -259,6 +259,22 @@ fn a_sentencepiece_model_that_is_none_is_refused() {
 }
 
 #[test]
+fn more_tokens_than_any_vocabulary_has_are_refused() {
+    const ONE_MORE: usize = (1 << 21) + 1;
+    let files = [
+        ("tokenizer.model", b"\x0a\0".repeat(ONE_MORE), "not a SentencePiece model: it has 2097153 pieces"),
+        ("vocab.txt", b"\n".repeat(ONE_MORE), "it has 2097153 tokens"),
+        ("rwkv_vocab_v20230424.txt", b"\n".repeat(ONE_MORE), "it has 2097153 tokens"),
+    ];
+    for (name, content, problem) in files {
+        let directory = Directory::new();
+        directory.write(name, content);
+        let message = format!("{name}: {problem}, where at most 2097152 are allowed");
+        assert_eq!(directory.as_it_is().unwrap_err(), message);
+    }
+}
+
+#[test]
 fn templates_are_copied_whole_and_lists_become_named_keys() {
     let directory = Directory::new();
     let attack = format!("{{{{ ''.__class__ }}}}\u{1b}]{}", "x".repeat(3 << 20));

@@ -26,14 +26,13 @@ impl Shape {
     /// When there are too many dimensions, or their product passes 2^63 - 1 (zeros left out, so that a
     /// zero hides no overflow).
     pub fn new(dims: &[u64]) -> Result<Self> {
+        if dims.len() > MAX_RANK {
+            let found = dims.len();
+            return Err(Error::invalid(format!("{found} dimensions, where at most {MAX_RANK} are allowed")));
+        }
+        // No truncation: four at most.
         let mut shape = Self { dims: [1; MAX_RANK], rank: dims.len() as u8 };
-        let Some(slots) = shape.dims.get_mut(..dims.len()) else {
-            return Err(Error::invalid(format!(
-                "{} dimensions, where at most {MAX_RANK} are allowed",
-                dims.len()
-            )));
-        };
-        slots.copy_from_slice(dims);
+        shape.dims[..dims.len()].copy_from_slice(dims);
         let product =
             dims.iter().filter(|&&dim| dim != 0).try_fold(1_u64, |product, &dim| product.checked_mul(dim));
         match product {

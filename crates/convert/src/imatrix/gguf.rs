@@ -6,7 +6,7 @@ use std::path::Path;
 
 use briq_format::{Escaped, Head, Limits, Metadata, TensorInfo, TensorType, Value, ValueType};
 
-use super::{Contents, Entry, Format, floats_at};
+use super::{Contents, Entry, Format, floats_at, limits};
 use crate::{Error, Result};
 
 pub(super) const TYPE_KEY: &str = "general.type";
@@ -27,9 +27,11 @@ pub(super) fn read(path: &Path, file: &mut File) -> Result<Contents> {
     if chunk_size == 0 {
         return Err(Error::bad(path, format!("{CHUNK_SIZE} is 0; a chunk has at least one token")));
     }
+    let mut matrices = 0;
     let entries = pairs(view.tensor_infos()).into_iter();
-    let entries =
-        entries.map(|(name, pair)| read_entry(path, file, name, pair)).collect::<Result<Vec<_>>>()?;
+    let entries = entries
+        .map(|(name, pair)| read_entry(path, file, name, pair, &mut matrices))
+        .collect::<Result<Vec<_>>>()?;
     if entries.is_empty() {
         return Err(Error::bad(path, format!("there is no tensor *{SUMS}, so it holds no importance")));
     }
@@ -63,9 +65,11 @@ fn pairs<'a>(tensors: impl Iterator<Item = TensorInfo<'a>>) -> BTreeMap<&'a str,
     pairs
 }
 
-fn read_entry(path: &Path, file: &File, name: &str, pair: Pair<'_>) -> Result<Entry> {
-    let bad =
-        |problem: String| Err(Error::bad(path, format!("entry \"{}\": {problem}", Escaped(name.as_bytes()))));
+/// Reads an entry, and adds its matrices to those of the entries before.
+fn read_entry(path: &Path, file: &File, name: &str, pair: Pair<'_>, matrices: &mut u64) -> Result<Entry> {
+    let error =
+        |problem: String| Error::bad(path, format!("entry \"{}\": {problem}", Escaped(name.as_bytes())));
+    let bad = |problem: String| Err(error(problem));
     let (sums, counts) = match pair {
         Pair { sums: Some(sums), counts: Some(counts) } => (sums, counts),
         Pair { sums: None, .. } => return bad(format!("{COUNTS} is there without {SUMS}")),
@@ -83,6 +87,7 @@ fn read_entry(path: &Path, file: &File, name: &str, pair: Pair<'_>) -> Result<En
             sums.shape
         ));
     }
+    *matrices = limits::gguf_entry(values, count, *matrices).map_err(error)?;
     let counts = floats_at(path, file, counts.endian, counts.offset_in_file, count)?;
     Ok(Entry { name: name.to_owned(), values, counts, offset: sums.offset_in_file })
 }

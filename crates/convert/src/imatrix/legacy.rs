@@ -13,7 +13,7 @@ use std::path::Path;
 
 use briq_format::{Endian, Escaped, counted};
 
-use super::{Contents, Entry, Format};
+use super::{Contents, Entry, Format, limits};
 use crate::{Error, Result};
 
 /// The longest name, in bytes, as for tensors of a GGUF file.
@@ -93,14 +93,12 @@ impl Cursor<'_> {
             return self.bad(at, format!("{what} counts {calls} calls; allowed are numbers of at least 0"));
         }
         let at = self.position;
-        let values = self.number(&what)?;
-        if values < 1 {
-            return self.bad(at, format!("{what} has {values} values; allowed are numbers of at least 1"));
-        }
+        let values = limits::legacy_values(self.number(&what)?);
+        let values = values.or_else(|problem| self.bad(at, format!("{what} {problem}")))?;
         let offset = self.position;
-        self.skip(4 * values as u64, &format!("{what} with {values} values"))?;
+        self.skip(4 * values, &format!("{what} with {values} values"))?;
         // Without calls the values are taken as they are, which a count of 1 says too.
-        Ok(Entry { name, values: values as u64, counts: vec![calls.max(1) as f32], offset })
+        Ok(Entry { name, values, counts: vec![calls.max(1) as f32], offset })
     }
 
     /// What follows the entries: the number of chunks and the dataset, or nothing.
@@ -137,6 +135,7 @@ impl Cursor<'_> {
     fn text(&mut self, length: u64, what: &str) -> Result<String> {
         let at = self.position;
         self.hold(length, what)?;
+        // As long as what is left of the file; a name has its own limit.
         let mut bytes = vec![0; length as usize];
         self.take(&mut bytes, what)?;
         String::from_utf8(bytes).or_else(|_| self.bad(at, format!("{what} is not UTF-8")))
@@ -151,7 +150,7 @@ impl Cursor<'_> {
 
     fn skip(&mut self, bytes: u64, what: &str) -> Result<()> {
         self.hold(bytes, what)?;
-        // At most 4 times 2^31.
+        // At most four times the values that are allowed.
         self.reader.seek_relative(bytes as i64).map_err(|error| self.failed(error))?;
         self.position += bytes;
         Ok(())

@@ -11,6 +11,7 @@
 mod coverage;
 mod gguf;
 mod legacy;
+mod limits;
 mod write;
 
 use std::fmt;
@@ -91,6 +92,12 @@ impl Entry {
         self.values / (self.counts.len() as u64).max(1)
     }
 
+    /// The count of the matrix that a value belongs to. The values are as many columns for each of the counts: in a GGUF
+    /// file a row of sums has a count, in a legacy file there is one.
+    fn count_of(&self, value: u64) -> f32 {
+        self.counts[(value / self.columns()) as usize]
+    }
+
     /// For each matrix, of which a tensor of experts has many, how often it was multiplied with: per token in
     /// the GGUF format, per chunk of tokens in the legacy one. 0 means that nothing is known of it.
     pub fn counts(&self) -> &[f32] {
@@ -168,7 +175,7 @@ impl Imatrix {
         }
         let mut values = self.sums(entry, range.clone())?;
         for (value, index) in values.iter_mut().zip(range) {
-            match entry.counts[(index / entry.columns()) as usize] {
+            match entry.count_of(index) {
                 0.0 => *value = 1.0,
                 count => *value /= count,
             }
@@ -209,7 +216,7 @@ impl Imatrix {
                     return self.bad(entry, format!("sum {index} is {sum:?}; {allowed}"));
                 }
                 // As encoders see it: a quotient may be 0 although its sum is not. Without a count it is 1.
-                let count = entry.counts[(index / entry.columns()) as usize];
+                let count = entry.count_of(index);
                 has_weight |= count == 0.0 || sum / count > 0.0;
                 if (index + 1) % columns != 0 {
                     continue;
@@ -249,7 +256,7 @@ fn is_count(count: f32) -> bool {
 
 /// `length` floats from byte `offset` on.
 fn floats_at(path: &Path, file: &File, endian: Endian, offset: u64, length: u64) -> Result<Vec<f32>> {
-    // The length was held against the size of the file.
+    // The length was held against the size of the file, and against `limits`.
     let mut bytes = vec![0; length as usize * 4];
     read_at(path, file, &mut bytes, offset)?;
     let (numbers, _) = bytes.as_chunks::<4>();

@@ -157,21 +157,25 @@ fn parse(line: &[u8]) -> Option<(Option<Algorithm>, &str, &[u8])> {
 
 /// What the hash tool means by a name, where that is of the file.
 fn of_tensors(name: &[u8], is_file: impl Fn(&[u8]) -> bool, is_tensor: impl Fn(&str) -> bool) -> Option<Of> {
+    // No tensor of a file has a longer name, so that a line of many colons is not read anew from each of them.
+    let longest = Limits::default().name_bytes;
+    let may_be_tensor =
+        |tensor: &&[u8]| tensor.len() as u64 <= longest && str::from_utf8(tensor).is_ok_and(&is_tensor);
     let colons = name.iter().enumerate().filter(|(_, byte)| **byte == b':');
-    let mut tensors = colons
-        .filter(|&(at, _)| is_file(&name[..at]))
-        .map(|(at, _)| String::from_utf8_lossy(&name[at + 1..]).into_owned())
-        .collect::<Vec<_>>();
+    let tensors = colons.filter(|&(at, _)| is_file(&name[..at])).map(|(at, _)| &name[at + 1..]);
+    let of = |tensor| Of::Tensor(String::from_utf8_lossy(tensor).into_owned());
     // Both names may have colons: the longest one that the file has is the tensor's.
-    match tensors.iter().position(|tensor| is_tensor(tensor)) {
-        Some(known) => Some(Of::Tensor(tensors.swap_remove(known))),
+    match tensors.clone().find(may_be_tensor) {
+        Some(known) => Some(of(known)),
         None if is_file(name) => Some(Of::AllTensors),
-        None => tensors.pop().map(Of::Tensor),
+        None => tensors.last().map(of),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     fn parse(text: &str) -> Result<Vec<Listed>, String> {
@@ -190,6 +194,20 @@ mod tests {
         let of: Vec<Of> = parse(&text).unwrap().into_iter().map(|line| line.of).collect();
         let tensor = |name: &str| Of::Tensor(name.to_owned());
         assert_eq!(of, [Of::File, tensor("a"), tensor("b:c"), Of::AllTensors, tensor("gone")]);
+    }
+
+    #[test]
+    fn a_line_of_many_colons_is_not_read_anew_from_each_of_them() {
+        let asked = Cell::new(0);
+        let is_tensor = |name: &str| {
+            asked.set(asked.get() + name.len());
+            false
+        };
+        let name = "/m.gguf:".repeat(1000);
+        let of = of_tensors(name.as_bytes(), |name| name.ends_with(b"/m.gguf"), is_tensor);
+        assert_eq!(of, Some(Of::Tensor(String::new())));
+        // The last 129 colons have up to 1024 bytes behind them.
+        assert_eq!(asked.get(), (0..=128).map(|colon| colon * 8).sum::<usize>());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The digests of a model, a line for every key and every tensor.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use blake3::Hash;
@@ -51,6 +52,13 @@ impl Listing {
     pub(super) fn lines(&self) -> impl Iterator<Item = String> {
         let keys = self.keys.iter().map(|line| format!("key {line}"));
         keys.chain(self.tensors.iter().map(|line| format!("tensor {line}")))
+    }
+
+    /// The first line of a tensor that has one already, by its place among those of tensors. Whoever reads a listing
+    /// refuses it: every line costs hashing a tensor.
+    pub(super) fn repeated(&self) -> Option<usize> {
+        let mut names = HashSet::new();
+        self.tensors.iter().position(|line| !names.insert(line.name.as_str()))
     }
 
     /// Lines of the keys that count as content: not what tells shards apart, and not the record itself.

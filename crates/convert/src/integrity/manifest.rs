@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use briq_format::Limits;
 use briq_format::shard::open_parts;
+use briq_format::{Escaped, Limits};
 
 use super::data::{Tensors, hash_places};
 use super::listing::{KeyLine, Listing, TensorLine, parse_digest};
@@ -60,6 +60,13 @@ impl Manifest {
                 _ => return Err(bad("expected whole, key or tensor".to_owned())),
             }
         }
+        if let Some(repeated) = listing.repeated() {
+            let lines = text.lines().enumerate().filter(|(_, line)| line.starts_with("tensor "));
+            let number = lines.map(|(number, _)| number + 1).nth(repeated).unwrap_or(0);
+            let name = Escaped(listing.tensors[repeated].name.as_bytes());
+            let problem = format!("line {number}: tensor \"{name}\" has a line already; one is allowed");
+            return Err(Error::bad(path, problem));
+        }
         match whole {
             Some(whole) if whole == listing.whole() => Ok(Self(listing)),
             Some(_) => Err(Error::bad(path, "the digest over the whole is not that of its lines")),
@@ -73,5 +80,25 @@ impl fmt::Display for Manifest {
         writeln!(f, "{HEADING}")?;
         self.0.lines().try_for_each(|line| writeln!(f, "{line}"))?;
         writeln!(f, "whole {}", self.0.whole())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_line_for_a_tensor_is_refused() {
+        let digest = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";
+        let line = |name: &str| TensorLine::parse(&format!("{digest} F32 1 {name}")).unwrap();
+        let keys = vec![KeyLine::parse(&format!("{digest} string general.name")).unwrap()];
+        let parse = |names: &[&str]| {
+            let tensors = names.iter().map(|name| line(name)).collect();
+            let manifest = Manifest(Listing { keys: keys.clone(), tensors });
+            Manifest::parse(Path::new("list"), &manifest.to_string()).map_err(|error| error.to_string())
+        };
+        assert_eq!(parse(&["a", "b"]).unwrap().0.tensors.len(), 2);
+        let problem = "list: line 5: tensor \"a\" has a line already; one is allowed";
+        assert_eq!(parse(&["a", "b", "a"]).unwrap_err(), problem);
     }
 }

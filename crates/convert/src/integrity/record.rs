@@ -2,7 +2,7 @@
 
 use blake3::hazmat::ChainingValue;
 use briq_format::metadata::keys;
-use briq_format::{Array, FilePlan, MetadataBuf, TensorSpec, Text, Value, counted};
+use briq_format::{Array, Escaped, FilePlan, MetadataBuf, TensorSpec, Text, Value, counted};
 
 use super::TensorHash;
 use super::listing::{KeyLine, Listing, TensorLine, parse_digest};
@@ -119,6 +119,12 @@ impl Record {
             let key = keys::INTEGRITY_WHOLE;
             return Err(damaged(format!("{key} is not the digest over its lines: one of them was changed")));
         }
+        if let Some(repeated) = listing.repeated() {
+            let (key, name) = (keys::INTEGRITY_TENSORS, Escaped(listing.tensors[repeated].name.as_bytes()));
+            return Err(damaged(format!(
+                "{key}, line {repeated}: tensor \"{name}\" has a line already; one is allowed"
+            )));
+        }
         let pieces = lines(keys::INTEGRITY_PIECES, get(keys::INTEGRITY_PIECES), parse_pieces)?;
         let pieces = match (pieces.len(), listing.tensors.len()) {
             (0, tensors) => vec![Vec::new(); tensors],
@@ -195,4 +201,24 @@ fn parse_pieces(text: &str) -> Result<Vec<ChainingValue>, String> {
         parse_digest(text).map(|digest| *digest.as_bytes())
     });
     digits.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use briq_format::{Shape, TensorType};
+
+    use super::*;
+
+    #[test]
+    fn a_second_line_for_a_tensor_is_damage() {
+        let spec = TensorSpec::new("w", Shape::new(&[1]).unwrap(), TensorType::F32).unwrap();
+        let read = |tensors: &[(&TensorSpec, u64)]| {
+            let mut metadata = MetadataBuf::new();
+            Record::placeholder(&metadata, tensors).write_to(&mut metadata).unwrap();
+            Record::read(|key| metadata.get(key))
+        };
+        assert!(read(&[(&spec, 4)]).is_ok());
+        let problem = "briq.integrity.tensors, line 1: tensor \"w\" has a line already; one is allowed";
+        assert_eq!(read(&[(&spec, 4); 2]).unwrap_err(), Unusable::Damaged(problem.to_owned()));
+    }
 }

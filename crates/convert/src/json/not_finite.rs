@@ -27,12 +27,11 @@ pub(super) fn mask_non_finite(text: &str, mask: char) -> Option<String> {
     let mut masked = String::with_capacity(text.len());
     let (mut rest, mut in_string) = (text, false);
     while let Some(character) = rest.chars().next() {
-        let literal =
-            if in_string { None } else { LITERALS.iter().find(|literal| rest.starts_with(**literal)) };
+        let literal = if in_string { None } else { LITERALS.iter().find(|literal| is_value(rest, literal)) };
         let taken = match (literal, character) {
             (Some(literal), _) => {
                 is_masked = true;
-                if masked.ends_with('-') {
+                if *literal == "Infinity" && masked.ends_with('-') {
                     masked.pop();
                     masked.push(' ');
                 }
@@ -55,6 +54,13 @@ pub(super) fn mask_non_finite(text: &str, mask: char) -> Option<String> {
         rest = &rest[taken..];
     }
     is_masked.then_some(masked)
+}
+
+/// Whether a text begins with a literal that stands for a value. One before a colon stands where a key must be, and is
+/// left for serde_json to refuse.
+fn is_value(text: &str, literal: &str) -> bool {
+    let rest = text.strip_prefix(literal);
+    rest.is_some_and(|rest| !rest.trim_start_matches([' ', '\t', '\n', '\r']).starts_with(':'))
 }
 
 /// Turns the strings that [`mask_non_finite`] left into [`Json::NotFinite`].

@@ -105,7 +105,18 @@ impl From<BTreeMap<String, Json>> for Object {
 /// Of two members with one key the last stays.
 impl FromIterator<(String, Json)> for Object {
     fn from_iter<I: IntoIterator<Item = (String, Json)>>(members: I) -> Self {
-        members.into_iter().collect::<BTreeMap<_, _>>().into()
+        let mut members: Vec<(String, Json)> = members.into_iter().collect();
+        // Stable, so that the last of equal keys stays behind the others.
+        members.sort_by(|(one, _), (other, _)| one.cmp(other));
+        members.dedup_by(|later, kept| {
+            let is_same = later.0 == kept.0;
+            if is_same {
+                std::mem::swap(later, kept);
+            }
+            is_same
+        });
+        members.shrink_to_fit();
+        Self(members)
     }
 }
 

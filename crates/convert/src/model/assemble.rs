@@ -308,7 +308,9 @@ impl Members {
         if let Stack::Mxfp4(first, step) = row.stack {
             let index_of = |member: u64| members.get(&member).map_or(0, |(index, _)| *index);
             let (blocks, scales) = (index_of(0), index_of(1));
-            // [experts, rows, blocks of a row, bytes of a block]: the last two are a row of numbers.
+            // That of the blocks, which may come after the scales: [experts, rows, blocks of a row, bytes of a block].
+            // The last two are a row of numbers.
+            let shape = members.get(&0).map_or(&shape, |(_, blocks)| &blocks.shape);
             let [experts, rows, row_blocks, _] = shape[..] else {
                 return Err(Error::unsupported(format!("{name:?}: blocks of shape {shape:?}")));
             };

@@ -106,12 +106,12 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// When the key is present and no array of integers from 0 to 2^32 - 1.
+    /// When the key is present and no array of at most [`MOST_LISTED`] integers from 0 to 2^32 - 1.
     pub(super) fn lists(&self, key: &str, layer: u64) -> Result<bool> {
         let Some(value) = self.get(key) else { return Ok(false) };
-        let problem = || self.error(key, "an array of the numbers of layers");
+        let problem = || self.error(key, &format!("an array of the numbers of at most {MOST_LISTED} layers"));
         let mut is_listed = false;
-        for listed in value.as_array().ok_or_else(problem)? {
+        for listed in value.as_array().filter(|layers| layers.len() <= MOST_LISTED).ok_or_else(problem)? {
             is_listed |= u64::from(listed.as_u32().ok_or_else(problem)?) == layer;
         }
         Ok(is_listed)
@@ -223,6 +223,9 @@ fn text_part(root: &Object) -> Option<&Object> {
     direct.or_else(|| root.get("thinker_config")?.get("text_config")?.as_object())
 }
 
+/// Layers that a list may name. It is gone through for every layer; the deepest of models have some hundred.
+const MOST_LISTED: usize = 4096;
+
 const SIZE: &str = "an integer from 1 to 4294967295";
 const COUNT: &str = "an integer from 0 to 4294967295";
 
@@ -282,6 +285,16 @@ mod tests {
         let expected =
             "config.json: \"rms_norm_eps\" is a number that is not finite; allowed is a finite number";
         assert_eq!(message, expected);
+    }
+
+    #[test]
+    fn a_list_of_more_layers_than_any_model_has_is_refused() {
+        let listing =
+            |count: usize| Config::from_text(&format!("{{\"idle\": [{}7]}}", "7,".repeat(count - 1)));
+        assert!(listing(4096).lists("idle", 7).unwrap());
+        let message = listing(4097).lists("idle", 7).unwrap_err().to_string();
+        let allowed = "an array of the numbers of at most 4096 layers";
+        assert_eq!(message, format!("config.json: \"idle\" is an array of 4097; allowed is {allowed}"));
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Parameters {
 pub fn size_label(parameters: Parameters) -> String {
     match parameters.expert_count {
         0 => rounded(parameters.total),
-        count => format!("{count}x{}", rounded(parameters.shared + parameters.expert)),
+        count => format!("{count}x{}", rounded(parameters.shared.saturating_add(parameters.expert))),
     }
 }
 
@@ -84,6 +84,12 @@ mod tests {
             };
             assert_eq!(size_label(parameters), label.as_str().unwrap());
         }
+    }
+
+    #[test]
+    fn a_size_past_64_bits_is_the_largest() {
+        let most = Parameters { total: u64::MAX, shared: u64::MAX, expert: u64::MAX, expert_count: 2 };
+        assert_eq!(size_label(most), "2x18446744T");
     }
 
     #[test]

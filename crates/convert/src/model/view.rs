@@ -43,6 +43,7 @@ impl View {
         if product != whole.length || product == 0 {
             return None;
         }
+        // The parts make up the axis, so that none steps further than the axis does.
         let parts = Self::of(lengths).axes.into_iter();
         let parts = parts.map(|part| Axis { stride: part.stride * whole.stride, ..part });
         self.axes.splice(axis..=axis, parts);
@@ -65,6 +66,7 @@ impl View {
             return None;
         }
         whole.length = count;
+        // An element of the tensor, or where there are none the one behind the last.
         self.start += from * whole.stride;
         Some(self)
     }
@@ -153,9 +155,10 @@ impl Arranged {
 
     /// Walks one behind the other; `None` unless they have together as many elements as the shape.
     pub fn joined(shape: Vec<u64>, views: Vec<View>) -> Option<Self> {
-        let elements: u64 = views.iter().map(View::elements).sum();
+        let elements = views.iter().try_fold(0_u64, |sum, view| sum.checked_add(view.elements()))?;
+        let wanted = shape.iter().try_fold(1_u64, |product, length| product.checked_mul(*length))?;
         let slices = views.into_iter().map(|view| Slice { view: view.simplified(), value: Value::Same });
-        (shape.iter().product::<u64>() == elements).then(|| Self { shape, slices: slices.collect() })
+        (wanted == elements).then(|| Self { shape, slices: slices.collect() })
     }
 
     /// The same with every number changed.
@@ -224,5 +227,6 @@ mod tests {
         assert_eq!(view().swap(0, 2), None);
         assert_eq!(View::of(&[3]).every_second(0, 0), None);
         assert_eq!(Arranged::new(vec![5], view()), None);
+        assert_eq!(Arranged::new(vec![1 << 32, 1 << 32], View::of(&[0])), None);
     }
 }

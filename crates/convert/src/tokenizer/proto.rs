@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use prost::Message;
+use prost::encoding::{DecodeContext, decode_key, skip_field};
 
-use super::vocabulary::TokenType;
+use super::vocabulary::{MOST_TOKENS, TokenType};
 use crate::json;
 use crate::{Error, Result};
 
@@ -82,7 +83,7 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, is no SentencePiece model, or has no pieces.
+    /// When the file cannot be read, is no SentencePiece model, or has no pieces or too many.
     pub(super) fn read(path: &Path) -> Result<Self> {
         Self::of_bytes(path, &json::read_bytes(path, json::TOKENIZER_CAP)?)
             .map_err(|problem| Error::bad(path, format!("not a SentencePiece model: {problem}")))
@@ -98,6 +99,10 @@ impl Model {
     }
 
     fn of_bytes(path: &Path, bytes: &[u8]) -> Result<Self, String> {
+        let pieces = piece_count(bytes);
+        if pieces > MOST_TOKENS {
+            return Err(format!("it has {pieces} pieces, where at most {MOST_TOKENS} are allowed"));
+        }
         let proto = ModelProto::decode(bytes).map_err(|error| error.to_string())?;
         match proto.pieces.is_empty() {
             true => Err("it has no pieces".to_owned()),
@@ -138,4 +143,15 @@ impl Model {
     pub(super) fn character_map(&self) -> &[u8] {
         self.proto.normalizer.as_ref().map_or(&[], |normalizer| &normalizer.precompiled_charsmap)
     }
+}
+
+/// The number of pieces up to the end or to what is no field, before room is made for them.
+fn piece_count(mut bytes: &[u8]) -> usize {
+    let mut count = 0;
+    while let Ok((tag, wire_type)) = decode_key(&mut bytes)
+        && skip_field(wire_type, tag, &mut bytes, DecodeContext::default()).is_ok()
+    {
+        count += usize::from(tag == 1);
+    }
+    count
 }

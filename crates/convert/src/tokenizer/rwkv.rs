@@ -6,7 +6,7 @@ use std::path::Path;
 
 use briq_format::counted;
 
-use super::vocabulary::{Token, TokenType, Vocabulary};
+use super::vocabulary::{Entries, Token, TokenType, Vocabulary, hold_tokens};
 use crate::json;
 use crate::model::Config;
 use crate::{Error, Result};
@@ -21,6 +21,7 @@ pub(super) const FILE: &str = "rwkv_vocab_v20230424.txt";
 /// When a line is not of that form, or ids do not go up by one.
 pub(super) fn vocabulary(path: &Path, config: &Config) -> Result<Vocabulary> {
     let text = json::read_text(path, json::TOKENIZER_CAP)?;
+    hold_tokens(path, text.lines().count())?;
     let mut tokens = vec![Token { text: "<s>".to_owned(), kind: TokenType::Control, score: 0.0 }];
     for (index, line) in text.lines().enumerate() {
         let bad = |problem: &str| Error::bad(path, format!("line {}: {problem}", index + 1));
@@ -38,7 +39,7 @@ pub(super) fn vocabulary(path: &Path, config: &Config) -> Result<Vocabulary> {
         }
         tokens.push(Token { text: repr(&bytes), kind: TokenType::Normal, score: 0.0 });
     }
-    let count = super::vocabulary::Entries::count(config, tokens.len() as u64)?;
+    let count = Entries::count(config, tokens.len() as u64)?;
     let mut vocabulary = Vocabulary::unused(count, tokens.len(), config)?;
     vocabulary.iter_mut().zip(tokens).for_each(|(place, token)| *place = token);
     Ok(vocabulary)

@@ -10,7 +10,7 @@ use super::kind::has_step;
 use super::pre;
 use super::proto::Model;
 use super::sentencepiece::{is_byte, user_tokens};
-use super::vocabulary::{ADDED_SCORE, Entries, Token, TokenType, Vocabulary};
+use super::vocabulary::{ADDED_SCORE, Entries, Token, TokenType, Vocabulary, hold_tokens};
 use crate::json::{self, Json};
 use crate::model::Config;
 use crate::{Error, Result};
@@ -82,6 +82,7 @@ impl Unigram {
         let model = files.model("Unigram")?;
         let pieces = model.get("vocab").and_then(Json::as_array);
         let pieces = pieces.ok_or_else(|| files.bad("the model's \"vocab\" is not an array"))?;
+        hold_tokens(&files.tokenizer_path(), pieces.len())?;
         let unknown = model.get("unk_id").and_then(Json::as_u32);
         let added = files.added_tokens()?;
         let last = added.iter().map(|token| u64::from(token.id) + 1).max().unwrap_or(0);

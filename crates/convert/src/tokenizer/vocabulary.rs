@@ -1,13 +1,28 @@
 //! A vocabulary as a GGUF file holds it: for each id a text, a type and perhaps a score.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
 
 use briq_format::metadata::MetadataBuf;
 
 use super::files::{AddedToken, Files, NAMED};
-use crate::Result;
 use crate::json::{Json, Quoted};
 use crate::model::Config;
+use crate::{Error, Result};
+
+/// The most tokens of a file: twice as many as the largest vocabulary has, the 901,629 of XLM-V. Each takes some hundred
+/// bytes on its way, and two of a file.
+pub(super) const MOST_TOKENS: usize = 1 << 21;
+
+/// Fails where the file at `path` has more tokens than [`MOST_TOKENS`].
+pub(super) fn hold_tokens(path: &Path, tokens: usize) -> Result<()> {
+    match tokens {
+        0..=MOST_TOKENS => Ok(()),
+        _ => {
+            Err(Error::bad(path, format!("it has {tokens} tokens, where at most {MOST_TOKENS} are allowed")))
+        }
+    }
+}
 
 /// What a token is to a runtime; the numbers of `tokenizer.ggml.token_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,10 +144,11 @@ impl<'a> Entries<'a> {
     ///
     /// # Errors
     ///
-    /// When an id is not a number of 32 bits, or two tokens have one id.
+    /// When there are too many tokens, an id is not a number of 32 bits, or two tokens have one id.
     pub(super) fn of(files: &'a Files, model: &'a Json) -> Result<Self> {
         let vocabulary = model.get("vocab").and_then(Json::as_object);
         let vocabulary = vocabulary.ok_or_else(|| files.bad("the model's \"vocab\" is not an object"))?;
+        hold_tokens(&files.tokenizer_path(), vocabulary.len())?;
         let mut by_id = BTreeMap::new();
         for (text, id) in vocabulary {
             let id = id.as_u32().ok_or_else(|| {

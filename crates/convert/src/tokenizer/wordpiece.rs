@@ -7,7 +7,7 @@
 use super::files::Files;
 use super::kind::has_step;
 use super::slow::{object, special_tokens};
-use super::vocabulary::{Entries, Token, TokenType, Vocabulary};
+use super::vocabulary::{Entries, Token, TokenType, Vocabulary, hold_tokens};
 use super::{PreTokenizer, pre};
 use crate::json::{self, Json, Object};
 use crate::model::Config;
@@ -63,13 +63,14 @@ const SPECIAL: [(&str, &str); 5] = [
 ///
 /// # Errors
 ///
-/// When `vocab.txt` cannot be read or lacks a special token that every text needs.
+/// When `vocab.txt` cannot be read, has too many lines, or lacks a special token that every text needs.
 pub(super) fn complete(files: &mut Files) -> Result<()> {
     let path = files.directory.join("vocab.txt");
     if files.tokenizer.is_some() || !json::is_present(&path) {
         return Ok(());
     }
     let text = json::read_text(&path, json::TOKENIZER_CAP)?;
+    hold_tokens(&path, text.lines().count())?;
     // A line that comes again takes the later id; the earlier is without a token.
     let ids: Object =
         text.lines().enumerate().map(|(id, line)| (line.to_owned(), Json::Integer(id as i128))).collect();
@@ -90,14 +91,15 @@ pub(super) fn complete(files: &mut Files) -> Result<()> {
     let lowercase = files.setting("do_lower_case").and_then(Json::as_bool).unwrap_or(true);
     let mut normalizer = vec![("type", text_of("BertNormalizer")), ("lowercase", Json::Bool(lowercase))];
     normalizer.extend(files.setting("strip_accents").map(|strip| ("strip_accents", strip.clone())));
+    let added = Json::Array(special_tokens(files, &ids));
     let tokenizer = object([
-        ("added_tokens", Json::Array(special_tokens(files, &ids))),
+        ("added_tokens", added),
         ("normalizer", object(normalizer)),
         (
             "post_processor",
             object([("type", text_of("TemplateProcessing")), ("single", single), ("pair", pair)]),
         ),
-        ("model", object([("type", text_of("WordPiece")), ("vocab", Json::Object(ids.clone()))])),
+        ("model", object([("type", text_of("WordPiece")), ("vocab", Json::Object(ids))])),
     ]);
     files.tokenizer = Some(tokenizer);
     Ok(())

@@ -9,15 +9,19 @@ use crate::{Error, Result};
 /// Rows of a tensor that are multiplied, spread evenly from the first to the last.
 const ROWS: u64 = 8;
 
+/// The longest row that is multiplied, in elements: a row and its activations are in memory as a whole. Rows of models
+/// have up to some hundred thousand.
+pub(super) const LONGEST_ROW: u64 = 1 << 22;
+
 /// Checks the kernel of `ty` on a matrix, of which `read_row` fills a buffer with the blocks of a row; `None` where the
-/// type has no kernel or the tensor is no matrix.
+/// type has no kernel, the tensor is no matrix, or its rows are longer than [`LONGEST_ROW`].
 pub(super) fn check(
     ty: TensorType,
     shape: Shape,
     read_row: impl Fn(u64, &mut Vec<u8>) -> Result<()>,
 ) -> Result<Option<DotCheck>> {
     let (row_elements, rows) = (shape.row_elements(), shape.rows());
-    if !can_dot(ty) || shape.rank() < 2 || row_elements == 0 || rows == 0 {
+    if !can_dot(ty) || shape.rank() < 2 || !(1..=LONGEST_ROW).contains(&row_elements) || rows == 0 {
         return Ok(None);
     }
     let kernel = |error: briq_kernels::Error| Error::unsupported(error.to_string());
@@ -73,8 +77,10 @@ mod tests {
     }
 
     #[test]
-    fn a_vector_has_no_dot_product() {
-        let nothing_to_read = |_, _: &mut Vec<u8>| unreachable!();
-        assert_eq!(check(TensorType::F32, Shape::new(&[4]).unwrap(), nothing_to_read).unwrap(), None);
+    fn a_vector_has_no_dot_product_and_rows_that_are_too_long_have_none_either() {
+        for dims in [&[4][..], &[1 << 23, 2]] {
+            let nothing_to_read = |_, _: &mut Vec<u8>| unreachable!();
+            assert_eq!(check(TensorType::F32, Shape::new(dims).unwrap(), nothing_to_read).unwrap(), None);
+        }
     }
 }

@@ -52,7 +52,8 @@ pub struct TensorReport {
     pub weights: u64,
     /// The comparison with the source, where there is one and the type can be decoded.
     pub round_trip: Option<RoundTrip>,
-    /// The kernel against its definition, where the type has a kernel and the tensor is a matrix.
+    /// The kernel against its definition, where the type has a kernel and the tensor is a matrix of rows that are not
+    /// too long.
     pub dot: Option<DotCheck>,
     /// What is wrong, in words; absent when nothing is.
     pub problem: Option<String>,
@@ -231,6 +232,10 @@ fn compare(
         blocks.read(start..start + row_elements, row)
     };
     report.dot = dot::check(ty, info.shape, read_row)?;
+    if row_elements > dot::LONGEST_ROW {
+        let note = format!("its rows of {row_elements} are too long for the check of dot products");
+        report.note = Some(report.note.take().map_or(note.clone(), |before| format!("{before}; {note}")));
+    }
     report.problem = problem(&comparison, &round_trip, report.dot.as_ref(), ty);
     Ok(())
 }

@@ -116,21 +116,33 @@ impl<'a> Cursor<'a> {
         Ok(self.wire.unsigned(self.bytes(span)))
     }
 
-    /// A number of things, of which `what` is one, that take at least `min_bytes` each, refused where the file cannot
-    /// hold them.
+    /// The number of entries in a table, of which `what` is one, that take at least `min_bytes` each, refused where the
+    /// file cannot hold them, or 32 bits cannot tell them apart.
     pub(crate) fn count(&mut self, what: &str, min_bytes: u64) -> Result<u64, Stop> {
         let at = self.position();
         let count = self.length(|| format!("the number of {what}s"))?;
-        self.hold(at, count, what, "", min_bytes)?;
+        self.hold(at, count, what, String::new, min_bytes)?;
+        if count > u32::MAX.into() {
+            let problem = format!("{count} {what}s, where at most {} are allowed", u32::MAX);
+            return Err(Error::malformed(at, problem).into());
+        }
         Ok(count)
     }
 
     /// Holds `count` things of at least `min_bytes` each against the bytes that remain. One of them is `what`; `of`
-    /// what they are is said behind it.
-    pub(crate) fn hold(&self, at: u64, count: u64, what: &str, of: &str, min_bytes: u64) -> Result<(), Stop> {
+    /// what they are is said behind it, where there is something to say: of arrays there are many, and keys are long.
+    pub(crate) fn hold(
+        &self,
+        at: u64,
+        count: u64,
+        what: &str,
+        of: impl FnOnce() -> String,
+        min_bytes: u64,
+    ) -> Result<(), Stop> {
         let left = self.file_bytes - self.position();
         if count > left / min_bytes.max(1) {
             let (each, left) = (counted(min_bytes, "byte", "bytes"), counted(left, "is", "are"));
+            let of = of();
             let need = match count {
                 1 => format!("1 {what}{of} takes at least {each}"),
                 _ => format!("{count} {what}s{of} take at least {each} each"),
@@ -153,5 +165,25 @@ impl<'a> Cursor<'a> {
     pub(crate) fn string(&mut self, what: impl Fn() -> String) -> Result<Span, Stop> {
         let len = self.length(|| format!("the length of {}", what()))?;
         self.take(len, what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_has_as_many_entries_as_32_bits_can_tell_apart() {
+        let count = |number: u64| {
+            let head = number.to_le_bytes();
+            let counted = Cursor::new(&head, 1 << 40, &Limits::default()).count("key", 14);
+            counted.map_err(|stop| match stop {
+                Stop::Fail(error) => error.to_string(),
+                Stop::Need(bytes) => bytes.to_string(),
+            })
+        };
+        assert_eq!(count(4_294_967_295), Ok(4_294_967_295));
+        let problem = "byte 0: 4294967296 keys, where at most 4294967295 are allowed";
+        assert_eq!(count(4_294_967_296), Err(problem.to_owned()));
     }
 }

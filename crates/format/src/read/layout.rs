@@ -121,7 +121,8 @@ fn skip_array(cursor: &mut Cursor<'_>, name: &str, depth: u32) -> Result<(), Sto
     let element_type = read_value_type(cursor, name)?;
     let at = cursor.position();
     let count = cursor.length(|| format!("the length of the array of key \"{name}\""))?;
-    cursor.hold(at, count, "element", &format!(" of key \"{name}\""), element_type.min_bytes(cursor.wire))?;
+    let what = || format!(" of key \"{name}\"");
+    cursor.hold(at, count, "element", what, element_type.min_bytes(cursor.wire))?;
     match element_type.fixed_bytes() {
         Some(size) => {
             let at = cursor.position();
@@ -158,8 +159,8 @@ fn sorted_unique<T>(
     what: &str,
 ) -> Result<Vec<u32>, Stop> {
     let bytes = |index: u32| name(&records[index as usize]).of(head);
-    // No truncation: every record takes bytes of a head that is far smaller than 2^32 records.
-    let mut order: Vec<u32> = (0..records.len() as u32).collect();
+    // Their number was held against 32 bits when it was read.
+    let mut order: Vec<u32> = (0..).take(records.len()).collect();
     order.sort_by(|&a, &b| bytes(a).cmp(bytes(b)).then(a.cmp(&b)));
     for pair in order.windows(2) {
         if bytes(pair[0]) == bytes(pair[1]) {

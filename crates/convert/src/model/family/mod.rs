@@ -113,6 +113,7 @@ pub fn families() -> &'static [&'static Family] {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::path::Path;
 
     use super::super::{Config, Given, MetadataRequest, Model, Need, Parameters, Stack};
@@ -252,6 +253,28 @@ mod tests {
             names.dedup();
             assert_eq!(names.len(), count, "{}", family.name);
         }
+    }
+
+    #[test]
+    fn scales_may_come_before_their_blocks() {
+        let family = families().iter().find(|family| family.name == "gpt_oss").unwrap();
+        let model = small(family);
+        let mut tensors = tensors(&model);
+        // Without the experts of floats, which have the same place.
+        tensors.retain(|(name, _)| is_of_one_spelling(family, name) && !name.ends_with("_proj"));
+        for layer in 0..3 {
+            for (name, scales) in [("down_proj", [4, 64, 3]), ("gate_up_proj", [4, 192, 2])] {
+                let name = format!("model.layers.{layer}.mlp.experts.{name}");
+                tensors.push((format!("{name}_blocks"), [&scales[..], &[16]].concat()));
+                tensors.push((format!("{name}_scales"), scales.to_vec()));
+            }
+        }
+        let [before, behind] = [(); 2].map(|()| {
+            tensors.reverse();
+            let written = assembled(&model, &tensors).unwrap().written.into_iter();
+            written.map(|tensor| (tensor.name, tensor.shape)).collect::<BTreeMap<_, _>>()
+        });
+        assert_eq!(before, behind);
     }
 
     #[test]
