@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use briq_tests::{Folder, Run, long};
+use briq_tests::{Folder, Run, briq, long};
 
 /// Longer than signals that follow one another at once are taken for one wish.
 const A_WHILE: Duration = Duration::from_millis(700);
@@ -42,6 +42,20 @@ fn an_interrupt_in_the_middle_leaves_nothing_and_ends_with_the_code_of_the_signa
         assert_eq!((stdout.as_str(), stderr.as_str()), ("", message), "{line}");
         assert!(code.is_some_and(|code| (codes[0]..=codes[1]).contains(&code)), "{line}: {code:?}");
         assert_eq!(folder.names(), ["w.safetensors"], "{line}");
+    }
+}
+
+#[test]
+fn a_signal_that_is_ignored_when_the_program_starts_stays_ignored() {
+    let folder = long::source();
+    for ignored in ["HUP", "INT"] {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("trap '' {ignored}; exec \"$@\""), "sh"]).arg(briq());
+        let child = long::start(command.args(long::CONVERT).current_dir(folder.path("")), &folder);
+        shell(&format!("kill -s {ignored} $1; sleep 0.3; kill -s TERM $1"), &child);
+        let run: Run = child.wait_with_output().unwrap().into();
+        assert_eq!(run.code, Some(143), "{ignored}");
+        assert_eq!(folder.names(), ["w.safetensors"], "{ignored}");
     }
 }
 
