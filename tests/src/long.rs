@@ -39,7 +39,7 @@ pub fn start(command: &mut Command, folder: &Folder) -> Child {
 }
 
 /// Waits until something is so; a minute at most.
-pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !is_so() {
         assert!(begin.elapsed() < Duration::from_secs(60), "never: {what}");

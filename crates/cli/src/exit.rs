@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use briq_format::Printable;
 
 use crate::interrupt;
@@ -24,6 +25,13 @@ pub(crate) enum Outcome {
     CheckFailed,
 }
 
+/// The end of work whose result is a file: where it was interrupted, that is not there.
+pub(crate) fn of_a_file(done: Result<(), briq_convert::Error>) -> anyhow::Result<()> {
+    let is_interrupted = matches!(done, Err(briq_convert::Error::Interrupted));
+    let done = done.map_err(anyhow::Error::from);
+    if is_interrupted { done.context("interrupted; no file was written") } else { done }
+}
+
 /// Turns the end of a command into an exit code, and prints the error if there is one.
 pub(crate) fn report(done: anyhow::Result<Outcome>) -> ExitCode {
     let error = match done {
@@ -43,6 +51,18 @@ pub(crate) fn report(done: anyhow::Result<Outcome>) -> ExitCode {
     // Where standard error cannot be written either, the exit code has to do.
     let _ = writeln!(Patient(io::stderr()), "briq: {}", Printable(&message));
     code_of(&error).into()
+}
+
+/// Says why the program ends, where standard error takes it at once: its reader may be the one that does not read.
+#[cfg(unix)]
+pub(crate) fn say_without_waiting(error: &briq_convert::Error) {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    let mut stderr = io::stderr();
+    let has_room = poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], Some(&Timespec::default()));
+    if has_room.is_ok_and(|ready| ready > 0) {
+        let _ = writeln!(stderr, "briq: {error}");
+    }
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {

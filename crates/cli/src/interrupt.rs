@@ -1,5 +1,8 @@
 //! Ctrl-C and its relatives: a flag that long work looks at, so that it can end with nothing left behind.
 //!
+//! A write whose reader has stopped reading never looks: half a second after the first interrupt it ends with the
+//! process.
+//!
 //! A second interrupt ends the process at once, whatever it is at; but only one that comes a while after the
 //! first. `timeout -s INT` signals its child and then the child's group, within a millisecond, and a terminal that
 //! closes may send several kinds: these are one wish, and the work gets the time to end as it should.
@@ -12,6 +15,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use signal_hook::{consts, flag};
+
+#[cfg(unix)]
+use crate::{exit, stalled};
 
 /// The signal that arrived last; 0 for none.
 static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
@@ -45,7 +51,10 @@ fn watch() -> io::Result<Arc<AtomicBool>> {
     #[cfg(unix)]
     {
         flag::register(consts::SIGXFSZ, Arc::default())?;
-        after_the_first(&signals, move || is_impatient.store(true, Ordering::SeqCst))?;
+        after_the_first(&signals, move || {
+            is_impatient.store(true, Ordering::SeqCst);
+            end_with_a_write();
+        })?;
     }
     #[cfg(windows)]
     for &signal in &signals {
@@ -74,12 +83,12 @@ fn is_ignored(_: i32) -> bool {
     false
 }
 
-/// Does `arm` on a thread of its own, half a second after the first of these signals.
+/// Does `then` on a thread of its own, half a second after the first of these signals.
 ///
 /// A handler may do next to nothing, and neither read a clock nor wait: it writes to a pipe at which the thread
 /// sleeps.
 #[cfg(unix)]
-fn after_the_first(signals: &[i32], arm: impl FnOnce() + Send + 'static) -> io::Result<()> {
+fn after_the_first(signals: &[i32], then: impl FnOnce() + Send + 'static) -> io::Result<()> {
     use std::io::Read;
     use std::os::unix::net::UnixStream;
     use std::thread;
@@ -96,10 +105,24 @@ fn after_the_first(signals: &[i32], arm: impl FnOnce() + Send + 'static) -> io::
     let wait = move || {
         if heard.read_exact(&mut [0]).is_ok() {
             thread::sleep(ONE_WISH);
-            arm();
+            then();
         }
     };
     thread::Builder::new().name("interrupts".to_owned()).spawn(wait).map(drop)
+}
+
+/// Waits until the work is at a write to a reader, and ends the process there.
+#[cfg(unix)]
+fn end_with_a_write() -> ! {
+    use std::thread;
+    use std::time::Duration;
+
+    while !stalled::take_over() {
+        thread::sleep(Duration::from_millis(50));
+    }
+    briq_format::remove_unfinished();
+    exit::say_without_waiting(&briq_convert::Error::Interrupted);
+    signal_hook::low_level::exit(exit_code().into())
 }
 
 /// 128 and the number of the signal, as shells count: 130 for Ctrl-C.

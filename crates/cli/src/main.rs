@@ -11,6 +11,7 @@ mod output;
 mod patient;
 mod peer;
 mod progress;
+mod stalled;
 mod threads;
 mod words;
 
