@@ -191,6 +191,9 @@ pub(crate) struct Verify {
     /// The architecture of the source, as for convert
     #[arg(long, value_name = "NAME", requires = "source")]
     pub(crate) arch: Option<String>,
+    /// The family whose tensors the source has, as for convert
+    #[arg(long, value_name = "FAMILY", requires = "source", conflicts_with = "arch")]
+    pub(crate) arch_as: Option<String>,
     /// Report as JSON
     #[arg(long)]
     pub(crate) json: bool,
