@@ -85,6 +85,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
 fn code_of_format(error: &briq_format::Error) -> u8 {
     match error.root() {
         briq_format::Error::Io { error, .. } => code_of_io(error),
+        briq_format::Error::Output { .. } => SYSTEM_FAILED,
         briq_format::Error::Invalid(_) => WRONG_USAGE,
         _ => BAD_INPUT,
     }
