@@ -1,12 +1,13 @@
 //! How a run ends: exit codes, and the one line on standard error.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use briq_format::Printable;
 
 use crate::interrupt;
+use crate::output::stdout;
 use crate::patient::Patient;
 
 /// A check failed; the report says where.
@@ -30,6 +31,20 @@ pub(crate) fn of_a_file(done: Result<(), briq_convert::Error>) -> anyhow::Result
     let is_interrupted = matches!(done, Err(briq_convert::Error::Interrupted));
     let done = done.map_err(anyhow::Error::from);
     if is_interrupted { done.context("interrupted; no file was written") } else { done }
+}
+
+/// The end of a command line that is wrong, or asks for help or the version.
+pub(crate) fn without_a_command(said: &clap::Error) -> ExitCode {
+    // clap knows the colours of terminals; whether its help could be printed it does not tell.
+    if said.use_stderr() || io::stdout().is_terminal() {
+        said.exit();
+    }
+    let print = || {
+        let mut out = stdout();
+        write!(out, "{}", said.render())?;
+        out.flush()
+    };
+    report(print().map(|()| Outcome::Done).map_err(anyhow::Error::from))
 }
 
 /// Turns the end of a command into an exit code, and prints the error if there is one.
