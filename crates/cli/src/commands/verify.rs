@@ -106,7 +106,7 @@ fn print(model: &[Part], found: &Found<'_>) -> anyhow::Result<()> {
     }
     record::print(&mut out, &found.record)?;
     if let Some(list) = &found.list {
-        record::print_against(&mut out, list)?;
+        record::print_against(&mut out, list, &found.record)?;
     }
     let holes_fail = found.holes.iter().any(|hole| fails(&hole));
     for hole in found.holes.iter().filter(fails) {
