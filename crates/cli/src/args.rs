@@ -114,7 +114,8 @@ pub(crate) struct Convert {
     /// How much each column matters, measured by llama.cpp: a GGUF importance matrix or a legacy .dat file
     #[arg(long, value_name = "FILE")]
     pub(crate) imatrix: Option<PathBuf>,
-    /// The architecture: of a single safetensors file, or instead of the one config.json names
+    /// The architecture: instead of the one config.json names, or of a single safetensors file, whose tensors keep
+    /// their names and which gets no further keys: llama.cpp does not load such a file
     #[arg(long, value_name = "NAME")]
     pub(crate) arch: Option<String>,
     /// The family whose tensors a directory has, where config.json names a class that is not known
@@ -132,7 +133,8 @@ pub(crate) struct Convert {
     /// What buffers may take together, as in 64MiB or 1G; at least 1 MiB
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = parse_size)]
     pub(crate) max_memory: u64,
-    /// Print the plan with exact sizes and write nothing; an output that a run would refuse is refused
+    /// Print the plan with exact sizes and write nothing; an output that exists, is an input or has no folder is
+    /// refused
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Replace the output if it exists
