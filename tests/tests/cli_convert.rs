@@ -252,6 +252,19 @@ fn an_option_that_a_source_has_no_use_for_is_refused() {
 }
 
 #[test]
+fn standard_input_is_no_source_and_a_file_may_have_its_name() {
+    let folder = Folder::with("golden/tiny-llama-f32.gguf", "-");
+    for arguments in [&["inspect", "-"][..], &["convert", "-", "--type", "Q8_0"]] {
+        let said = folder.wrong_usage(arguments);
+        assert!(
+            said.contains(": standard input is not read; name a file, or write ./- for one of that name"),
+            "{said}"
+        );
+    }
+    folder.succeeds(&["inspect", "./-"]);
+}
+
+#[test]
 fn a_family_that_is_not_known_is_wrong_usage_of_the_option_that_names_it() {
     let folder = Folder::with(MODEL, "model");
     folder.copy("golden/tiny-llama-f32.gguf", "m.gguf");
@@ -267,11 +280,13 @@ fn a_family_that_is_not_known_is_wrong_usage_of_the_option_that_names_it() {
 #[test]
 fn wrong_usage_ends_with_its_code_and_says_what_is_allowed() {
     let folder = Folder::with(MODEL, "model");
-    let cases: [&[&str]; 7] = [
+    let cases: [&[&str]; 9] = [
         &[],
         &["--type", "Q9_9"],
         &["--type", "Q8_0", "--threads", "0"],
+        &["--type", "Q8_0", "--threads", "all"],
         &["--type", "Q8_0", "--max-memory", "1KiB"],
+        &["--type", "Q8_0", "--max-memory", "1.5G"],
         &["--type", "Q8_0", "--tensor-type", "attn_v"],
         &["--type", "Q8_0", "--tensor-type", "(=Q8_0"],
         &["--type", "Q8_0", "--tensor-type", "attn_v=F99"],
