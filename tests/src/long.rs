@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -28,13 +28,18 @@ pub fn source() -> Folder {
 
 /// Starts to convert that source, and returns when the output is begun.
 pub fn start_converting(folder: &Folder) -> Child {
-    let child = folder.command(&CONVERT).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    start(&mut folder.command(&CONVERT), folder)
+}
+
+/// Starts a command that converts it, and returns when the output is begun.
+pub fn start(command: &mut Command, folder: &Folder) -> Child {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_until("the conversion begins", || folder.names().iter().any(|name| name.ends_with(".tmp")));
     child
 }
 
 /// Waits until something is so; a minute at most.
-pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !is_so() {
         assert!(begin.elapsed() < Duration::from_secs(60), "never: {what}");

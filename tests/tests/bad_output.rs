@@ -81,6 +81,8 @@ fn an_output_that_is_no_file_is_refused() {
     folder.refuses(&convert("folder"), WRONG_USAGE, "folder: the output is there and is no regular file");
     folder.refuses(&convert("out.gguf/"), WRONG_USAGE, "out.gguf/: the output is to be a file, not a folder");
     folder.refuses(&convert("missing/out.gguf"), WRONG_USAGE, "missing/out.gguf: there is no folder missing");
+    folder.write("file", "");
+    folder.refuses(&convert("file/out.gguf"), WRONG_USAGE, "file/out.gguf: there is no folder file");
     let _listens = UnixListener::bind(folder.path("socket")).unwrap();
     folder.refuses(&convert("socket"), WRONG_USAGE, "socket: the output is there and is no regular file");
 }
@@ -139,6 +141,19 @@ fn a_read_only_directory_is_named() {
         "locked/out.gguf: cannot create a temporary file beside it: Permission denied (os error 13)";
     assert_eq!(Run::from(output), failed(SYSTEM_FAILED, message));
     assert_eq!(fs::read_dir(folder.path("locked")).unwrap().count(), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_takes_no_files_is_a_failure_of_the_system_and_not_bad_input() {
+    let folder = Folder::with(MODEL, "model");
+    let message =
+        "/proc/out.gguf: cannot create a temporary file beside it: No such file or directory (os error 2)";
+    folder.refuses(
+        &["convert", "model", "--type", "Q8_0", "--out", "/proc/out.gguf"],
+        SYSTEM_FAILED,
+        message,
+    );
 }
 
 #[test]

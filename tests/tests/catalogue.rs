@@ -42,11 +42,19 @@ fn what_is_no_regular_file_is_refused_by_every_command_without_waiting() {
     fs::create_dir(folder.path("folder.gguf")).unwrap();
     pipe(&folder, "pipe.gguf");
     for name in ["folder.gguf", "pipe.gguf", "/dev/zero"] {
-        for command in
-            [&["inspect", name][..], &["verify", name], &["snapshot", name], &["imatrix", "info", name]]
-        {
+        for command in [
+            &["inspect", name][..],
+            &["verify", name],
+            &["hash", name],
+            &["snapshot", name],
+            &["imatrix", "info", name],
+        ] {
             let run = folder.briq(command);
-            let message = format!("briq: {name}: cannot open: it is not a regular file\n");
+            let what = match name {
+                "folder.gguf" => "it is a directory, and a file is expected",
+                _ => "it is not a regular file",
+            };
+            let message = format!("briq: {name}: cannot open: {what}\n");
             assert_eq!((run.code, run.stderr), (Some(BAD_INPUT), message), "{command:?}");
         }
     }
@@ -284,16 +292,11 @@ fn names_of_any_bytes_work_and_are_printed_on_one_line() {
 #[test]
 fn a_number_of_threads_that_is_none_is_wrong_usage() {
     let folder = Folder::with(LLAMA, "model");
-    let out_of_range = |threads: &str| format!("{threads} is not in 1..=1024");
-    for (threads, problem) in [
-        ("0", out_of_range("0")),
-        ("-1", out_of_range("-1")),
-        ("1000000000", out_of_range("1000000000")),
-        ("x", "invalid digit found in string".to_owned()),
-    ] {
+    for threads in ["0", "-1", "1000000000", "x"] {
         let run = folder.briq(&[&CONVERT[..], &[&format!("--threads={threads}")]].concat());
         let message = format!(
-            "error: invalid value '{threads}' for '--threads <N>': {problem}\n\nFor more information, try '--help'.\n"
+            "error: invalid value '{threads}' for '--threads <N>': a number from 1 to 1024 is allowed\n\nFor more \
+             information, try '--help'.\n"
         );
         assert_eq!((run.code, run.stderr), (Some(WRONG_USAGE), message));
         assert_eq!(folder.names(), ["model"]);

@@ -239,13 +239,54 @@ fn a_single_safetensors_file_keeps_its_names_and_needs_an_architecture() {
 }
 
 #[test]
+fn an_option_that_a_source_has_no_use_for_is_refused() {
+    let folder = Folder::with("golden/tiny-llama-f32.gguf", "m.gguf");
+    folder.write("w.safetensors", briq_tests::two_rows(&[0.5; 64]));
+    let convert = |source, more: &[&'static str]| {
+        [&["convert", source, "--type", "Q8_0", "--out", "out.gguf", "--pre", "qwen2"], more].concat()
+    };
+    let message = "a GGUF file names its pre-tokenizer; --pre cannot change it";
+    folder.refuses(&convert("m.gguf", &[]), WRONG_USAGE, message);
+    let message = "--pre is for model directories, and a single safetensors file has no tokenizer";
+    folder.refuses(&convert("w.safetensors", &["--arch", "x"]), WRONG_USAGE, message);
+}
+
+#[test]
+fn standard_input_is_no_source_and_a_file_may_have_its_name() {
+    let folder = Folder::with("golden/tiny-llama-f32.gguf", "-");
+    for arguments in [&["inspect", "-"][..], &["convert", "-", "--type", "Q8_0"]] {
+        let said = folder.wrong_usage(arguments);
+        assert!(
+            said.contains(": standard input is not read; name a file, or write ./- for one of that name"),
+            "{said}"
+        );
+    }
+    folder.succeeds(&["inspect", "./-"]);
+}
+
+#[test]
+fn a_family_that_is_not_known_is_wrong_usage_of_the_option_that_names_it() {
+    let folder = Folder::with(MODEL, "model");
+    folder.copy("golden/tiny-llama-f32.gguf", "m.gguf");
+    for option in ["--arch", "--arch-as"] {
+        let message = format!(
+            "{option} \"parrot\": no family is called so; `briq convert --list-families` lists those that are known"
+        );
+        folder.refuses(&["convert", "model", "--type", "Q8_0", option, "parrot"], WRONG_USAGE, &message);
+        folder.refuses(&["verify", "m.gguf", "--source", "model", option, "parrot"], WRONG_USAGE, &message);
+    }
+}
+
+#[test]
 fn wrong_usage_ends_with_its_code_and_says_what_is_allowed() {
     let folder = Folder::with(MODEL, "model");
-    let cases: [&[&str]; 7] = [
+    let cases: [&[&str]; 9] = [
         &[],
         &["--type", "Q9_9"],
         &["--type", "Q8_0", "--threads", "0"],
+        &["--type", "Q8_0", "--threads", "all"],
         &["--type", "Q8_0", "--max-memory", "1KiB"],
+        &["--type", "Q8_0", "--max-memory", "1.5G"],
         &["--type", "Q8_0", "--tensor-type", "attn_v"],
         &["--type", "Q8_0", "--tensor-type", "(=Q8_0"],
         &["--type", "Q8_0", "--tensor-type", "attn_v=F99"],

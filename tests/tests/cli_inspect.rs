@@ -37,6 +37,11 @@ fn one_key_is_shown_in_full() {
         2,
         "model.gguf: there is no key \"general.nothing\"",
     );
+    folder.refuses(
+        &["inspect", "model.gguf", "output_norm.weight"],
+        2,
+        "model.gguf: there is no key \"output_norm.weight\", but a tensor of that name; --tensors shows it",
+    );
 }
 
 #[test]

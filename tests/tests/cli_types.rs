@@ -151,4 +151,6 @@ fn every_family_is_listed_and_a_renamed_architecture_converts_as_its_family() {
     assert_eq!(folder.briq(&["convert", "model", "--type", "Q8_0"]).code, Some(3));
     folder.succeeds(&["convert", "model", "--type", "Q8_0", "--arch-as", "llama", "--out", "renamed.gguf"]);
     assert_eq!(folder.read("own.gguf"), folder.read("renamed.gguf"));
+    assert_eq!(folder.briq(&["verify", "own.gguf", "--source", "model"]).code, Some(3));
+    folder.succeeds(&["verify", "own.gguf", "--source", "model", "--arch-as", "llama"]);
 }

@@ -74,10 +74,10 @@ fn a_folder_or_a_device_under_the_name_of_a_shard_is_refused() {
     let folder = Folder::with(SHARDED, "model");
     fs::remove_file(folder.path(SECOND)).unwrap();
     fs::create_dir(folder.path(SECOND)).unwrap();
-    let message = format!("{SECOND}: cannot open: it is not a regular file");
-    refused(&folder, &message);
+    refused(&folder, &format!("{SECOND}: cannot open: it is a directory, and a file is expected"));
     fs::remove_dir(folder.path(SECOND)).unwrap();
     std::os::unix::fs::symlink("/dev/zero", folder.path(SECOND)).unwrap();
+    let message = format!("{SECOND}: cannot open: it is not a regular file");
     // Not `refused`: to compare the files before and after would read the device.
     let run = folder.briq(&CONVERT);
     assert_eq!((run.code, run.stderr), (Some(BAD_INPUT), format!("briq: {message}\n")));

@@ -14,9 +14,12 @@ const SYSTEM_FAILED: i32 = 4;
 fn a_full_disk_behind_standard_output_is_an_error() {
     let folder = Folder::new();
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let run: Run = folder.command(&["types"]).stdout(full).output().unwrap().into();
-    let message = "briq: cannot write to standard output: No space left on device (os error 28)\n";
-    assert_eq!((run.code, run.stderr.as_str()), (Some(SYSTEM_FAILED), message));
+    for arguments in [&["types"][..], &["--help"], &["convert", "--help"], &["--version"]] {
+        let full = full.try_clone().unwrap();
+        let run: Run = folder.command(arguments).stdout(full).output().unwrap().into();
+        let message = "briq: cannot write to standard output: No space left on device (os error 28)\n";
+        assert_eq!((run.code, run.stderr.as_str()), (Some(SYSTEM_FAILED), message), "{arguments:?}");
+    }
 }
 
 #[test]
@@ -29,6 +32,8 @@ fn a_closed_standard_output_is_an_error_of_every_command_that_prints() {
         "snapshot file.gguf",
         "convert file.gguf --type F16 --out out.gguf",
         "types",
+        "--help",
+        "--version",
     ] {
         let run = |redirection: &str| -> Run {
             let mut shell = Command::new("sh");

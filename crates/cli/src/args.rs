@@ -1,11 +1,17 @@
 //! What can be said on the command line.
 
+// The fuzz targets take this file by its path as well, and there the name alone leads elsewhere.
+#[path = "args/values.rs"]
+mod values;
+
 use std::path::PathBuf;
 
 use briq_convert::recipe::{self, Recipe};
 use briq_format::TensorType;
 use clap::{Parser, Subcommand};
 use regex::Regex;
+
+use values::{input, parse_override, parse_size, parse_threads};
 
 /// Turn checkpoints into compact GGUF files; check, compare and snapshot them.
 #[derive(Debug, Parser)]
@@ -76,13 +82,13 @@ A file appears complete under its name, or not at all. A pipe or a device, and s
 front to back: without a record of digests, and not to be taken for a model where the exit code is not 0.")]
 pub(crate) struct Convert {
     /// A Hugging Face model directory, a .safetensors file or a .gguf file
-    #[arg(value_name = "SRC", required_unless_present = "list_families")]
+    #[arg(value_name = "SRC", required_unless_present = "list_families", value_parser = input())]
     pub(crate) source: Option<PathBuf>,
     /// The recipe, such as Q4_K_M, Q8_0, BF16, or auto for the precision of the source; `briq types` lists all
     #[arg(long = "type", value_name = "TYPE", required_unless_present_any = ["recipe_file", "list_families"])]
     pub(crate) recipe: Option<Recipe>,
     /// A recipe of your own, instead of --type; the options below go before what it says
-    #[arg(long = "recipe", value_name = "FILE.toml", conflicts_with = "recipe")]
+    #[arg(long = "recipe", value_name = "FILE.toml", conflicts_with = "recipe", value_parser = input())]
     pub(crate) recipe_file: Option<PathBuf>,
     /// Where to write, `-` for standard output; without it a name is made from the model's, in the current directory
     #[arg(long, short, value_name = "FILE")]
@@ -112,9 +118,10 @@ pub(crate) struct Convert {
     #[arg(long)]
     pub(crate) no_fallback: bool,
     /// How much each column matters, measured by llama.cpp: a GGUF importance matrix or a legacy .dat file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = input())]
     pub(crate) imatrix: Option<PathBuf>,
-    /// The architecture: of a single safetensors file, or instead of the one config.json names
+    /// The architecture: instead of the one config.json names, or of a single safetensors file, whose tensors keep
+    /// their names and which gets no further keys: llama.cpp does not load such a file
     #[arg(long, value_name = "NAME")]
     pub(crate) arch: Option<String>,
     /// The family whose tensors a directory has, where config.json names a class that is not known
@@ -127,12 +134,13 @@ pub(crate) struct Convert {
     #[arg(long, value_name = "NAME")]
     pub(crate) pre: Option<String>,
     /// Threads that encode [default: one per core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = parse_threads)]
     pub(crate) threads: Option<u16>,
     /// What buffers may take together, as in 64MiB or 1G; at least 1 MiB
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = parse_size)]
     pub(crate) max_memory: u64,
-    /// Print the plan with exact sizes and write nothing; an output that a run would refuse is refused
+    /// Print the plan with exact sizes and write nothing; an output that exists, is an input or has no folder is
+    /// refused
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Replace the output if it exists
@@ -154,6 +162,7 @@ pub(crate) struct Convert {
   briq inspect model.gguf --json | jq .metadata")]
 pub(crate) struct Inspect {
     /// A GGUF file; any shard shows the whole model
+    #[arg(value_parser = input())]
     pub(crate) file: PathBuf,
     /// Show one key in full
     #[arg(conflicts_with = "tensors")]
@@ -181,16 +190,20 @@ was written are damaged: exit code 1. Where another tool changed keys or types a
 record is stale: what it still describes was checked, the rest cannot be, and the exit code is 5.")]
 pub(crate) struct Verify {
     /// A GGUF file; any shard checks the whole model
+    #[arg(value_parser = input())]
     pub(crate) file: PathBuf,
     /// What the file was made from: a model directory, a .safetensors file or a .gguf file
-    #[arg(long, value_name = "SRC")]
+    #[arg(long, value_name = "SRC", value_parser = input())]
     pub(crate) source: Option<PathBuf>,
     /// Hashes to hold the file against: a manifest of `briq hash`, or what sha256sum or llama-gguf-hash printed
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, value_name = "LIST", value_parser = input())]
     pub(crate) against: Option<PathBuf>,
     /// The architecture of the source, as for convert
     #[arg(long, value_name = "NAME", requires = "source")]
     pub(crate) arch: Option<String>,
+    /// The family whose tensors the source has, as for convert
+    #[arg(long, value_name = "FAMILY", requires = "source", conflicts_with = "arch")]
+    pub(crate) arch_as: Option<String>,
     /// Report as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -208,6 +221,7 @@ Without an option: the SHA-256 of the file, as sha256sum prints it. With algorit
 for the data of all tensors, as llama.cpp's llama-gguf-hash prints them.")]
 pub(crate) struct Hash {
     /// A GGUF file; a shard is hashed by itself, except for --manifest, where any shard stands for the model
+    #[arg(value_parser = input())]
     pub(crate) file: PathBuf,
     /// Hash tensors with XXH64
     #[arg(long)]
@@ -244,9 +258,10 @@ pub(crate) struct Hash {
   briq snapshot model.gguf --check model.snap")]
 pub(crate) struct Snapshot {
     /// A GGUF file; any shard gives the whole model
+    #[arg(value_parser = input())]
     pub(crate) file: PathBuf,
     /// Compare with this text instead of printing; exit 1 and show the difference when it is another
-    #[arg(long, value_name = "EXPECTED")]
+    #[arg(long, value_name = "EXPECTED", value_parser = input())]
     pub(crate) check: Option<PathBuf>,
     /// Report as JSON
     #[arg(long)]
@@ -269,6 +284,7 @@ pub(crate) enum Imatrix {
   briq imatrix info imatrix.dat --json")]
 pub(crate) struct ImatrixInfo {
     /// An importance matrix, GGUF or legacy
+    #[arg(value_parser = input())]
     pub(crate) file: PathBuf,
     /// Report as JSON
     #[arg(long)]
@@ -280,7 +296,7 @@ pub(crate) struct ImatrixInfo {
   briq imatrix merge english.gguf code.gguf --out both.gguf")]
 pub(crate) struct ImatrixMerge {
     /// Importance matrices, GGUF or legacy
-    #[arg(value_name = "FILE", required = true, num_args = 2..)]
+    #[arg(value_name = "FILE", required = true, num_args = 2.., value_parser = input())]
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) output: ImatrixOutput,
@@ -292,6 +308,7 @@ pub(crate) struct ImatrixMerge {
   briq imatrix convert imatrix.gguf --out imatrix.dat")]
 pub(crate) struct ImatrixConvert {
     /// An importance matrix, GGUF or legacy
+    #[arg(value_parser = input())]
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) output: ImatrixOutput,
@@ -393,35 +410,6 @@ pub(crate) struct Completions {
     pub(crate) shell: clap_complete::Shell,
 }
 
-fn parse_override(text: &str) -> Result<(Regex, TensorType), String> {
-    // The type has no `=`, a pattern may.
-    let (pattern, ty) = text.rsplit_once('=').ok_or("expected REGEX=TYPE, as in attn_v=Q8_0")?;
-    Ok((recipe::pattern(pattern)?, recipe::weight_type(ty)?))
-}
-
-/// The smallest memory that still holds a chunk of every type.
-const MIN_MEMORY: u64 = 1 << 20;
-
-fn parse_size(text: &str) -> Result<u64, String> {
-    let allowed = "a size is a number and perhaps K, M, G, KiB, MiB, GiB, KB, MB or GB";
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let number: u64 = text[..digits].parse().map_err(|_| allowed)?;
-    let unit = match text[digits..].trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "k" | "kib" => 1 << 10,
-        "m" | "mib" => 1 << 20,
-        "g" | "gib" => 1 << 30,
-        "kb" => 1_000,
-        "mb" => 1_000_000,
-        "gb" => 1_000_000_000,
-        _ => return Err(allowed.to_owned()),
-    };
-    match number.checked_mul(unit) {
-        Some(size) if size >= MIN_MEMORY => Ok(size),
-        _ => Err(format!("must be from 1 MiB to 2^64 - 1 bytes; {allowed}")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -430,24 +418,5 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Args::command().debug_assert();
-    }
-
-    #[test]
-    fn sizes_are_read_with_their_units() {
-        assert_eq!(parse_size("64MiB"), Ok(64 << 20));
-        assert_eq!(parse_size("2 G"), Ok(2 << 30));
-        assert_eq!(parse_size("5000000"), Ok(5_000_000));
-        for bad in ["", "MiB", "-1", "1.5G", "64XB", "1023KiB", "99999999999999999999", "99999999999G"] {
-            assert!(parse_size(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn an_override_splits_at_the_last_equals_sign() {
-        let (regex, ty) = parse_override("a=b.*=q8_0").unwrap();
-        assert_eq!((regex.as_str(), ty), ("a=b.*", TensorType::Q8_0));
-        for bad in ["attn_v", "attn_v=Q9", "(=Q8_0", "attn_v=Q8_K"] {
-            assert!(parse_override(bad).is_err(), "{bad}");
-        }
     }
 }

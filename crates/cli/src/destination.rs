@@ -14,6 +14,7 @@ use briq_format::{AtomicFile, Existing};
 
 use crate::output::stdout;
 use crate::patient::Patient;
+use crate::stalled::MayStall;
 
 #[derive(Debug)]
 pub(crate) enum Destination {
@@ -74,7 +75,7 @@ impl Destination {
             Self::Stream(path) => {
                 let file = open(path, stop)?;
                 let is_terminal = file.is_terminal();
-                (Box::new(Patient(file)), is_terminal)
+                (Box::new(MayStall(Patient(file))), is_terminal)
             }
             Self::StandardOutput => (Box::new(stdout()), io::stdout().is_terminal()),
         };

@@ -1,11 +1,13 @@
 //! How a run ends: exit codes, and the one line on standard error.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use briq_format::Printable;
 
 use crate::interrupt;
+use crate::output::stdout;
 use crate::patient::Patient;
 
 /// A check failed; the report says where.
@@ -22,6 +24,27 @@ pub(crate) enum Outcome {
     Done,
     Stale,
     CheckFailed,
+}
+
+/// The end of work whose result is a file: where it was interrupted, that is not there.
+pub(crate) fn of_a_file(done: Result<(), briq_convert::Error>) -> anyhow::Result<()> {
+    let is_interrupted = matches!(done, Err(briq_convert::Error::Interrupted));
+    let done = done.map_err(anyhow::Error::from);
+    if is_interrupted { done.context("interrupted; no file was written") } else { done }
+}
+
+/// The end of a command line that is wrong, or asks for help or the version.
+pub(crate) fn without_a_command(said: &clap::Error) -> ExitCode {
+    // clap knows the colours of terminals; whether its help could be printed it does not tell.
+    if said.use_stderr() || io::stdout().is_terminal() {
+        said.exit();
+    }
+    let print = || {
+        let mut out = stdout();
+        write!(out, "{}", said.render())?;
+        out.flush()
+    };
+    report(print().map(|()| Outcome::Done).map_err(anyhow::Error::from))
 }
 
 /// Turns the end of a command into an exit code, and prints the error if there is one.
@@ -45,6 +68,18 @@ pub(crate) fn report(done: anyhow::Result<Outcome>) -> ExitCode {
     code_of(&error).into()
 }
 
+/// Says why the program ends, where standard error takes it at once: its reader may be the one that does not read.
+#[cfg(unix)]
+pub(crate) fn say_without_waiting(error: &briq_convert::Error) {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    let mut stderr = io::stderr();
+    let has_room = poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], Some(&Timespec::default()));
+    if has_room.is_ok_and(|ready| ready > 0) {
+        let _ = writeln!(stderr, "briq: {error}");
+    }
+}
+
 fn code_of(error: &anyhow::Error) -> u8 {
     if let Some(error) = error.downcast_ref::<briq_convert::Error>() {
         return match error {
@@ -65,6 +100,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
 fn code_of_format(error: &briq_format::Error) -> u8 {
     match error.root() {
         briq_format::Error::Io { error, .. } => code_of_io(error),
+        briq_format::Error::Output { .. } => SYSTEM_FAILED,
         briq_format::Error::Invalid(_) => WRONG_USAGE,
         _ => BAD_INPUT,
     }

@@ -1,14 +1,23 @@
 //! Ctrl-C and its relatives: a flag that long work looks at, so that it can end with nothing left behind.
 //!
+//! A write whose reader has stopped reading never looks: half a second after the first interrupt it ends with the
+//! process.
+//!
 //! A second interrupt ends the process at once, whatever it is at; but only one that comes a while after the
 //! first. `timeout -s INT` signals its child and then the child's group, within a millisecond, and a terminal that
 //! closes may send several kinds: these are one wish, and the work gets the time to end as it should.
+//!
+//! A signal that is ignored when the program starts stays ignored, as `nohup` and shells with jobs in the background
+//! ask for.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use signal_hook::{consts, flag};
+
+#[cfg(unix)]
+use crate::{exit, stalled};
 
 /// The signal that arrived last; 0 for none.
 static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
@@ -32,7 +41,8 @@ pub(crate) fn flag() -> anyhow::Result<Arc<AtomicBool>> {
 fn watch() -> io::Result<Arc<AtomicBool>> {
     let stop: Arc<AtomicBool> = Arc::default();
     let is_impatient: Arc<AtomicBool> = Arc::default();
-    for signal in INTERRUPTS {
+    let signals: Vec<i32> = INTERRUPTS.into_iter().filter(|&signal| !is_ignored(signal)).collect();
+    for &signal in &signals {
         // What it leaves behind, the next run for the same output removes.
         flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&is_impatient))?;
         flag::register(signal, Arc::clone(&stop))?;
@@ -41,22 +51,44 @@ fn watch() -> io::Result<Arc<AtomicBool>> {
     #[cfg(unix)]
     {
         flag::register(consts::SIGXFSZ, Arc::default())?;
-        after_the_first(move || is_impatient.store(true, Ordering::SeqCst))?;
+        after_the_first(&signals, move || {
+            is_impatient.store(true, Ordering::SeqCst);
+            end_with_a_write();
+        })?;
     }
     #[cfg(windows)]
-    for signal in INTERRUPTS {
+    for &signal in &signals {
         // A console sends one signal for one Ctrl-C. Behind the question above, so that the second one ends it.
         flag::register(signal, Arc::clone(&is_impatient))?;
     }
     Ok(stop)
 }
 
-/// Does `arm` on a thread of its own, half a second after the first interrupt.
+/// Whether whoever started the program wants this signal ignored.
+#[cfg(unix)]
+#[allow(unsafe_code)]
+fn is_ignored(signal: i32) -> bool {
+    use std::{mem, ptr};
+
+    // SAFETY: the struct is numbers and an optional function, and all of them may be zeros.
+    let mut action: libc::sigaction = unsafe { mem::zeroed() };
+    // SAFETY: without a new action the call changes nothing, and the old one goes into a struct that is there for it.
+    let done = unsafe { libc::sigaction(signal, ptr::null(), &mut action) };
+    done == 0 && action.sa_sigaction == libc::SIG_IGN
+}
+
+/// A console has no signals to ignore.
+#[cfg(windows)]
+fn is_ignored(_: i32) -> bool {
+    false
+}
+
+/// Does `then` on a thread of its own, half a second after the first of these signals.
 ///
 /// A handler may do next to nothing, and neither read a clock nor wait: it writes to a pipe at which the thread
 /// sleeps.
 #[cfg(unix)]
-fn after_the_first(arm: impl FnOnce() + Send + 'static) -> io::Result<()> {
+fn after_the_first(signals: &[i32], then: impl FnOnce() + Send + 'static) -> io::Result<()> {
     use std::io::Read;
     use std::os::unix::net::UnixStream;
     use std::thread;
@@ -67,16 +99,30 @@ fn after_the_first(arm: impl FnOnce() + Send + 'static) -> io::Result<()> {
     const ONE_WISH: Duration = Duration::from_millis(500);
 
     let (mut heard, told) = UnixStream::pair()?;
-    for signal in INTERRUPTS {
+    for &signal in signals {
         signal_hook::low_level::pipe::register(signal, told.try_clone()?)?;
     }
     let wait = move || {
         if heard.read_exact(&mut [0]).is_ok() {
             thread::sleep(ONE_WISH);
-            arm();
+            then();
         }
     };
     thread::Builder::new().name("interrupts".to_owned()).spawn(wait).map(drop)
+}
+
+/// Waits until the work is at a write to a reader, and ends the process there.
+#[cfg(unix)]
+fn end_with_a_write() -> ! {
+    use std::thread;
+    use std::time::Duration;
+
+    while !stalled::take_over() {
+        thread::sleep(Duration::from_millis(50));
+    }
+    briq_format::remove_unfinished();
+    exit::say_without_waiting(&briq_convert::Error::Interrupted);
+    signal_hook::low_level::exit(exit_code().into())
 }
 
 /// 128 and the number of the signal, as shells count: 130 for Ctrl-C.

@@ -11,6 +11,7 @@ mod output;
 mod patient;
 mod peer;
 mod progress;
+mod stalled;
 mod threads;
 mod words;
 
@@ -24,7 +25,10 @@ use args::{Args, Command};
 use exit::Outcome;
 
 fn main() -> ExitCode {
-    exit::report(run(&Args::parse().command))
+    match Args::try_parse() {
+        Ok(args) => exit::report(run(&args.command)),
+        Err(instead) => exit::without_a_command(&instead),
+    }
 }
 
 fn run(command: &Command) -> anyhow::Result<Outcome> {

@@ -8,17 +8,18 @@ use std::io::{self, BufWriter, Stdout, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::patient::Patient;
+use crate::stalled::MayStall;
 
 /// Whether standard output was closed when the program was started.
 static WAS_CLOSED: AtomicBool = AtomicBool::new(false);
 
 /// Standard output, buffered.
 pub(crate) fn stdout() -> BufWriter<Output> {
-    BufWriter::new(Output(Patient(io::stdout())))
+    BufWriter::new(Output(MayStall(Patient(io::stdout()))))
 }
 
 /// Standard output that fails where it was closed from the start, and waits where it has no room.
-pub(crate) struct Output(Patient<Stdout>);
+pub(crate) struct Output(MayStall<Patient<Stdout>>);
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

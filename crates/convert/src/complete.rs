@@ -49,7 +49,7 @@ fn check_head(plan: &FilePlan, file: &mut AtomicFile) -> briq_format::Result<()>
     let head = Head::read(&mut file.reopen()?, &Limits::default())?;
     match head.view().file_bytes() == plan.file_bytes() && plan.head().starts_with(head.bytes()) {
         true => Ok(()),
-        false => Err(briq_format::Error::Io {
+        false => Err(briq_format::Error::Output {
             action: "read back what was written",
             error: io::Error::new(io::ErrorKind::InvalidData, "it is not what was planned"),
         }),

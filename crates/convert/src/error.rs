@@ -31,8 +31,8 @@ pub enum Error {
         /// The system's own words.
         error: io::Error,
     },
-    /// The user asked to stop; no file was written.
-    #[error("interrupted; no file was written")]
+    /// The user asked to stop. A file that was being written is not there.
+    #[error("interrupted")]
     Interrupted,
     /// A GGUF file could not be read or written.
     #[error(transparent)]

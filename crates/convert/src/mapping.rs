@@ -7,7 +7,10 @@ use std::sync::Arc;
 use briq_format::metadata::keys;
 use briq_format::{MIN_WRITTEN_ALIGNMENT, MetadataBuf, Shape};
 
-use crate::model::{Assembled, Given, MadeOf, MetadataRequest, Model, Parameters, Redundant};
+use crate::json::Quoted;
+use crate::model::{
+    Assembled, Family, Given, MadeOf, MetadataRequest, Model, Parameters, Redundant, families,
+};
 use crate::source::{Source, SourceKind};
 use crate::weights::{Origin, Part};
 use crate::{Error, Result};
@@ -51,6 +54,8 @@ impl Mapping {
     pub(crate) fn of(source: &Source, arch: Option<&str>, arch_as: Option<&str>) -> Result<Self> {
         match (&source.kind, arch, arch_as) {
             (SourceKind::Directory, arch, family) => {
+                check_name("--arch", arch)?;
+                check_name("--arch-as", family)?;
                 Self::of_checkpoint(source, Model::open(&source.path, family.or(arch))?)
             }
             (_, _, Some(_)) => {
@@ -110,7 +115,22 @@ impl Mapping {
     }
 
     /// The keys of the file. The number of the recipe is left for the caller to set.
+    ///
+    /// # Errors
+    /// When a file beside the tensors is bad, or there is a pre-tokenizer and no tokenizer that it could be of.
     pub(crate) fn metadata(&self, source: &Source, pre: Option<&str>) -> Result<MetadataBuf> {
+        match (&self.naming, pre) {
+            (Naming::Gguf, Some(_)) => {
+                Err(Error::usage("a GGUF file names its pre-tokenizer; --pre cannot change it"))
+            }
+            (Naming::Unchanged { .. }, Some(_)) => Err(Error::usage(
+                "--pre is for model directories, and a single safetensors file has no tokenizer",
+            )),
+            _ => self.keys(source, pre),
+        }
+    }
+
+    fn keys(&self, source: &Source, pre: Option<&str>) -> Result<MetadataBuf> {
         match &self.naming {
             Naming::Family(model) => {
                 let directory_name = directory_name(&source.path)?;
@@ -137,6 +157,20 @@ impl Mapping {
             }
             Naming::Gguf => Ok(gguf_metadata(source)),
         }
+    }
+}
+
+/// Refuses a name that no family goes by, whatever its config says; `option` is where the user gave it.
+fn check_name(option: &str, name: Option<&str>) -> Result<()> {
+    let goes_by = |family: &Family, name| {
+        family.name == name || family.arch == name || family.architectures.contains(&name)
+    };
+    match name.filter(|name| !families().iter().any(|family| goes_by(family, name))) {
+        Some(unknown) => Err(Error::usage(format!(
+            "{option} {}: no family is called so; `briq convert --list-families` lists those that are known",
+            Quoted(unknown)
+        ))),
+        None => Ok(()),
     }
 }
 

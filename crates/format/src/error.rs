@@ -9,10 +9,18 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused: act on the disk, the path or the permissions.
+    /// The operating system refused to open or to read a file: act on the path, the disk or the permissions.
     #[error("cannot {action}: {error}")]
     Io {
         /// What was being done, as in "cannot open".
+        action: &'static str,
+        /// The system's own words.
+        error: io::Error,
+    },
+    /// The operating system refused to make or to write a file: act on the disk, the folder or the permissions.
+    #[error("cannot {action}: {error}")]
+    Output {
+        /// What was being done, as in "cannot write".
         action: &'static str,
         /// The system's own words.
         error: io::Error,
@@ -67,6 +75,10 @@ impl Error {
 
     pub(crate) fn io(action: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |error| Self::Io { action, error }
+    }
+
+    pub(crate) fn output(action: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |error| Self::Output { action, error }
     }
 
     /// The same error with the file's name in front.

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{print_json, stdout};
 use crate::args::{Imatrix as Command, ImatrixInfo, ImatrixOutput};
-use crate::exit::Outcome;
+use crate::exit::{self, Outcome};
 use crate::interrupt;
 
 pub(crate) fn run(command: &Command) -> anyhow::Result<Outcome> {
@@ -34,7 +34,7 @@ fn write(inputs: &[Imatrix], output: &ImatrixOutput) -> anyhow::Result<()> {
     let stop = interrupt::flag()?;
     let merged = merge(inputs, MergeOptions { chunk_size: output.chunk_size })?;
     if stop.load(Ordering::Relaxed) {
-        return Err(Error::Interrupted.into());
+        return exit::of_a_file(Err(Error::Interrupted));
     }
     merged.write(&output.out, format, if output.force { Existing::Replace } else { Existing::Keep })?;
     if output.json {

@@ -21,10 +21,13 @@ const SHOWN_CHARACTERS: usize = 100;
 pub(crate) fn run(args: &Inspect) -> anyhow::Result<Outcome> {
     let model = Gguf::open(&args.file)?;
     if let Some(key) = &args.key {
-        let value = model
-            .metadata()
-            .get(key)
-            .ok_or_else(|| Error::usage(format!("{}: there is no key {key:?}", args.file.display())))?;
+        let value = model.metadata().get(key).ok_or_else(|| {
+            let hint = match model.tensor(key) {
+                Some(_) => ", but a tensor of that name; --tensors shows it",
+                None => "",
+            };
+            Error::usage(format!("{}: there is no key {key:?}{hint}", args.file.display()))
+        })?;
         match args.json {
             true => print_json(&json::value(value, u64::MAX))?,
             false => print_value(value)?,

@@ -35,9 +35,10 @@ pub(super) fn print(out: &mut impl Write, findings: &Findings) -> io::Result<()>
     Ok(())
 }
 
-/// Prints the findings against a list.
-pub(super) fn print_against(out: &mut impl Write, findings: &Findings) -> io::Result<()> {
-    print_damage(out, &findings.damage)?;
+/// Prints the findings against a list, but for the damage that the record of the file has found as well.
+pub(super) fn print_against(out: &mut impl Write, findings: &Findings, record: &Findings) -> io::Result<()> {
+    let is_new = |damage: &&Damage| !record.damage.contains(damage);
+    print_damage(out, &findings.damage.iter().filter(is_new).cloned().collect::<Vec<_>>())?;
     print_changes(out, "FAILED", findings)?;
     if findings.state == State::Holds {
         writeln!(out, "list: everything that it lists is so")?;

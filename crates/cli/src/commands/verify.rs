@@ -60,8 +60,10 @@ fn find<'a>(args: &Verify, model: &'a [Part], bar: &Bar, stop: &AtomicBool) -> R
     let list = args.against.as_ref().map(against).transpose()?;
     let mut report = match &args.source {
         None => verify(model, bar, stop),
-        Some(source) => Source::open(source)
-            .and_then(|source| verify_against(model, &source, args.arch.as_deref(), bar, stop)),
+        Some(source) => Source::open(source).and_then(|source| {
+            let (arch, arch_as) = (args.arch.as_deref(), args.arch_as.as_deref());
+            verify_against(model, &source, arch, arch_as, bar, stop)
+        }),
     }?;
     report.passed &=
         record.state != State::Damaged && list.as_ref().is_none_or(|list| list.state == State::Holds);
@@ -104,7 +106,7 @@ fn print(model: &[Part], found: &Found<'_>) -> anyhow::Result<()> {
     }
     record::print(&mut out, &found.record)?;
     if let Some(list) = &found.list {
-        record::print_against(&mut out, list)?;
+        record::print_against(&mut out, list, &found.record)?;
     }
     let holes_fail = found.holes.iter().any(|hole| fails(&hole));
     for hole in found.holes.iter().filter(fails) {

@@ -42,17 +42,18 @@ pub fn check_against(
         .collect();
     let listed = listed(list, &text, path, |name| ranges.contains_key(name))?;
     let mut findings = Findings::new(State::Holds);
-    let damage = |problem: String, tensor: Option<&str>, range| Damage {
+    // Of the whole file, or of all tensors, a hash says nothing about a place.
+    let damage = |problem: String, tensor: Option<&str>, range: Option<&ByteRange>| Damage {
         problem,
         tensor: tensor.map(str::to_owned),
         file: path.to_owned(),
-        ranges: vec![range],
+        ranges: range.copied().into_iter().collect(),
     };
-    let all = ByteRange { start: 0, end: head.view().file_bytes() };
     if let Some(sha256) = listed.iter().find(|line| line.of == Of::File) {
         let found = file_sha256(path, progress, stop)?;
         if found != sha256.digest {
-            findings.damage.push(damage(format!("the SHA-256 of the file is {found}"), None, all));
+            let problem = format!("the SHA-256 is {found}, but the list says {}", sha256.digest);
+            findings.damage.push(damage(problem, None, None));
         }
     }
     let tensors = listed.iter().filter(|line| line.of != Of::File);
@@ -75,14 +76,14 @@ pub fn check_against(
         findings.tensors += usize::from(tensor.is_some());
         let quoted = tensor.map(|name| format!("tensor \"{}\"", Escaped(name.as_bytes())));
         let what = quoted.as_deref().unwrap_or("the data of all tensors");
-        let range = tensor.map_or(Some(&all), |name| ranges.get(name));
-        match (found.get(&(line.algorithm.name(), tensor)), range) {
-            (Some(digest), _) if *digest == line.digest => {}
-            (Some(digest), Some(range)) => {
-                let problem = format!("the {} of {what} is {digest}", line.algorithm);
-                findings.damage.push(damage(problem, tensor, *range));
+        match found.get(&(line.algorithm.name(), tensor)) {
+            Some(digest) if *digest == line.digest => {}
+            Some(digest) => {
+                let (algorithm, listed) = (line.algorithm, &line.digest);
+                let problem = format!("{what}: the {algorithm} is {digest}, but the list says {listed}");
+                findings.damage.push(damage(problem, tensor, tensor.and_then(|name| ranges.get(name))));
             }
-            _ => findings.changes.push(Change(format!("{what} is not in the file"))),
+            None => findings.changes.push(Change(format!("{what} is not in the file"))),
         }
     }
     Ok(findings.judged())

@@ -95,7 +95,8 @@ pub fn verify(parts: &[Part], progress: &(dyn Progress + Sync), stop: &AtomicBoo
     })
 }
 
-/// Checks a file against the source it was made from.
+/// Checks a file against the source it was made from, whose architecture or family the caller may name as for
+/// [`Plan::new`](crate::plan::Plan::new).
 ///
 /// # Errors
 /// As [`verify`]; and when the source is bad or cannot be mapped.
@@ -103,10 +104,11 @@ pub fn verify_against(
     parts: &[Part],
     source: &Source,
     arch: Option<&str>,
+    arch_as: Option<&str>,
     progress: &(dyn Progress + Sync),
     stop: &AtomicBool,
 ) -> Result<Report> {
-    let mapping = Mapping::of(source, arch, None)?;
+    let mapping = Mapping::of(source, arch, arch_as)?;
     let written: HashMap<&str, &Written> =
         mapping.written.iter().map(|written| (written.name.as_str(), written)).collect();
     let tensors = Tensors::of(parts);

@@ -73,7 +73,11 @@ impl Head {
 pub fn open_regular(path: &Path) -> Result<File> {
     let open = || -> Result<File> {
         let kind = std::fs::metadata(path).map_err(Error::io("open"))?;
-        let not_regular = || Error::io("open")(io::Error::other("it is not a regular file"));
+        let is_no_file = |what: &str| Error::io("open")(io::Error::other(what));
+        let not_regular = || is_no_file("it is not a regular file");
+        if kind.is_dir() {
+            return Err(is_no_file("it is a directory, and a file is expected"));
+        }
         if !kind.is_file() {
             return Err(not_regular());
         }

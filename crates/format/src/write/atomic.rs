@@ -86,11 +86,11 @@ impl AtomicFile {
         remove_leftovers(&mut *system, folder, name);
         refuse_existing(old.as_ref(), existing)?;
         let made = temporary::create(&mut *system, folder, name);
-        let (file, temporary) = made.map_err(Error::io("create a temporary file beside it"))?;
+        let (file, temporary) = made.map_err(Error::output("create a temporary file beside it"))?;
         let temporary = Temporary { file, path: Some(temporary), system, written_bytes: 0, begun_bytes: 0 };
         let mode = old.map(|old| old.permissions());
         if let Some(mode) = &mode {
-            temporary.file.set_permissions(while_written(mode)).map_err(Error::io("set the mode of"))?;
+            temporary.file.set_permissions(while_written(mode)).map_err(Error::output("set the mode of"))?;
         }
         let out = BufWriter::with_capacity(BUFFER_BYTES, temporary);
         Ok(Self { out, path: path.to_owned(), target, mode, existing })
@@ -112,7 +112,7 @@ impl AtomicFile {
             Some(room) if room < bytes => {
                 let problem = format!("the file takes {bytes} bytes, and the disk has room for {room}");
                 let error = io::Error::new(io::ErrorKind::StorageFull, problem);
-                Err(Error::io("write")(error).in_file(&self.path))
+                Err(Error::output("write")(error).in_file(&self.path))
             }
             _ => Ok(()),
         }
@@ -123,10 +123,10 @@ impl AtomicFile {
     /// # Errors
     /// When what is buffered cannot be written, or the file cannot be opened again.
     pub fn reopen(&mut self) -> Result<File> {
-        self.out.flush().map_err(Error::io("write"))?;
+        self.out.flush().map_err(Error::output("write"))?;
         // It has a path until it is committed.
         let path = self.out.get_ref().path.as_deref().unwrap_or(&self.target);
-        File::open(path).map_err(Error::io("read back"))
+        File::open(path).map_err(Error::output("read back"))
     }
 
     /// Writes `bytes` over what was written from byte `at` on; what is written next goes behind everything again.
@@ -134,14 +134,14 @@ impl AtomicFile {
     /// # Errors
     /// When what is buffered, or this, cannot be written.
     pub fn rewrite(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
-        self.out.flush().map_err(Error::io("write"))?;
+        self.out.flush().map_err(Error::output("write"))?;
         let temporary = self.out.get_mut();
         let (written_bytes, begun_bytes) = (temporary.written_bytes, temporary.begun_bytes);
-        temporary.file.seek(SeekFrom::Start(at)).map_err(Error::io("seek"))?;
-        temporary.write_all(bytes).map_err(Error::io("write"))?;
+        temporary.file.seek(SeekFrom::Start(at)).map_err(Error::output("seek"))?;
+        temporary.write_all(bytes).map_err(Error::output("write"))?;
         // What is written over has been counted.
         (temporary.written_bytes, temporary.begun_bytes) = (written_bytes, begun_bytes);
-        temporary.file.seek(SeekFrom::End(0)).map(drop).map_err(Error::io("seek"))
+        temporary.file.seek(SeekFrom::End(0)).map(drop).map_err(Error::output("seek"))
     }
 
     /// Puts the file under its name: flush, sync, rename, sync of the folder.
@@ -154,17 +154,20 @@ impl AtomicFile {
     }
 
     fn finish(self) -> Result<()> {
-        let mut temporary = self.out.into_inner().map_err(|error| Error::io("write")(error.into_error()))?;
+        let mut temporary =
+            self.out.into_inner().map_err(|error| Error::output("write")(error.into_error()))?;
         if let Some(mode) = self.mode {
-            temporary.file.set_permissions(mode).map_err(Error::io("set the mode of"))?;
+            temporary.file.set_permissions(mode).map_err(Error::output("set the mode of"))?;
         }
-        temporary.system.sync(&temporary.file).map_err(Error::io("sync"))?;
+        temporary.system.sync(&temporary.file).map_err(Error::output("sync"))?;
         temporary.rename(&self.target, self.existing).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Error::invalid(EXISTS),
-            _ => Error::io("rename into place")(error),
+            _ => Error::output("rename into place")(error),
         })?;
         let synced = temporary.system.sync_folder(folder_of(&self.target));
-        synced.map_err(Error::io("sync the folder; the file is complete, but a power cut may still undo it"))
+        synced.map_err(Error::output(
+            "sync the folder; the file is complete, but a power cut may still undo it",
+        ))
     }
 }
 
@@ -239,7 +242,7 @@ impl Place {
     fn of(path: &Path) -> Result<Self> {
         let old = old_file(path)?;
         let target = match old {
-            Some(_) => fs::canonicalize(path).map_err(Error::io("resolve"))?,
+            Some(_) => fs::canonicalize(path).map_err(Error::output("resolve"))?,
             None => path.to_owned(),
         };
         let folder = folder_of(&target);
@@ -262,12 +265,17 @@ fn old_file(path: &Path) -> Result<Option<fs::Metadata>> {
     match fs::metadata(path) {
         Ok(old) if !old.is_file() => Err(Error::invalid("the output is there and is no regular file")),
         Ok(old) => Ok(Some(old)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::symlink_metadata(path) {
+        Err(error) if is_absent(&error) => match fs::symlink_metadata(path) {
             Ok(_) => Err(Error::invalid("the output is a symbolic link that leads nowhere")),
             Err(_) => Ok(None),
         },
-        Err(error) => Err(Error::io("look at")(error)),
+        Err(error) => Err(Error::output("look at")(error)),
     }
+}
+
+/// Whether nothing has a name: what would be its folder may be no folder.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// A mode that shows the file to nobody whom `mode` hides it from, but lets its owner read it back and clear it up.

@@ -37,7 +37,7 @@ impl<'p, W: Write> TensorWriter<'p, W> {
     /// # Errors
     /// When writing fails.
     pub fn new(plan: &'p FilePlan, mut out: W) -> Result<Self> {
-        out.write_all(plan.head()).map_err(Error::io("write"))?;
+        out.write_all(plan.head()).map_err(Error::output("write"))?;
         let mut writer = Self { plan, out, index: 0, written: 0, failed: false };
         writer.close_full()?;
         Ok(writer)
@@ -68,7 +68,7 @@ impl<'p, W: Write> TensorWriter<'p, W> {
         }
         // Until all of it is there.
         self.failed = true;
-        self.out.write_all(bytes).map_err(Error::io("write"))?;
+        self.out.write_all(bytes).map_err(Error::output("write"))?;
         self.written += bytes.len() as u64;
         self.close_full()?;
         self.failed = false;
@@ -88,7 +88,7 @@ impl<'p, W: Write> TensorWriter<'p, W> {
                 self.written
             )));
         }
-        self.out.flush().map_err(Error::io("write"))?;
+        self.out.flush().map_err(Error::output("write"))?;
         Ok(self.out)
     }
 
@@ -107,7 +107,7 @@ impl<'p, W: Write> TensorWriter<'p, W> {
             }
             let padding = self.plan.padding(spec.bytes());
             std::io::copy(&mut std::io::Read::take(std::io::repeat(0), padding), &mut self.out)
-                .map_err(Error::io("write"))?;
+                .map_err(Error::output("write"))?;
             self.index += 1;
             self.written = 0;
         }

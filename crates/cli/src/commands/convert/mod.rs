@@ -20,7 +20,7 @@ use self::text::{print_closing_line, print_plan, warn_beforehand};
 use super::{families, print_json, stdout, write_json};
 use crate::args::Convert;
 use crate::destination::Destination;
-use crate::exit::Outcome;
+use crate::exit::{self, Outcome};
 use crate::interrupt;
 use crate::patient::Patient;
 use crate::progress::Bar;
@@ -50,8 +50,10 @@ pub(crate) fn run(args: &Convert) -> anyhow::Result<Outcome> {
     let stream = destination.open(&stop)?;
     let bar = Bar::new(plan.source.bytes());
     let done = match stream {
-        Some(stream) => run_through(&plan, stream, output, &run_options(args), &bar, &stop),
-        None => run_plan(&plan, output, &run_options(args), &bar, &stop),
+        Some(stream) => {
+            run_through(&plan, stream, output, &run_options(args), &bar, &stop).map_err(anyhow::Error::from)
+        }
+        None => exit::of_a_file(run_plan(&plan, output, &run_options(args), &bar, &stop)),
     };
     bar.finish();
     done?;

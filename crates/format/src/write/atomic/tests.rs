@@ -23,6 +23,19 @@ fn nothing_is_there_until_the_commit_and_nothing_else_after_it() {
     assert_eq!(names(folder.path()), ["out.bin"]);
 }
 
+#[test]
+#[cfg_attr(miri, ignore = "Miri lacks a rename that keeps what is there")]
+fn a_folder_that_is_removed_meanwhile_is_an_error_of_the_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("inner");
+    fs::create_dir(&inner).unwrap();
+    let mut file = AtomicFile::create(inner.join("out.bin"), Existing::Keep).unwrap();
+    file.write_all(b"new").unwrap();
+    fs::remove_dir_all(&inner).unwrap();
+    assert!(matches!(file.reopen().unwrap_err(), Error::Output { .. }));
+    assert!(matches!(file.commit().unwrap_err().root(), Error::Output { .. }));
+}
+
 /// A file system with room for so many bytes; none where it does not tell.
 #[derive(Debug)]
 struct Room(Option<u64>);
