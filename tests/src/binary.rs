@@ -4,6 +4,8 @@ use std::env::consts::EXE_SUFFIX;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
+#[cfg(unix)]
+use std::sync::{Arc, atomic::AtomicBool};
 
 /// The path of the `briq` that belongs to this build.
 ///
@@ -13,8 +15,25 @@ use std::sync::LazyLock;
 /// # Panics
 /// When the binary cannot be built.
 pub fn briq() -> &'static Path {
-    static BRIQ: LazyLock<PathBuf> = LazyLock::new(build);
+    static BRIQ: LazyLock<PathBuf> = LazyLock::new(|| {
+        #[cfg(unix)]
+        heed_signals();
+        build()
+    });
     &BRIQ
+}
+
+/// Has the programs that are started here begin with all signals heeded. Signals that this process ignores, as under
+/// `nohup` or in the background of a shell, they would ignore as well; those that it handles they would not.
+#[cfg(unix)]
+fn heed_signals() {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::flag::register_conditional_default;
+
+    for signal in [SIGHUP, SIGINT, SIGTERM] {
+        let always = Arc::new(AtomicBool::new(true));
+        register_conditional_default(signal, always).expect("these can be handled");
+    }
 }
 
 fn build() -> PathBuf {
