@@ -206,6 +206,9 @@ impl<B: ByTile> Dot for B {
     }
 }
 
+/// How many tiles ahead the blocks of a row are asked for, if these are more bytes than [`AHEAD`].
+const TILES_AHEAD: usize = 4;
+
 /// The products of `R` rows with `C` columns, one tile of each row after the other.
 #[inline(always)]
 fn multiply<B: ByTile, S: Simd, const R: usize, const C: usize>(
@@ -225,10 +228,12 @@ fn multiply<B: ByTile, S: Simd, const R: usize, const C: usize>(
         beside[r] = B::beside(simd, whole[r]);
     }
     let of_whole = trimmed(columns, count);
+    // More bytes are read in the same time by types that have more of them.
+    let ahead = AHEAD.max(TILES_AHEAD * size_of::<B::Blocks>());
     for place in 0..count {
         for r in 0..R {
             if C == 1 {
-                simd.fetch(&whole[r][place], AHEAD);
+                simd.fetch(&whole[r][place], ahead);
             }
             B::add(simd, &mut beside[r], whole[r], place, tiles_at(of_whole, place), &mut sums[r]);
         }
