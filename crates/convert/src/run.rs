@@ -1,7 +1,8 @@
 //! Carrying out a plan: read, decode, encode, write, piece by piece.
 //!
-//! Memory is bounded by [`RunOptions::max_memory`], not by the model: a tensor is never whole in memory. Only a row that
-//! is rearranged or weighed by importance is read as a whole, however long it is. The bytes written depend on the plan alone, not on pieces or threads, because every block is encoded by itself.
+//! Memory is bounded by [`RunOptions::max_memory`], not by the model: a tensor is never whole in memory. Only a row
+//! that is rearranged or weighed by importance is read as a whole, however long it is. The bytes written depend on the
+//! plan alone, not on pieces or threads, because every block is encoded by itself.
 
 use std::io::Write;
 use std::num::NonZero;

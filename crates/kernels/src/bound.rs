@@ -19,11 +19,10 @@
 //! n = elements / 8 + 72        F32, F16, BF16: 8 sums side by side, or more, and a few elements behind them
 //! ```
 //!
-//! roundings. A block gives 8 floats in IQ4_XS, 4 in NVFP4 and Q1_0, 2 in Q2_0 and in the types whose minimums are added to
-//! the same sum (Q4_1, Q5_1, Q2_K, Q4_K, Q5_K, IQ1_S, IQ1_M, TQ2_0), and 1 in the others. With `w` and `x`
-//! the decoded sides and `m` the minimum of the group that a weight is in (zero in types without; where kernels take a
-//! zero point off in another lane than they add it, `m` is what it stands for), the terms' magnitudes sum to no more
-//! than
+//! roundings. A block gives 8 floats in IQ4_XS, 4 in NVFP4 and Q1_0, 2 in Q2_0 and in the types whose minimums are
+//! added to the same sum (Q4_1, Q5_1, Q2_K, Q4_K, Q5_K, IQ1_S, IQ1_M, TQ2_0), and 1 in the others. With `w` and `x` the
+//! decoded sides and `m` the minimum of the group that a weight is in (zero in types without; where kernels take a zero
+//! point off in another lane than they add it, `m` is what it stands for), the terms' magnitudes sum to no more than
 //!
 //! ```text
 //! M = sum over all elements of (|w| + 2 |m|) |x|

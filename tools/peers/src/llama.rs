@@ -223,8 +223,8 @@ impl Llama {
         // SAFETY: no arguments; the result is a plain structure.
         let mut parameters = unsafe { (self.functions.llama_model_default_params)() };
         parameters.check_tensors = true;
-        // Layouts that only some processors have round activations otherwise, and where an expert is chosen by them, all
-        // that follows is another. What is judged here is the same on every machine.
+        // Layouts that only some processors have round activations otherwise, and where an expert is chosen by them,
+        // all that follows is another. What is judged here is the same on every machine.
         parameters.extra_buffers = false;
         // SAFETY: a closed string and a structure of the library's own making.
         let handle = unsafe { (self.functions.llama_model_load_from_file)(name.as_ptr(), parameters) };

@@ -92,8 +92,8 @@ impl Entry {
         self.values / (self.counts.len() as u64).max(1)
     }
 
-    /// The count of the matrix that a value belongs to. The values are as many columns for each of the counts: in a GGUF
-    /// file a row of sums has a count, in a legacy file there is one.
+    /// The count of the matrix that a value belongs to. The values are as many columns for each of the counts: in a
+    /// GGUF file a row of sums has a count, in a legacy file there is one.
     fn count_of(&self, value: u64) -> f32 {
         self.counts[(value / self.columns()) as usize]
     }

@@ -10,8 +10,8 @@ use crate::json::{Json, Quoted};
 use crate::model::Config;
 use crate::{Error, Result};
 
-/// The most tokens of a file: twice as many as the largest vocabulary has, the 901,629 of XLM-V. Each takes some hundred
-/// bytes on its way, and two of a file.
+/// The most tokens of a file: twice as many as the largest vocabulary has, the 901,629 of XLM-V. Each takes some
+/// hundred bytes on its way, and two of a file.
 pub(super) const MOST_TOKENS: usize = 1 << 21;
 
 /// Fails where the file at `path` has more tokens than [`MOST_TOKENS`].

@@ -11,8 +11,8 @@ use crate::simd::{Cpu, Simd, Work, run};
 /// The dot product of a row of `ty` with activations of its [`partner`]. Any bytes have one; it may not be finite.
 ///
 /// # Errors
-/// When there is no kernel for `ty`, the row is not whole blocks, or the activations are of another type than its partner
-/// or not as many as the row has weights.
+/// When there is no kernel for `ty`, the row is not whole blocks, or the activations are of another type than its
+/// partner or not as many as the row has weights.
 // Inlined, so that a product stays in a register and does not go through the memory of a `Result`, which the next row
 // would wait for.
 #[inline]

@@ -145,8 +145,8 @@ pub(crate) trait Dot: Block + Sync {
     }
 }
 
-/// How many bytes ahead weights are asked for that meet a single vector, at least. The processor itself fetches ahead no
-/// further than to the end of a page, and begins anew behind it; asked for so far ahead, weights come from memory a
+/// How many bytes ahead weights are asked for that meet a single vector, at least. The processor itself fetches ahead
+/// no further than to the end of a page, and begins anew behind it; asked for so far ahead, weights come from memory a
 /// quarter faster (Intel Xeon). Q4_0 loses up to 5 % of its speed where it is asked for further ahead. From the second
 /// cache weights come up to 5 % faster.
 pub(crate) const AHEAD: usize = 512;

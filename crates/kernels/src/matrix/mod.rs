@@ -134,8 +134,8 @@ pub fn matmul(
     Ok(())
 }
 
-/// As [`matmul`], on the calling thread. Of a [range](Matrix::range) of rows, the products of a vector follow each other
-/// as those of a whole matrix do.
+/// As [`matmul`], on the calling thread. Of a [range](Matrix::range) of rows, the products of a vector follow each
+/// other as those of a whole matrix do.
 ///
 /// # Errors
 /// As for [`matmul`].
@@ -167,8 +167,7 @@ fn check(matrix: &Matrix<'_>, batch: &[Activations], given: usize) -> Result<(),
 const PIECES: usize = 4;
 
 /// Bytes of rows that a thread multiplies with a vector at a time, at least and at most: long enough to be fetched
-/// ahead. Where a piece begins, memory is waited for, and where one ends, bytes behind it were asked for in vain: of
-/// pieces of a mebibyte, 1 to 4 % more come from memory in a second than of such of half of it (Intel Xeon).
+/// ahead. Where a piece begins, memory is waited for, and where one ends, bytes behind it were asked for in vain.
 const LEAST_PIECE: usize = 128 << 10;
 const MOST_PIECE: usize = 1 << 20;
 
@@ -179,7 +178,7 @@ fn piece(matrix: &Matrix<'_>, vectors: usize, with_amx: bool, threads: usize) ->
     match (vectors, with_amx) {
         (_, true) => share.next_multiple_of(GROUP).min(batch::ROWS),
         (1, _) => share.clamp(rows_of(LEAST_PIECE), rows_of(MOST_PIECE)).next_multiple_of(product::ROWS),
-        _ => share.min(rows_of(product::BLOCK)).next_multiple_of(product::ROWS),
+        _ => share.min(product::block_rows(matrix.row_bytes)),
     }
 }
 

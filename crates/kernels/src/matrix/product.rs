@@ -6,7 +6,12 @@ use crate::dot::{Dot, Element, panel};
 use crate::simd::{Simd, Work};
 
 /// Bytes of weights that are multiplied with all vectors before the next ones are: they stay in the second cache.
-pub(super) const BLOCK: usize = 256 << 10;
+const BLOCK: usize = 256 << 10;
+
+/// Rows of so many bytes: in fours, which are multiplied at once.
+pub(super) fn block_rows(row_bytes: usize) -> usize {
+    (BLOCK / row_bytes).max(1).next_multiple_of(4)
+}
 
 /// Vectors that a row is multiplied with at once, where there is no panel.
 const COLUMNS: usize = 4;
@@ -41,7 +46,7 @@ impl<W: Dot> Work for Product<'_, W> {
         if batch.len() > 1 {
             let wide = if W::HAS_PANEL { wide(batch.len()) } else { 0 };
             let limit = if W::HAS_PANEL { panel::ROWS } else { usize::MAX };
-            let block_rows = (BLOCK / (row_blocks * size_of::<W>())).clamp(1, limit);
+            let block_rows = block_rows(row_blocks * size_of::<W>()).min(limit);
             for (place, some) in blocks.chunks(block_rows * row_blocks).enumerate() {
                 let (out, mut start) = (out.skip_rows(place * block_rows), 0);
                 while start < batch.len() {

@@ -113,9 +113,9 @@ pub fn instruction_set() -> &'static str {
     Cpu::best().name()
 }
 
-/// The name of the instructions that batches of vectors are multiplied with beside [`instruction_set`], if the processor
-/// has such: `amx`. Linux is asked for them the first time, for the whole process. They are not used where `BRIQ_ISA` names
-/// an instruction set, and not by F32, F16, BF16, TQ1_0, NVFP4, Q1_0 and Q2_0.
+/// The name of the instructions that batches of vectors are multiplied with beside [`instruction_set`], if the
+/// processor has such: `amx`. Linux is asked for them the first time, for the whole process. They are not used where
+/// `BRIQ_ISA` names an instruction set, and not by F32, F16, BF16, TQ1_0, NVFP4, Q1_0 and Q2_0.
 pub fn matrix_instructions() -> Option<&'static str> {
     Cpu::best().matrices().map(|_| "amx")
 }

@@ -10,8 +10,8 @@ pub(crate) type Group<T> = [[T; 8]; 2];
 #[repr(align(64))]
 pub(crate) struct Bytes(pub(crate) [[[i8; 32]; 2]; 64]);
 
-/// 32 bfloat16 numbers of each of sixteen rows or vectors. Of rows they lie as they are; of vectors two of each, sixteen
-/// times.
+/// 32 bfloat16 numbers of each of sixteen rows or vectors. Of rows they lie as they are; of vectors two of each,
+/// sixteen times.
 #[repr(align(64))]
 pub(crate) struct Bf16s(pub(crate) [[[i32; 8]; 2]; ROWS]);
 

@@ -3,8 +3,8 @@
 //! A kernel is written once, over [`Simd`], and compiled for each instruction set. A register holds 32 bytes on all of
 //! them, because 32 weights are what blocks and sub-blocks are made of: AVX-512 brings its instructions and its
 //! registers, and its width only for what lies in memory as registers of 64 bytes want it: [`Simd::add_nibbles`],
-//! [`Simd::add_sixes`], and plain floats. All operations on integers are exact under the conditions that they state, so that instruction sets
-//! differ only in the order in which floats are summed.
+//! [`Simd::add_sixes`], and plain floats. All operations on integers are exact under the conditions that they state, so
+//! that instruction sets differ only in the order in which floats are summed.
 //!
 //! The vector types are private to this module, and so is all that is `unsafe`. Generic code meets them only through
 //! [`run`], which has proved that the processor has them.
@@ -204,8 +204,8 @@ pub(crate) trait Simd: Copy {
     }
     /// Adds the products of a super-block of codes of six bits with signed bytes, times their scales, to the ints, and
     /// all of that to the sum, times one scale more. Of each half, the low bits of the first two runs of 32 are the low
-    /// nibbles of 64 bytes, those of the last two the high ones; two high bits of each of the four runs are in 32 bytes.
-    /// Scales are words; no signed byte is -128.
+    /// nibbles of 64 bytes, those of the last two the high ones; two high bits of each of the four runs are in 32
+    /// bytes. Scales are words; no signed byte is -128.
     #[inline(always)]
     fn add_sixes(
         self,
@@ -317,8 +317,8 @@ fn k_numbers([_, _, _, _, packed @ ..]: &[u8; 16]) -> [[u8; 8]; 2] {
 /// high ones.
 pub(crate) const PAIRED: [usize; 8] = [0, 2, 1, 3, 4, 6, 5, 7];
 
-/// Of 32 bytes in each half of a register that has the same 16 bytes twice: the byte that holds the bit of each, for four
-/// runs of 32 bits.
+/// Of 32 bytes in each half of a register that has the same 16 bytes twice: the byte that holds the bit of each, for
+/// four runs of 32 bits.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 static BYTES_OF_BITS: [[u8; 32]; 4] = {
     let mut bytes = [[0; 32]; 4];

@@ -1,5 +1,5 @@
-//! Super-blocks: a code times the scale of its sub-block is an integer of two bytes, and all of a super-block's products
-//! with activations are summed before a float is touched.
+//! Super-blocks: a code times the scale of its sub-block is an integer of two bytes, and all of a super-block's
+//! products with activations are summed before a float is touched.
 
 use std::marker::PhantomData;
 

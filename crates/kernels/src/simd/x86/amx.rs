@@ -43,8 +43,8 @@ impl Amx {
     pub(crate) fn registers<const BYTES: usize>(self) -> Registers<BYTES> {
         assert!(!IN_USE.replace(true), "registers are set up once at a time");
         let configuration = const { &Configuration::new(BYTES) };
-        // SAFETY: an `Amx` is there, so the processor has the instruction; it reads the 64 bytes of a configuration, and
-        // the compiler itself never uses these registers.
+        // SAFETY: an `Amx` is there, so the processor has the instruction; it reads the 64 bytes of a configuration,
+        // and the compiler itself never uses these registers.
         unsafe { asm!("ldtilecfg [{}]", in(reg) configuration, options(readonly, nostack, preserves_flags)) };
         Registers { thread: PhantomData }
     }

@@ -269,8 +269,8 @@ impl Avx2 {
     }
 }
 
-/// The largest bytes that are not negative before a bit of [`ONE_BIT_EACH`] is added, and are where it is; but 1 where the
-/// bit itself is negative.
+/// The largest bytes that are not negative before a bit of [`ONE_BIT_EACH`] is added, and are where it is; but 1 where
+/// the bit itself is negative.
 const LESS_THAN_NEGATIVE: u64 = 0x0140_6070_787C_7E7F;
 
 /// Where the bytes of word `2 j` are, eight times, then those of word `2 j + 1`, for four pairs.
