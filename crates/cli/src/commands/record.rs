@@ -37,8 +37,7 @@ pub(super) fn print(out: &mut impl Write, findings: &Findings) -> io::Result<()>
 
 /// Prints the findings against a list, but for the damage that the record of the file has found as well.
 pub(super) fn print_against(out: &mut impl Write, findings: &Findings, record: &Findings) -> io::Result<()> {
-    let is_new = |damage: &&Damage| !record.damage.contains(damage);
-    print_damage(out, &findings.damage.iter().filter(is_new).cloned().collect::<Vec<_>>())?;
+    print_damage(out, findings.damage.iter().filter(|damage| !record.damage.contains(damage)))?;
     print_changes(out, "FAILED", findings)?;
     if findings.state == State::Holds {
         writeln!(out, "list: everything that it lists is so")?;
@@ -55,7 +54,8 @@ pub(super) fn outcome(findings: &Findings) -> Outcome {
     }
 }
 
-fn print_damage(out: &mut impl Write, damage: &[Damage]) -> io::Result<()> {
+fn print_damage<'a>(out: &mut impl Write, damage: impl IntoIterator<Item = &'a Damage>) -> io::Result<()> {
+    let damage: Vec<_> = damage.into_iter().collect();
     for Damage { problem, file, ranges, .. } in damage.iter().take(SHOWN) {
         let file = Escaped(file.as_os_str().as_encoded_bytes()).to_string();
         let ranges: Vec<String> = ranges.iter().map(range).collect();

@@ -86,6 +86,41 @@ macro_rules! from_memory {
     };
 }
 
+/// A function that reads what a table has at four places, and the operands that its instructions have beside.
+macro_rules! from_table {
+    (
+        $(#[$about:meta])*
+        $visible:vis fn $name:ident($table:ident: $element:ty) -> $register:ty as $class:ident
+        $($spelled:literal)+,
+        $($beside:tt)*
+    ) => {
+        $(#[$about])*
+        ///
+        /// # Safety
+        /// These are places of the table.
+        #[inline]
+        #[target_feature(enable = "avx2")]
+        $visible unsafe fn $name($table: *const $element, [a, b, c, d]: [usize; 4]) -> $register {
+            let result: $register;
+            // SAFETY: reads what the caller says is there; the feature is enabled.
+            unsafe {
+                asm!(
+                    $($spelled,)+
+                    result = out($class) result,
+                    $($beside)*
+                    $table = in(reg) $table,
+                    a = in(reg) a,
+                    b = in(reg) b,
+                    c = in(reg) c,
+                    d = in(reg) d,
+                    options(readonly, nostack, preserves_flags)
+                );
+            }
+            result
+        }
+    };
+}
+
 pub(super) use {from_memory, of_two, onto};
 
 of_two! {
@@ -151,61 +186,25 @@ pub(super) fn three_times(bytes: __m256i) -> __m256i {
     thrice
 }
 
-/// What a table has at four places, read in the order of the program: the compiler would read all that a block needs at
-/// once, and has no registers for so much.
-///
-/// # Safety
-/// These are places of the table.
-#[inline]
-#[target_feature(enable = "avx2")]
-pub(super) unsafe fn eights_at(table: *const [u8; 8], [a, b, c, d]: [usize; 4]) -> __m256i {
-    let eights: __m256i;
-    // SAFETY: reads what the caller says is there.
-    unsafe {
-        asm!(
-            "vmovq {low:x}, qword ptr [{table} + 8*{a}]",
-            "vmovq {high}, qword ptr [{table} + 8*{c}]",
-            "vmovhps {low:x}, {low:x}, qword ptr [{table} + 8*{b}]",
-            "vmovhps {high}, {high}, qword ptr [{table} + 8*{d}]",
-            "vinserti128 {low}, {low}, {high}, 1",
-            low = out(ymm_reg) eights,
-            high = out(xmm_reg) _,
-            table = in(reg) table,
-            a = in(reg) a,
-            b = in(reg) b,
-            c = in(reg) c,
-            d = in(reg) d,
-            options(readonly, nostack, preserves_flags)
-        );
-    }
-    eights
+from_table! {
+    /// What a table has at four places, read in the order of the program: the compiler would read all that a block needs
+    /// at once, and has no registers for so much.
+    pub(super) fn eights_at(table: [u8; 8]) -> __m256i as ymm_reg
+    "vmovq {result:x}, qword ptr [{table} + 8*{a}]"
+    "vmovq {high}, qword ptr [{table} + 8*{c}]"
+    "vmovhps {result:x}, {result:x}, qword ptr [{table} + 8*{b}]"
+    "vmovhps {high}, {high}, qword ptr [{table} + 8*{d}]"
+    "vinserti128 {result}, {result}, {high}, 1",
+    high = out(xmm_reg) _,
 }
 
-/// As [`eights_at`], of a table of four bytes each.
-///
-/// # Safety
-/// These are places of the table.
-#[inline]
-#[target_feature(enable = "avx2")]
-pub(super) unsafe fn fours_at(table: *const [u8; 4], [a, b, c, d]: [usize; 4]) -> __m128i {
-    let fours: __m128i;
-    // SAFETY: reads what the caller says is there.
-    unsafe {
-        asm!(
-            "vmovd {fours}, dword ptr [{table} + 4*{a}]",
-            "vpinsrd {fours}, {fours}, dword ptr [{table} + 4*{b}], 1",
-            "vpinsrd {fours}, {fours}, dword ptr [{table} + 4*{c}], 2",
-            "vpinsrd {fours}, {fours}, dword ptr [{table} + 4*{d}], 3",
-            fours = out(xmm_reg) fours,
-            table = in(reg) table,
-            a = in(reg) a,
-            b = in(reg) b,
-            c = in(reg) c,
-            d = in(reg) d,
-            options(readonly, nostack, preserves_flags)
-        );
-    }
-    fours
+from_table! {
+    /// As [`eights_at`], of a table of four bytes each.
+    pub(super) fn fours_at(table: [u8; 4]) -> __m128i as xmm_reg
+    "vmovd {result}, dword ptr [{table} + 4*{a}]"
+    "vpinsrd {result}, {result}, dword ptr [{table} + 4*{b}], 1"
+    "vpinsrd {result}, {result}, dword ptr [{table} + 4*{c}], 2"
+    "vpinsrd {result}, {result}, dword ptr [{table} + 4*{d}], 3",
 }
 
 /// A byte as an index. Bytes that follow each other the compiler would read as a vector, and take them out of it by two
