@@ -8,8 +8,8 @@ use crate::simd::{Cpu, PAIRED, Simd, Work, run};
 /// 256 quantized activations; at the end of a row fewer, and then zeros.
 ///
 /// ```text
-/// 0        256      288           320             352                384            640
-/// | quants | scales | stated_sums | negative_sums | negative_sums_16 | paired quants |
+/// 0        256      288           320             352                384           640      768
+/// | quants | scales | stated_sums | negative_sums | negative_sums_16 | wide_quants | starts |
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C, align(64))]
@@ -24,10 +24,14 @@ pub(crate) struct Tile {
     pub(crate) negative_sums: [i32; 8],
     /// The same of each 16.
     pub(crate) negative_sums_16: [i16; 16],
-    /// The quants of Q8_K once more, each 32 where [`PAIRED`] says. A kernel reads either these or the others.
-    pub(crate) paired: [i8; 256],
+    /// The quants once more, as registers of 64 bytes take them: those of Q8_K each 32 where [`PAIRED`] says, those of
+    /// Q8_0 as [`by_halves`] puts them. A kernel reads either these or the others.
+    pub(crate) wide_quants: [i8; 256],
+    /// What the zero point of Q4_0 takes off each sum of products that there are in such registers: of eight quants of
+    /// Q8_0, four in either half of a run of 32.
+    pub(crate) starts: [[i32; 16]; 2],
 }
-const _: () = assert!(size_of::<Tile>() == 640);
+const _: () = assert!(size_of::<Tile>() == 768);
 
 impl Tile {
     pub(crate) const ZERO: Self = Self {
@@ -36,7 +40,8 @@ impl Tile {
         stated_sums: [0.0; 8],
         negative_sums: [0; 8],
         negative_sums_16: [0; 16],
-        paired: [0; 256],
+        wide_quants: [0; 256],
+        starts: [[0; 16]; 2],
     };
 
     /// The quants of each 32.
@@ -85,7 +90,7 @@ impl Tile {
     }
 
     /// Two tiles without a quant of -128 that add up to this one: such quants are -127 and -1 there.
-    pub(super) fn apart(&self) -> [Self; 2] {
+    pub(super) fn apart<B: Tiled>(&self) -> [Self; 2] {
         let (mut most, mut rest) = (*self, Self { scales: self.scales, ..Self::ZERO });
         for (most, rest) in most.quants.iter_mut().zip(&mut rest.quants) {
             if *most == i8::MIN {
@@ -94,7 +99,7 @@ impl Tile {
         }
         for tile in [&mut most, &mut rest] {
             tile.sum_up();
-            tile.paired = paired(&tile.quants);
+            B::arrange(tile);
         }
         [most, rest]
     }
@@ -108,6 +113,27 @@ fn paired(quants: &[i8; 256]) -> [i8; 256] {
         paired.as_chunks_mut::<32>().0[place] = *run;
     }
     paired
+}
+
+/// Puts the first halves of four runs of 32 before their last halves, of either half of a tile.
+#[inline(always)]
+fn by_halves(quants: &[i8; 256]) -> [i8; 256] {
+    let mut by_halves = [0; 256];
+    for (i, half) in quants.as_chunks::<16>().0.iter().enumerate() {
+        by_halves.as_chunks_mut::<16>().0[i / 8 * 8 + i % 2 * 4 + i / 2 % 4] = *half;
+    }
+    by_halves
+}
+
+/// See [`Tile::starts`]: a code of Q4_0 is the weight plus 8.
+#[inline(always)]
+fn starts(quants: &[i8; 256]) -> [[i32; 16]; 2] {
+    let mut starts = [[0; 16]; 2];
+    for (i, fours) in quants.as_chunks::<4>().0.iter().enumerate() {
+        let sum: i32 = fours.iter().map(|&quant| i32::from(quant)).sum();
+        starts[i / 32][i / 8 % 4 * 4 + i % 4] -= 8 * sum;
+    }
+    starts
 }
 
 /// Fills tiles from blocks, each from as many as fit it; whether a quant is -128.
@@ -132,6 +158,7 @@ impl<B: Tiled> Work for Fill<'_, B> {
                 tile.stated_sums = sums.map(|bits| F16::from_bits(bits).to_f32());
             }
             tile.sum_up();
+            B::arrange(tile);
             lowest |= tile.has_lowest();
         }
         lowest
@@ -147,6 +174,7 @@ impl<B: Tiled> Work for Fill<'_, B> {
                 simd.store_floats(simd.load_f16(&sums), &mut tile.stated_sums);
             }
             tile.sum_up_with(simd);
+            B::arrange(tile);
             lowest |= tile.has_lowest();
         }
         lowest
@@ -158,6 +186,10 @@ pub(crate) trait Tiled: Block {
     /// Writes the quants of at most as many blocks as fit a tile of zeros. The scales and the sums that they state are
     /// given back as the bits of half-precision numbers, or written where they are no such numbers.
     fn fill(blocks: &[Self], tile: &mut Tile) -> Option<[[u16; 8]; 2]>;
+
+    /// Writes what of the quants registers of 64 bytes take, in the types whose kernels use them.
+    #[inline(always)]
+    fn arrange(_: &mut Tile) {}
 }
 
 impl Tiled for Q8_0 {
@@ -169,6 +201,12 @@ impl Tiled for Q8_0 {
             scales[i] = block.scale.to_bits();
         }
         Some([scales, [0; 8]])
+    }
+
+    #[inline(always)]
+    fn arrange(tile: &mut Tile) {
+        tile.wide_quants = by_halves(&tile.quants);
+        tile.starts = starts(&tile.quants);
     }
 }
 
@@ -189,10 +227,14 @@ impl Tiled for Q8_K {
     fn fill(blocks: &[Self], tile: &mut Tile) -> Option<[[u16; 8]; 2]> {
         if let Some(block) = blocks.first() {
             tile.quants = block.quants;
-            tile.paired = paired(&block.quants);
             tile.scales = [block.scale.get(); 8];
         }
         None
+    }
+
+    #[inline(always)]
+    fn arrange(tile: &mut Tile) {
+        tile.wide_quants = paired(&tile.quants);
     }
 }
 
@@ -228,8 +270,8 @@ mod tests {
                     "{isa}"
                 );
                 assert_eq!(
-                    (found.negative_sums_16, found.paired),
-                    (expected.negative_sums_16, expected.paired),
+                    (found.negative_sums_16, found.wide_quants, found.starts),
+                    (expected.negative_sums_16, expected.wide_quants, expected.starts),
                     "{isa}"
                 );
             }
@@ -271,7 +313,7 @@ mod tests {
         fn parts_add_up_to_the_whole_without_its_lowest_bytes(quants in proptest::collection::vec(any::<i8>(), 256)) {
             let mut whole = Tile::ZERO;
             whole.quants.copy_from_slice(&quants);
-            let [most, rest] = whole.apart();
+            let [most, rest] = whole.apart::<Q8_0>();
             for (i, quant) in whole.quants.into_iter().enumerate() {
                 prop_assert_eq!(i16::from(most.quants[i]) + i16::from(rest.quants[i]), i16::from(quant));
                 prop_assert!(most.quants[i] > i8::MIN && rest.quants[i] > i8::MIN);

@@ -4,6 +4,8 @@ use briq_format::TensorType;
 use briq_format::block::{Q4_0, Q4_1, Q5_0, Q5_1, Q8_0};
 
 use super::eight::Eighth;
+use super::header;
+use crate::activations::Tile;
 use crate::simd::Simd;
 
 impl Eighth for Q4_0 {
@@ -33,6 +35,13 @@ impl Eighth for Q4_0 {
     fn zero_point<S: Simd>(simd: S, products: S::Ints, negative_sums: S::Ints) -> S::Ints {
         // A code is the weight plus 8.
         simd.add(products, simd.shift_left_ints::<3>(negative_sums))
+    }
+
+    const HAS_WIDE: bool = true;
+
+    #[inline(always)]
+    fn add_wide<S: Simd>(simd: S, sum: &mut S::Wide, blocks: &[Self; 8], tile: &Tile) {
+        simd.add_scaled_nibbles(sum, header(blocks), &tile.wide_quants, &tile.starts, &tile.scales);
     }
 }
 

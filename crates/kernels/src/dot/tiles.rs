@@ -156,6 +156,34 @@ impl<S: Simd, const C: usize, const PARTS: usize> Sums<S, C> for Parts<S, C, PAR
     }
 }
 
+/// Whether registers of 64 bytes are used: for a single column, where they are there. What is done once for several
+/// costs each of them less, and then the widest registers are no gain.
+pub(super) const fn wide<S: Simd, const C: usize>() -> bool {
+    S::IS_WIDE && C == 1
+}
+
+/// Sums in registers of 64 bytes, which are added to the first part of the narrow ones where they are [used](wide).
+#[derive(Clone, Copy)]
+pub(crate) struct WideSums<S: Simd, const C: usize, const PARTS: usize> {
+    pub(super) wide: S::Wide,
+    pub(super) narrow: Parts<S, C, PARTS>,
+}
+
+impl<S: Simd, const C: usize, const PARTS: usize> Sums<S, C> for WideSums<S, C, PARTS> {
+    #[inline(always)]
+    fn zeros(simd: S) -> Self {
+        Self { wide: simd.wide_zeros(), narrow: Parts::zeros(simd) }
+    }
+
+    #[inline(always)]
+    fn finish(mut self, simd: S) -> [f32; C] {
+        if wide::<S, C>() {
+            self.narrow.0[0][0] = simd.add_floats(self.narrow.0[0][0], simd.folded(self.wide));
+        }
+        self.narrow.finish(simd)
+    }
+}
+
 impl<B: ByTile> Dot for B {
     const PARTNER: TensorType = B::PARTNER;
     type Element = Tile;

@@ -185,8 +185,8 @@ pub(crate) trait Simd: Copy {
         scales: &Self::Scales,
         pair: usize,
     ) -> Self::Ints;
-    /// Whether [`add_nibbles`](Self::add_nibbles) and [`add_sixes`](Self::add_sixes) do something: where registers are
-    /// of 64 bytes.
+    /// Whether [`add_nibbles`](Self::add_nibbles), [`add_sixes`](Self::add_sixes) and
+    /// [`add_scaled_nibbles`](Self::add_scaled_nibbles) do something: where registers are of 64 bytes.
     const IS_WIDE: bool = false;
     /// Adds the products of a super-block of nibbles with signed bytes, times their scales and one more, and gives the
     /// minimums: see [`k_numbers`](Self::k_numbers). Of each 32 bytes, the low nibbles are a run of 32, the high ones
@@ -215,6 +215,20 @@ pub(crate) trait Simd: Copy {
         _scales: Self::Ints,
         _signed: &[i8; 256],
         _by: &f32,
+    ) {
+    }
+    /// Adds the products of eight blocks, each a scale in half precision and 32 nibbles, the low ones first, with
+    /// signed bytes that have eight more scales. Of these and the nibbles of four blocks, the first halves come before
+    /// the last ones; `starts` is added to the products of each four blocks, four in either half, before they are
+    /// scaled.
+    #[inline(always)]
+    fn add_scaled_nibbles(
+        self,
+        _sum: &mut Self::Wide,
+        _blocks: &[u8; 144],
+        _signed: &[i8; 256],
+        _starts: &[[i32; 16]; 2],
+        _scales: &[f32; 8],
     ) {
     }
     fn wide_zeros(self) -> Self::Wide;

@@ -5,10 +5,10 @@ use briq_format::TensorType;
 use briq_format::block::{Block, Q4_K, Q5_K};
 use briq_format::scalar::F16;
 
-use super::{WideSums, add_lanes, all_nibbles, lanes, wide};
+use super::{add_lanes, all_nibbles, lanes};
 use crate::activations::Tile;
 use crate::dot::batch::{Integers, Numbers};
-use crate::dot::tiles::{ByTile, Parts, batched};
+use crate::dot::tiles::{ByTile, Parts, WideSums, batched, wide};
 use crate::dot::{add_times, header, products};
 use crate::simd::Simd;
 
@@ -43,7 +43,7 @@ impl ByTile for Q4_K {
         }
         let (tile, sum, rises) = (tiles[0], &mut sums.wide, &mut sums.narrow.0[0][1]);
         let [scale, minimum, ..] = &simd.scaled_halves(header(block), tile.scales[0]);
-        let minimums = simd.add_nibbles(sum, header(block), &block.quants, &tile.paired, scale);
+        let minimums = simd.add_nibbles(sum, header(block), &block.quants, &tile.wide_quants, scale);
         *rises = add_times(simd, *rises, rise(simd, minimums, tile), minimum);
     }
 }

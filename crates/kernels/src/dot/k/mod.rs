@@ -6,37 +6,8 @@ mod affine;
 mod q2_k;
 mod symmetric;
 
-use super::tiles::{Parts, Sums};
 use crate::activations::Tile;
 use crate::simd::Simd;
-
-/// Whether registers of 64 bytes are used: for a single column, where they are there. What is done once for several
-/// costs each of them less, and then the widest registers are no gain.
-const fn wide<S: Simd, const C: usize>() -> bool {
-    S::IS_WIDE && C == 1
-}
-
-/// Sums in registers of 64 bytes, which stand for the first part of the narrow ones where they are [used](wide).
-#[derive(Clone, Copy)]
-pub(crate) struct WideSums<S: Simd, const C: usize, const PARTS: usize> {
-    wide: S::Wide,
-    narrow: Parts<S, C, PARTS>,
-}
-
-impl<S: Simd, const C: usize, const PARTS: usize> Sums<S, C> for WideSums<S, C, PARTS> {
-    #[inline(always)]
-    fn zeros(simd: S) -> Self {
-        Self { wide: simd.wide_zeros(), narrow: Parts::zeros(simd) }
-    }
-
-    #[inline(always)]
-    fn finish(mut self, simd: S) -> [f32; C] {
-        if wide::<S, C>() {
-            self.narrow.0[0][0] = simd.folded(self.wide);
-        }
-        self.narrow.finish(simd)
-    }
-}
 
 /// The sums of products of a super-block in eight lanes, element `i` in lane `i % 8`, where each group of
 /// `256 / GROUPS` weights is multiplied by its scale.

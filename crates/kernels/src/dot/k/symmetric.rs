@@ -6,10 +6,10 @@ use briq_format::TensorType;
 use briq_format::block::{Q3_K, Q6_K};
 use briq_format::scalar::F16;
 
-use super::{LEVELLED, WideSums, add_lanes, all_planes, lanes, nibbles, runs, wide};
+use super::{LEVELLED, add_lanes, all_planes, lanes, nibbles, runs};
 use crate::activations::Tile;
 use crate::dot::batch::{Integers, Numbers};
-use crate::dot::tiles::{ByTile, Parts, batched};
+use crate::dot::tiles::{ByTile, Parts, WideSums, batched, wide};
 use crate::dot::{add_times, products, trailer};
 use crate::simd::Simd;
 

@@ -3,6 +3,8 @@
 use std::any::type_name;
 use std::array::from_fn;
 
+use briq_format::block::Q4_0;
+use briq_format::scalar::F16;
 use zerocopy::transmute;
 
 use super::{Input, bytes, each, same};
@@ -119,15 +121,15 @@ fn scaled_products<S: Simd>(simd: S, input: &Input, start: [i32; 8]) {
     }
 }
 
-/// A super-block in registers of 64 bytes: no lane's sum is too large to be exact.
+/// 256 weights in registers of 64 bytes: no lane's sum is too large to be exact.
 fn wide_products<S: Simd>(simd: S, input: &Input) {
     let signed: [i8; 256] =
         from_fn(|i| input.c[(i + i / 32) % 32].rotate_left(i as u32 / 32).cast_signed().max(-127));
-    let check = |operation: &str, wide, expected: i32| {
+    let check = |operation: &str, wide, expected: f64| {
         let mut found = [0.0; 8];
         simd.store_floats(simd.folded(wide), &mut found);
         let found: f64 = found.iter().map(|&float| f64::from(float)).sum();
-        assert_eq!(found, -0.5 * f64::from(expected), "{operation} with {}", type_name::<S>());
+        assert_eq!(found, expected, "{operation} with {}", type_name::<S>());
     };
     let low: [u8; 128] = transmute!([input.a, input.b, input.c, input.a.map(|byte| byte.rotate_left(3))]);
     let [scales_of_runs, expected_minimums] = k_numbers(input.sixteen());
@@ -140,7 +142,7 @@ fn wide_products<S: Simd>(simd: S, input: &Input) {
         let product = i32::from(code) * i32::from(signed[32 * PAIRED[run] + i]);
         i32::from(scales_of_runs[run]) * product
     });
-    check("add_nibbles", sum, expected.sum());
+    check("add_nibbles", sum, -0.5 * f64::from(expected.sum::<i32>()));
 
     let high: [u8; 64] = transmute!([input.b.map(|byte| byte.rotate_left(5)), input.c]);
     let scales: [i8; 16] = transmute!(*input.sixteen());
@@ -154,7 +156,24 @@ fn wide_products<S: Simd>(simd: S, input: &Input) {
         let code = nibble | (high[32 * half + i] >> (2 * (run % 4)) & 3) << 4;
         i32::from(scales[at / 16]) * i32::from(code) * i32::from(signed[at])
     });
-    check("add_sixes", sum, expected.chain(start).sum());
+    check("add_sixes", sum, -0.5 * f64::from(expected.chain(start).sum::<i32>()));
+
+    // Scales are powers of two, with which no sum is rounded.
+    let power = |i: usize| [0.5, 1.0, 2.0, -1.0][usize::from(input.b[i] % 4)];
+    let (scales, start) = (from_fn(|i| power(8 + i)), from_fn(|i| i32::from(input.words()[1][i] >> 4)));
+    let blocks: [Q4_0; 8] =
+        from_fn(|i| Q4_0 { scale: F16::from_f32(power(i)), quants: low.as_chunks().0[i] });
+    let mut sum = simd.wide_zeros();
+    simd.add_scaled_nibbles(&mut sum, &transmute!(blocks), &signed, &[start, start], &scales);
+    let expected = (0..8).map(|block| {
+        let products = (0..32).map(|i| {
+            let code = blocks[block].quants[i % 16] >> (i / 16 * 4) & 15;
+            i32::from(code) * i32::from(signed[block / 4 * 128 + i / 16 * 64 + block % 4 * 16 + i % 16])
+        });
+        let starts = start.as_chunks::<4>().0[block % 4];
+        f64::from(power(block) * scales[block]) * f64::from(products.chain(starts).sum::<i32>())
+    });
+    check("add_scaled_nibbles", sum, expected.sum());
 }
 
 /// The sum of the ints of a register.

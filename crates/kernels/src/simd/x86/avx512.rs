@@ -66,6 +66,18 @@ impl Simd for Avx512 {
         unsafe { wide::add_sixes(sum, ints, low, high, scales, signed, by) }
     }
     #[inline(always)]
+    fn add_scaled_nibbles(
+        self,
+        sum: &mut __m512,
+        blocks: &[u8; 144],
+        signed: &[i8; 256],
+        starts: &[[i32; 16]; 2],
+        scales: &[f32; 8],
+    ) {
+        // SAFETY: see the module.
+        unsafe { wide::add_scaled_nibbles(sum, blocks, signed, starts, scales) }
+    }
+    #[inline(always)]
     fn wide_zeros(self) -> __m512 {
         // SAFETY: see the module.
         unsafe { _mm512_setzero_ps() }
