@@ -283,6 +283,7 @@ fn the_instruction_set_that_is_forced_is_the_one_that_runs() {
             String::from_utf8(output.stdout).unwrap()
         };
         let list = forced(&["bench", "--list-isa"]);
+        assert_eq!(folder.succeeds(&["bench", "--list-isa", "--isa", isa]), list);
         let json: Value = serde_json::from_str(&forced(&["bench", "--list-isa", "--json"])).unwrap();
         assert_eq!(json["used"], isa);
         assert_eq!(json["multiplies_batches"], json["multiplies"], "what is forced is used alone");
@@ -363,10 +364,11 @@ fn an_instruction_set_that_the_processor_lacks_is_refused_by_every_command() {
     let folder = Folder::new();
     let run: Run = folder.command(&["types"]).env("BRIQ_ISA", "avx521").output().unwrap().into();
     assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
-    assert!(
-        run.stderr
-            .starts_with("briq: BRIQ_ISA: \"avx521\" is no instruction set of this processor; it has scalar")
-    );
+    let message = "\"avx521\" is no instruction set of this processor; it has scalar";
+    assert!(run.stderr.starts_with(&format!("briq: BRIQ_ISA: {message}")), "{run:?}");
+    let run = folder.briq(&["bench", "encode", "--isa", "avx521"]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    assert!(run.stderr.contains(message), "{run:?}");
 }
 
 #[test]

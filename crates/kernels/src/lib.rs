@@ -12,8 +12,8 @@
 //! * [`read_through`] reads bytes and multiplies nothing, for those who measure.
 //!
 //! The processor's instruction set is chosen once, when the first product is made: AVX-512 with VNNI, VBMI and GFNI,
-//! AVX2 with FMA, NEON, or none; `BRIQ_ISA` forces one ([`briq_codec::Isa`]), and [`instruction_set`] names it. A
-//! name that is none counts as not given here: [`briq_codec::Isa::forced`] says what is wrong with it. Batches of
+//! AVX2 with FMA, NEON, or none; [`briq_codec::Isa::force`] or `BRIQ_ISA` forces one, and [`instruction_set`] names
+//! it. A name that is none counts as not given here: [`briq_codec::Isa::forced`] says what is wrong with it. Batches of
 //! sixteen vectors and more are multiplied with AMX, by most quantized types, where the processor has it and Linux lets
 //! the process use it ([`matrix_instructions`]).
 //!

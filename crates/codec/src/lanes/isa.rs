@@ -12,6 +12,9 @@ use super::Lanes;
 /// says so.
 const VARIABLE: &str = "BRIQ_ISA";
 
+static BEST: OnceLock<Isa> = OnceLock::new();
+static FORCED: OnceLock<Isa> = OnceLock::new();
+
 /// An instruction set that this processor has. No result depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Isa(Kind);
@@ -56,19 +59,34 @@ impl Isa {
         found
     }
 
-    /// The one that the environment variable `BRIQ_ISA` names, if it is set and not empty.
+    /// Makes this the one that encoders, decoders and kernels use. They choose once: before any of them has run.
+    ///
+    /// # Errors
+    /// With the one that they use, when that has been chosen.
+    pub fn force(self) -> Result<(), Self> {
+        let used = *BEST.get_or_init(|| *FORCED.get_or_init(|| self));
+        match FORCED.get() {
+            Some(&forced) if forced == self => Ok(()),
+            _ => Err(used),
+        }
+    }
+
+    /// The one that was [forced](Self::force), or else that the environment variable `BRIQ_ISA` names, if it is set and
+    /// not empty.
     ///
     /// # Errors
     /// When it names none of those that this processor has; the text lists them.
     pub fn forced() -> Result<Option<Self>, String> {
+        if let Some(&forced) = FORCED.get() {
+            return Ok(Some(forced));
+        }
         let Some(name) = std::env::var_os(VARIABLE).filter(|name| !name.is_empty()) else { return Ok(None) };
         let isa = name.to_string_lossy().parse();
         isa.map(Some).map_err(|problem| format!("{VARIABLE}: {problem}"))
     }
 
-    /// The one that encoders and decoders use: the widest, or the one that `BRIQ_ISA` names.
+    /// The one that encoders and decoders use: the widest, or the one that is [forced](Self::forced).
     pub fn best() -> Self {
-        static BEST: OnceLock<Isa> = OnceLock::new();
         *BEST.get_or_init(|| {
             let forced = Self::forced().ok().flatten();
             forced.or_else(|| Self::available().pop()).unwrap_or(Self(Kind::Scalar))

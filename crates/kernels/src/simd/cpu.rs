@@ -80,8 +80,8 @@ impl Cpu {
         BEST.get().copied()
     }
 
-    /// Instructions that multiply small matrices, where the processor has them beside these; none where `BRIQ_ISA`
-    /// names an instruction set. They come with AVX-512 alone, by whose [`bias`](Simd::bias) codes are bytes without a
+    /// Instructions that multiply small matrices, where the processor has them beside these; none where an instruction
+    /// set is [forced](Isa::forced). They come with AVX-512 alone, by whose [`bias`](Simd::bias) codes are bytes without a
     /// sign, as these instructions take them.
     pub(crate) fn matrices(self) -> Option<Amx> {
         match self.0 {
@@ -115,7 +115,7 @@ pub fn instruction_set() -> &'static str {
 
 /// The name of the instructions that batches of vectors are multiplied with beside [`instruction_set`], if the
 /// processor has such: `amx`. Linux is asked for them the first time, for the whole process. They are not used where
-/// `BRIQ_ISA` names an instruction set, and not by F32, F16, BF16, TQ1_0, NVFP4, Q1_0 and Q2_0.
+/// an instruction set is [forced](Isa::forced), and not by F32, F16, BF16, TQ1_0, NVFP4, Q1_0 and Q2_0.
 pub fn matrix_instructions() -> Option<&'static str> {
     Cpu::best().matrices().map(|_| "amx")
 }

@@ -31,6 +31,9 @@ use setup::Setup;
 use workbench::Workbench;
 
 pub(crate) fn run(args: &Bench) -> Result<Outcome> {
+    if let Some(isa) = args.isa {
+        isa.force().map_err(|used| Error::usage(format!("--isa {isa}: {used} is used already")))?;
+    }
     let Some(work) = args.work else {
         list_isas(args.json)?;
         return Ok(Outcome::Done);
