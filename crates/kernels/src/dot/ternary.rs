@@ -157,7 +157,7 @@ fn fractions<S: Simd>(simd: S, block: &TQ1_0) -> [S::Ints; 8] {
 /// Fractions as they are, and after one digit to four: times three, without what is before the point.
 #[inline(always)]
 fn powers<S: Simd>(simd: S, fractions: S::Ints) -> [S::Ints; 5] {
-    let mut powers = [fractions; 5];
+    let mut powers = [simd.fractions(fractions); 5];
     unrolled!(n in 1 2 3 4 => {
         powers[n] = simd.three_times(powers[n - 1]);
     });

@@ -133,6 +133,12 @@ pub(crate) trait Simd: Copy {
     fn first(self, int: i32) -> Self::Ints;
     fn and(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
     fn or(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
+    /// Fractions of 256 as [`add_digits`](Self::add_digits) takes them. [Three times](Self::three_times) these are again
+    /// such.
+    #[inline(always)]
+    fn fractions(self, bytes: Self::Ints) -> Self::Ints {
+        bytes
+    }
     /// Three times each byte, without what does not fit.
     fn three_times(self, bytes: Self::Ints) -> Self::Ints;
     /// Of each half the first int of `a`, the second of `b`, the third of `c` and the fourth of `d`.

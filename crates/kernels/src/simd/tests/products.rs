@@ -62,7 +62,7 @@ fn small_products<S: Simd>(simd: S, input: &Input, signed: [i8; 32]) {
     let mut digit_sums = [simd.zero(); 2];
     for _ in 0..8 {
         sums = simd.add_small(sums, simd.load_signed(&codes), register);
-        let fractions = simd.load(&input.c);
+        let fractions = simd.fractions(simd.load(&input.c));
         digit_sums = simd.add_digits(digit_sums, fractions, simd.three_times(fractions), register);
     }
     assert_eq!(
