@@ -4,9 +4,9 @@
 //! remains per block is a sum of products of small integers, and a few floats.
 //!
 //! * [`dot()`] multiplies a row by its type and bytes, [`dot_blocks`] one of blocks whose type the program knows;
-//!   [`matvec`] and [`matmul`] a [`Matrix`], on a thread pool that the caller may share; [`matvec_here`] and
-//!   [`matmul_here`] on the calling thread. None of them allocates, but for the first call, which asks what the
-//!   processor has, and the queue of a pool.
+//!   [`matvec`] and [`matmul`] a [`Matrix`], on a thread pool that the caller may share; [`matvec_here`],
+//!   [`matmul_here`] and [`matmul_rows`] on the calling thread. None of them allocates, but for the first call, which
+//!   asks what the processor has, and the queue of a pool.
 //! * [`mod@reference`] is the definition: decode both sides, sum in double precision.
 //! * [`bound()`] says how far the two may be apart, and why.
 //! * [`read_through`] reads bytes and multiplies nothing, for those who measure.
@@ -49,7 +49,7 @@ pub use activations::Activations;
 pub use bound::bound;
 pub use dot::{Weights, can_dot, dot, dot_blocks, partner};
 pub use error::Error;
-pub use matrix::{Matrix, matmul, matmul_here, matvec, matvec_here};
+pub use matrix::{Matrix, Products, matmul, matmul_here, matmul_rows, matvec, matvec_here};
 pub use read::read_through;
 pub use simd::{instruction_set, matrix_instructions};
 

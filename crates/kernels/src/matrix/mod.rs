@@ -6,6 +6,8 @@
 mod many;
 mod places;
 mod product;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::ops::Range;
@@ -23,6 +25,7 @@ use crate::simd::matrices::ROWS as GROUP;
 use crate::simd::{Amx, Cpu, run};
 use many::{FEWEST, Many};
 use places::Places;
+pub use places::Products;
 use product::Product;
 
 /// Rows of one length, encoded in one type.
@@ -122,7 +125,7 @@ pub fn matmul(
     }
     let (rows, amx) = (matrix.rows(), matrices(matrix, batch));
     let piece = piece(matrix, batch.len(), amx.is_some(), pool.current_num_threads());
-    let out = Places::new(out, rows);
+    let out = Places::new(Products::new(out), rows);
     // Left alone, rayon makes pieces of a quarter of the matrix, and a thread that is done early goes to sleep.
     let pieces = || (0..rows.div_ceil(piece)).into_par_iter().with_max_len(1);
     pool.install(|| {
@@ -134,14 +137,47 @@ pub fn matmul(
     Ok(())
 }
 
-/// As [`matmul`], on the calling thread. Of a [range](Matrix::range) of rows, the products of a vector follow each
-/// other as those of a whole matrix do.
+/// As [`matmul`], on the calling thread.
 ///
 /// # Errors
 /// As for [`matmul`].
 pub fn matmul_here(matrix: &Matrix<'_>, batch: &[Activations], out: &mut [f32]) -> Result<(), Error> {
+    matmul_rows(matrix, 0..matrix.rows(), batch, Products::new(out))
+}
+
+/// As [`matmul`], of some rows and on the calling thread: for a runtime whose own threads share the rows and the
+/// result. Each product is the same however they do. Rows that are not there are left out, and places of other rows are
+/// left alone.
+///
+/// ```
+/// # use briq_format::TensorType;
+/// # use briq_kernels::{Activations, Error, Matrix, Products, matmul_rows};
+/// # let (weights, batch) = ([0; 64 * 18], vec![Activations::encode(TensorType::Q8_0, &[1.0; 32])?; 4]);
+/// let matrix = Matrix::new(TensorType::Q4_0, &weights, 32)?;
+/// let mut out = vec![0.0; matrix.rows() * batch.len()];
+/// let products = Products::new(&mut out);
+/// std::thread::scope(|threads| {
+///     let rows = |rows| matmul_rows(&matrix, rows, &batch, products);
+///     let half = threads.spawn(move || rows(0..32));
+///     rows(32..64).and(half.join().expect("no panic"))
+/// })?;
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// # Errors
+/// As for [`matmul`]: `out` has a place for each product of the whole matrix.
+pub fn matmul_rows(
+    matrix: &Matrix<'_>,
+    rows: Range<usize>,
+    batch: &[Activations],
+    out: Products<'_>,
+) -> Result<(), Error> {
     check(matrix, batch, out.len())?;
-    multiply(matrix, batch, Places::new(out, matrix.rows()), matrices(matrix, batch));
+    let some = matrix.range(rows.clone());
+    if !batch.is_empty() && some.rows() > 0 {
+        let out = Places::new(out, matrix.rows()).skip_rows(rows.start);
+        multiply(&some, batch, out, matrices(matrix, batch));
+    }
     Ok(())
 }
 
@@ -217,150 +253,5 @@ fn multiply_blocks<W: Dot>(matrix: &Matrix<'_>, batch: &[Activations], out: Plac
     match amx {
         Some(amx) => run(Cpu::best(), Many { amx, blocks, row_blocks, batch, out }),
         None => run(Cpu::best(), Product { blocks, row_blocks, batch, out }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{bound, dot, partner};
-
-    fn wave(step: f32, count: usize) -> Vec<f32> {
-        (0..count).map(|i| (i as f32 * step).sin()).collect()
-    }
-
-    fn pool(threads: usize) -> ThreadPool {
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
-    }
-
-    /// As [`matmul_here`], whatever the processor has.
-    fn without_amx(matrix: &Matrix<'_>, batch: &[Activations], out: &mut [f32]) -> Result<(), Error> {
-        multiply(matrix, batch, Places::new(out, matrix.rows()), None);
-        Ok(())
-    }
-
-    /// More rows than a block holds of F32, fewer than a piece of most types.
-    const ROWS: usize = 300;
-    const ELEMENTS: usize = 512;
-
-    #[test]
-    fn a_matrix_is_its_rows_whatever_the_threads_and_the_batch() {
-        let weights = wave(0.37, 4 * ELEMENTS);
-        let vectors: Vec<_> = (1..=27).map(|i| wave(0.01 * i as f32, ELEMENTS)).collect();
-        for &ty in TensorType::ALL.iter().filter(|&&ty| crate::can_dot(ty)) {
-            let mut four = vec![0; ty.row_bytes(ELEMENTS as u64).unwrap() as usize * 4];
-            let importance = vec![1.0; ELEMENTS];
-            let importance = briq_codec::needs_importance(ty).then_some(&importance[..]);
-            briq_codec::encode(ty, &weights, ELEMENTS, importance, &mut four).unwrap();
-            let bytes = four.repeat(ROWS / 4);
-            let matrix = Matrix::new(ty, &bytes, ELEMENTS).unwrap();
-            let batch: Vec<_> =
-                vectors.iter().map(|x| Activations::encode(partner(ty).unwrap(), x).unwrap()).collect();
-            let row = |i: usize| &bytes[i * matrix.row_bytes..][..matrix.row_bytes];
-            let one = |x| [0, 1, 2, 3].map(|i| (dot(ty, row(i), x).unwrap(), bound(ty, row(i), x).unwrap()));
-            let ones: Vec<_> = batch.iter().map(one).collect();
-            for count in [0, 1, 2, 4, 7, 27] {
-                let products = |threads| {
-                    let mut out = vec![f32::NAN; count * ROWS];
-                    matmul(&matrix, &batch[..count], &mut out, &pool(threads)).unwrap();
-                    out
-                };
-                let out = products(1);
-                for (place, found) in out.iter().enumerate() {
-                    let (one, bound) = ones[place / ROWS][place % 4];
-                    // Several vectors at once are summed in another order, within the bound like a single one.
-                    assert!(f64::from((found - one).abs()) <= 2.0 * bound, "{ty}: {found} is not {one}");
-                }
-                for threads in [2, 3] {
-                    let same = products(threads).iter().zip(&out).all(|(a, b)| a.to_bits() == b.to_bits());
-                    assert!(same, "{ty}: {count} vectors on {threads} threads");
-                }
-            }
-            let mut y = vec![f32::NAN; ROWS];
-            matvec(&matrix, &batch[0], &mut y, &pool(2)).unwrap();
-            if ty.is_quantized() {
-                let dots = (0..ROWS).map(|i| dot(ty, row(i), &batch[0]).unwrap());
-                assert!(dots.zip(&y).all(|(a, b)| a.to_bits() == b.to_bits()), "{ty}");
-            }
-            let mut here = vec![f32::NAN; 10];
-            matvec_here(&matrix.range(7..17), &batch[0], &mut here).unwrap();
-            assert!(here.iter().zip(&y[7..]).all(|(a, b)| a.to_bits() == b.to_bits()), "{ty}");
-        }
-    }
-
-    /// Rows that are no whole number of what is multiplied at once, in any direction.
-    #[test]
-    fn partial_tiles_are_within_the_bound() {
-        for ty in [TensorType::Q4_0, TensorType::Q5_1, TensorType::Q8_0, TensorType::MXFP4, TensorType::F16] {
-            let (rows, elements) = (5, 288);
-            let mut bytes = vec![0; ty.row_bytes(elements as u64).unwrap() as usize * rows];
-            briq_codec::encode(ty, &wave(0.37, rows * elements), elements, None, &mut bytes).unwrap();
-            let matrix = Matrix::new(ty, &bytes, elements).unwrap();
-            let encode =
-                |i: usize| Activations::encode(partner(ty).unwrap(), &wave(0.01 * i as f32, elements));
-            let batch: Vec<_> = (1..=21).map(|i| encode(i).unwrap()).collect();
-            for (count, with_matrices) in [(1, true), (21, true), (21, false)] {
-                let mut out = vec![f32::NAN; count * rows];
-                let multiply = if with_matrices { matmul_here } else { without_amx };
-                multiply(&matrix, &batch[..count], &mut out).unwrap();
-                for (place, found) in out.iter().enumerate() {
-                    let (row, x) = (matrix.range(place % rows..place % rows + 1), &batch[place / rows]);
-                    let exact = crate::reference::dot_encoded(ty, row.bytes, x).unwrap();
-                    let bound = crate::bound(ty, row.bytes, x).unwrap();
-                    assert!((f64::from(*found) - exact).abs() <= bound, "{ty}: {found} is not {exact}");
-                }
-            }
-        }
-    }
-
-    /// A vector with activations of -128 among others: its products are those of its dot products, and so are theirs.
-    #[test]
-    fn the_lowest_activation_is_multiplied_like_any_other() {
-        for ty in [TensorType::Q8_0, TensorType::Q4_1, TensorType::Q6_K, TensorType::IQ3_S] {
-            let mut row = vec![0; ty.row_bytes(ELEMENTS as u64).unwrap() as usize];
-            briq_codec::encode(ty, &wave(0.37, ELEMENTS), ELEMENTS, None, &mut row).unwrap();
-            let bytes = row.repeat(3);
-            let matrix = Matrix::new(ty, &bytes, ELEMENTS).unwrap();
-            let mut batch =
-                vec![Activations::encode(partner(ty).unwrap(), &wave(0.1, ELEMENTS)).unwrap(); 21];
-            let mut blocks = batch[0].blocks();
-            blocks[20] = 0x80;
-            batch[2] = Activations::from_blocks(partner(ty).unwrap(), &blocks).unwrap();
-            for multiply in [matmul_here, without_amx] {
-                let mut out = [f32::NAN; 21 * 3];
-                multiply(&matrix, &batch, &mut out).unwrap();
-                for (place, found) in out.iter().enumerate() {
-                    let exact = crate::reference::dot_encoded(ty, &row, &batch[place / 3]).unwrap();
-                    let bound = crate::bound(ty, &row, &batch[place / 3]).unwrap();
-                    assert!((f64::from(*found) - exact).abs() <= bound, "{ty}: {found} is not {exact}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn what_does_not_fit_is_named() {
-        let bytes = [0; 36];
-        let x = Activations::encode(TensorType::Q8_0, &[0.0; 32]).unwrap();
-        let matrix = Matrix::new(TensorType::Q4_0, &bytes, 32).unwrap();
-        assert_eq!((matrix.rows(), matrix.row_elements(), matrix.range(1..9).rows()), (2, 32, 1));
-        let message = |result: Result<(), Error>| result.unwrap_err().to_string();
-        assert_eq!(
-            message(matvec_here(&matrix, &x, &mut [0.0; 3])),
-            "the result has 3 places, but there are 2 products"
-        );
-        let long = Activations::encode(TensorType::Q8_0, &[0.0; 64]).unwrap();
-        assert_eq!(
-            message(matvec_here(&matrix, &long, &mut [0.0; 2])),
-            "the row has 32 weights, but there are 64 activations"
-        );
-        assert_eq!(
-            message(matmul_here(&matrix, &[], &mut [0.0; 2])),
-            "the result has 2 places, but there are 0 products"
-        );
-        assert_eq!(
-            Matrix::new(TensorType::Q4_0, &bytes, 96).map(drop).unwrap_err().to_string(),
-            "36 bytes are no whole number of rows of 96 weights of Q4_0"
-        );
     }
 }

@@ -4,6 +4,25 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use zerocopy::{FromBytes, IntoBytes};
 
+/// Memory for products that threads share: each of them writes those of [rows of its own](crate::matmul_rows).
+#[derive(Clone, Copy, Debug)]
+pub struct Products<'a> {
+    bits: &'a [AtomicU32],
+}
+
+impl<'a> Products<'a> {
+    /// Shares memory out until no thread holds a copy any more.
+    pub fn new(out: &'a mut [f32]) -> Self {
+        // Both are four bytes at the same alignment: the fallback is never taken.
+        Self { bits: <[AtomicU32]>::mut_from_bytes(out.as_mut_bytes()).unwrap_or_default() }
+    }
+
+    /// How many there is room for.
+    pub(super) fn len(self) -> usize {
+        self.bits.len()
+    }
+}
+
 /// Places for the products of some rows with vectors: that of row `i` and vector `j` is `j` times as many rows as the
 /// matrix has, and `i`, behind the first. Threads that share them write to rows of their own.
 #[derive(Clone, Copy)]
@@ -14,9 +33,8 @@ pub(super) struct Places<'a> {
 }
 
 impl<'a> Places<'a> {
-    pub(super) fn new(out: &'a mut [f32], matrix_rows: usize) -> Self {
-        // Both are four bytes at the same alignment: the fallback is never taken.
-        Self { bits: <[AtomicU32]>::mut_from_bytes(out.as_mut_bytes()).unwrap_or_default(), matrix_rows }
+    pub(super) fn new(out: Products<'a>, matrix_rows: usize) -> Self {
+        Self { bits: out.bits, matrix_rows }
     }
 
     /// Those behind some rows.
