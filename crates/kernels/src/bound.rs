@@ -51,10 +51,12 @@ use briq_codec::k_scales;
 use briq_codec::points::{mxfp4_half_scale, q3_k_scales};
 use briq_format::TensorType::{self, *};
 use briq_format::block::{self, Block};
+use briq_format::for_each_weight_type;
 use briq_format::scalar::F16 as Half;
 use zerocopy::FromBytes;
 
 use crate::activations::Activations;
+use crate::dot::Dot;
 use crate::error::Error;
 use crate::reference;
 
@@ -83,11 +85,8 @@ pub fn bound(ty: TensorType, row: &[u8], activations: &Activations) -> Result<f6
     let lost: f64 = tiny.map(|(weight, value)| (weight * value).abs()).sum();
     let apart = if ty == BF16 { lost } else { misstated };
 
-    let blocks = weights.len() as f64 / ty.block_elements() as f64;
-    let roundings = match ty.is_quantized() {
-        true => terms_per_block(ty) * blocks + 16.0,
-        false => (weights.len() / 8 + 72) as f64,
-    };
+    let blocks = weights.len() / ty.block_elements() as usize;
+    let (roundings, blocks) = (roundings(ty, blocks) as f64, blocks as f64);
     let relative = roundings * UNIT / (1.0 - roundings * UNIT);
     let largest_scale = largest_scale(ty, row, activations);
     if magnitude < 2f64.powi(100) && largest_scale < 2f64.powi(64) && blocks < 2f64.powi(20) {
@@ -100,15 +99,18 @@ pub fn bound(ty: TensorType, row: &[u8], activations: &Activations) -> Result<f6
 /// Half the distance from 1 to the next number in single precision.
 const UNIT: f64 = 1.0 / (1 << 24) as f64;
 
-/// The floats that a block becomes before they are summed.
-fn terms_per_block(ty: TensorType) -> f64 {
-    match ty {
-        IQ4_XS => 8.0,
-        NVFP4 | Q1_0 => 4.0,
-        // Two, or one and what is added for its minimums.
-        Q2_0 | Q4_1 | Q5_1 | Q2_K | Q4_K | Q5_K | IQ1_S | IQ1_M | TQ2_0 => 2.0,
-        _ => 1.0,
+/// The roundings that a term passes through.
+fn roundings(ty: TensorType, blocks: usize) -> usize {
+    macro_rules! dispatch {
+        ($($name:ident)*) => {
+            match ty {
+                $(TensorType::$name => <block::$name as Dot>::roundings(blocks),)*
+                // There is no product.
+                _ => 0,
+            }
+        };
     }
+    for_each_weight_type!(dispatch)
 }
 
 /// The blocks of a row. A partial block has been refused before.

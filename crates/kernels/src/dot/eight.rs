@@ -77,6 +77,7 @@ pub(crate) trait Eighth: Block + Sync + Quants<32> {
 
 impl<B: Eighth> ByTile for B {
     const PARTNER: TensorType = B::PARTNER;
+    const TERMS: usize = if B::HAS_MINIMUM { 2 } else { 1 };
     type Blocks = [Self; 8];
     type Beside<S: Simd> = B::Shared<S>;
     type Sums<S: Simd, const C: usize> = WideSums<S, C, 1>;

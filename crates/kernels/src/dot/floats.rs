@@ -104,6 +104,11 @@ macro_rules! floats {
             const PARTNER: TensorType = TensorType::$name;
             type Element = <Self as Float>::Activation;
 
+            fn roundings(elements: usize) -> usize {
+                // At least 8 sums side by side, and the elements behind them.
+                elements / 8 + 72
+            }
+
             fn scalar(row: &[Self], column: &[Self::Element]) -> f32 {
                 let products = row.iter().zip(column).map(|(weight, activation)| weight.widen() * activation.widen());
                 products.fold(0.0_f64, |sum, product| sum + f64::from(product)) as f32

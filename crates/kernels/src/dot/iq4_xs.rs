@@ -27,6 +27,7 @@ fn iq4_xs_codes(block: &IQ4_XS) -> [u8; 8] {
 
 impl ByTile for IQ4_XS {
     const PARTNER: TensorType = TensorType::Q8_K;
+    const TERMS: usize = 8;
     type Blocks = [Self; 1];
     type Beside<S: Simd> = S::Ints;
     type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;

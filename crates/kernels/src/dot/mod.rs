@@ -20,6 +20,7 @@ macro_rules! super_blocks {
     ($($name:ident)*) => {
         $(impl ByTile for $name {
             const PARTNER: TensorType = TensorType::Q8_K;
+            const TERMS: usize = if HAS_MINIMUMS { 2 } else { 1 };
             type Blocks = [Self; 1];
             type Beside<S: Simd> = Ahead;
             type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
@@ -95,6 +96,9 @@ pub(crate) trait Dot: Block + Sync {
     const PARTNER: TensorType;
     /// What activations are read as.
     type Element: Element;
+
+    /// Roundings that a term of the product of `blocks` blocks passes through at most: see [`bound`](crate::bound()).
+    fn roundings(blocks: usize) -> usize;
 
     /// The product of whole rows of as many elements, in the order of ggml's portable kernel.
     fn scalar(row: &[Self], column: &[Self::Element]) -> f32;

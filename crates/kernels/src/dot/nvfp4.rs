@@ -12,6 +12,7 @@ use crate::simd::Simd;
 
 impl ByTile for NVFP4 {
     const PARTNER: TensorType = TensorType::Q8_0;
+    const TERMS: usize = 4;
     type Blocks = [Self; 4];
     type Beside<S: Simd> = S::Ints;
     type Sums<S: Simd, const C: usize> = Parts<S, C, 2>;

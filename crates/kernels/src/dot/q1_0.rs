@@ -11,6 +11,7 @@ use crate::simd::Simd;
 
 impl ByTile for Q1_0 {
     const PARTNER: TensorType = TensorType::Q8_0;
+    const TERMS: usize = 4;
     type Blocks = [Self; 2];
     type Beside<S: Simd> = ();
     type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;

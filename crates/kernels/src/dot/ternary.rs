@@ -40,6 +40,7 @@ fn add<S: Simd, const C: usize>(
 
 impl ByTile for TQ2_0 {
     const PARTNER: TensorType = TensorType::Q8_K;
+    const TERMS: usize = 2;
     type Blocks = [Self; 1];
     type Beside<S: Simd> = ();
     type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
@@ -101,6 +102,7 @@ impl Integers for TQ2_0 {
 
 impl ByTile for TQ1_0 {
     const PARTNER: TensorType = TensorType::Q8_K;
+    const TERMS: usize = 1;
     type Blocks = [Self; 1];
     type Beside<S: Simd> = ();
     type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;

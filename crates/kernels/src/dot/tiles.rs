@@ -18,6 +18,9 @@ pub(crate) trait ByTile: Block + Sync {
     /// The type of the activations.
     const PARTNER: TensorType;
 
+    /// Floats that a block becomes, on all instruction sets, before they are summed: with what is added for its minimums.
+    const TERMS: usize;
+
     /// As many blocks as meet one tile.
     type Blocks: Blocks<Self>;
 
@@ -187,6 +190,10 @@ impl<S: Simd, const C: usize, const PARTS: usize> Sums<S, C> for WideSums<S, C, 
 impl<B: ByTile> Dot for B {
     const PARTNER: TensorType = B::PARTNER;
     type Element = Tile;
+
+    fn roundings(blocks: usize) -> usize {
+        B::TERMS * blocks + 16
+    }
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         B::scalar(row, column)

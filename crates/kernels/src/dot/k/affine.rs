@@ -14,6 +14,7 @@ use crate::simd::Simd;
 
 impl ByTile for Q4_K {
     const PARTNER: TensorType = TensorType::Q8_K;
+    const TERMS: usize = 2;
     type Blocks = [Self; 1];
     type Beside<S: Simd> = ();
     type Sums<S: Simd, const C: usize> = WideSums<S, C, 2>;
@@ -59,6 +60,7 @@ impl Integers for Q4_K {
 
 impl ByTile for Q5_K {
     const PARTNER: TensorType = TensorType::Q8_K;
+    const TERMS: usize = 2;
     type Blocks = [Self; 1];
     type Beside<S: Simd> = ();
     type Sums<S: Simd, const C: usize> = Parts<S, C, 2>;

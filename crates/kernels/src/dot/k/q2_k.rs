@@ -13,6 +13,7 @@ use crate::simd::Simd;
 
 impl ByTile for Q2_K {
     const PARTNER: TensorType = TensorType::Q8_K;
+    const TERMS: usize = 2;
     type Blocks = [Self; 1];
     type Beside<S: Simd> = ();
     type Sums<S: Simd, const C: usize> = Quarters<S, C>;

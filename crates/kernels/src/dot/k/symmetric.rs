@@ -15,6 +15,7 @@ use crate::simd::Simd;
 
 impl ByTile for Q6_K {
     const PARTNER: TensorType = TensorType::Q8_K;
+    const TERMS: usize = 1;
     type Blocks = [Self; 1];
     type Beside<S: Simd> = ();
     type Sums<S: Simd, const C: usize> = WideSums<S, C, 1>;
@@ -91,6 +92,7 @@ fn q6_k_codes<S: Simd>(simd: S, block: &Q6_K) -> [S::Ints; 8] {
 
 impl ByTile for Q3_K {
     const PARTNER: TensorType = TensorType::Q8_K;
+    const TERMS: usize = 1;
     type Blocks = [Self; 1];
     type Beside<S: Simd> = ();
     type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
