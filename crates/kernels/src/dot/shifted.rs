@@ -7,7 +7,6 @@ use briq_format::scalar::F16;
 use zerocopy::{transmute, transmute_ref};
 
 use super::batch::{Integers, Numbers};
-use super::grid::four_words;
 use super::tiles::{ByTile, Parts, batched};
 use super::{add_scaled, quants, twice};
 use crate::activations::Tile;
@@ -135,7 +134,7 @@ fn add<B: Shifted, S: Simd, const C: usize>(
 fn codes<B: Shifted, S: Simd>(simd: S, points: &Points, run: usize) -> S::Ints {
     // Read where they are needed: a copy of them would cost more.
     let [indices, shifts]: &[[[u8; 8]; 8]; 2] = transmute_ref!(points);
-    let codes = simd.eights_at(&CODES, four_words(simd, indices[run]));
+    let codes = simd.eights_at(&CODES, simd.four_words(indices[run]));
     match B::HAS_SHIFTS {
         true => simd.or(codes, simd.eight_times(u64::from_le_bytes(shifts[run]))),
         false => codes,

@@ -85,6 +85,24 @@ pub(crate) trait Simd: Copy {
         let (a, b, c, d) = (number as u8, (number >> 8) as u8, (number >> 16) as u8, (number >> 24) as u8);
         [usize::from(a), usize::from(b), usize::from(c), usize::from(d)]
     }
+    /// Four words of 16 bits, each as an index.
+    #[inline(always)]
+    fn four_words(self, words: [u8; 8]) -> [usize; 4] {
+        let words = self.opaque(u64::from_le_bytes(words));
+        let (a, b, c, d) = (words as u16, (words >> 16) as u16, (words >> 32) as u16, (words >> 48) as u16);
+        [usize::from(a), usize::from(b), usize::from(c), usize::from(d)]
+    }
+    /// Four indices of ten bits: the lower bytes, and a byte with the other two bits of each.
+    #[inline(always)]
+    fn four_tens(self, low: &[u8; 4], high: u8) -> [usize; 4] {
+        let mut indices = [0; 4];
+        let mut i = 0;
+        while i < 4 {
+            indices[i] = usize::from(low[i]) | (usize::from(high) >> (2 * i) & 3) << 8;
+            i += 1;
+        }
+        indices
+    }
     /// What a table has at four places. It is as long as a power of two, and lower bits count alone.
     fn eights_at<const N: usize>(self, table: &[[u8; 8]; N], places: [usize; 4]) -> Self::Ints;
     /// As [`eights_at`](Self::eights_at), of eight places with four bytes each.

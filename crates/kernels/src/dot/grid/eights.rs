@@ -11,14 +11,6 @@ use super::signs::{all_with_parity, even, four_with_parity, of_upper_sevens};
 use crate::dot::twice;
 use crate::simd::Simd;
 
-/// Four words of 16 bits, as numbers.
-#[inline(always)]
-pub(in crate::dot) fn four_words<S: Simd>(simd: S, words: [u8; 8]) -> [usize; 4] {
-    let words = simd.opaque(u64::from_le_bytes(words));
-    let (a, b, c, d) = (words as u16, (words >> 16) as u16, (words >> 32) as u16, (words >> 48) as u16);
-    [usize::from(a), usize::from(b), usize::from(c), usize::from(d)]
-}
-
 /// The index of each point of 8 weights, and the table.
 macro_rules! eights {
     ($table:expr, $index:expr) => {
@@ -26,22 +18,6 @@ macro_rules! eights {
             let index: fn(&Self, usize) -> usize = $index;
             std::array::from_fn(|i| $table[index(self, 4 * run + i / 8)][i % 8])
         }
-    };
-}
-
-/// Four points of 8 weights each.
-macro_rules! loaded_eights {
-    ($table:expr, $index:expr) => {
-        #[inline(always)]
-        fn magnitudes<S: Simd>(&self, simd: S, run: usize) -> S::Ints {
-            let index: fn(&Self, usize) -> usize = $index;
-            let mut places = [0; 4];
-            unrolled!(i in 0 1 2 3 => {
-                places[i] = index(self, 4 * run + i);
-            });
-            simd.eights_at(&$table, places)
-        }
-        eights!($table, $index);
     };
 }
 
@@ -107,7 +83,7 @@ impl Signed for IQ2_XS {
     #[inline(always)]
     fn magnitudes<S: Simd>(&self, simd: S, run: usize) -> S::Ints {
         let words: [[u8; 8]; 8] = transmute!(self.grid_indices_and_signs);
-        simd.eights_at(&points::IQ2_XS, four_words(simd, words[run]))
+        simd.eights_at(&points::IQ2_XS, simd.four_words(words[run]))
     }
     eights!(points::IQ2_XS, |block, k| usize::from(block.grid_indices_and_signs[k].get() & 511));
 }
@@ -138,7 +114,12 @@ impl Signed for IQ2_S {
     fn signs(&self, run: usize) -> u32 {
         u32::from_le_bytes(self.signs.as_chunks().0[run])
     }
-    loaded_eights!(points::IQ2_S, |block, k| {
+    #[inline(always)]
+    fn magnitudes<S: Simd>(&self, simd: S, run: usize) -> S::Ints {
+        let low = &self.grid_indices_low.as_chunks().0[run];
+        simd.eights_at(&points::IQ2_S, simd.four_tens(low, self.grid_indices_high[run]))
+    }
+    eights!(points::IQ2_S, |block, k| {
         let high = usize::from(block.grid_indices_high[k / 4]) >> (2 * (k % 4)) & 3;
         usize::from(block.grid_indices_low[k]) | high << 8
     });

@@ -12,8 +12,6 @@ use briq_format::TensorType;
 use briq_format::block::{IQ2_S, IQ2_XS, IQ2_XXS, IQ3_S, IQ3_XXS};
 use briq_format::scalar::F16;
 
-pub(super) use eights::four_words;
-
 use super::batch::{Integers, Numbers};
 use super::tiles::{ByTile, Parts, batched};
 use super::{add_scaled, quants};

@@ -71,7 +71,10 @@ pub(super) fn check<S: Simd>(simd: S, input: &Input) {
     assert_eq!(simd.opaque(bits.into()), bits.into());
     let [four @ .., _, _, _, _] = eight;
     assert_eq!(simd.four_indices(&four), four.map(usize::from));
+    let tens = from_fn(|i| usize::from(four[i]) + 256 * usize::from(a[31] >> (2 * i) & 3));
+    assert_eq!(simd.four_tens(&four, a[31]), tens);
     let places = words.map(|word| usize::from(word.cast_unsigned()));
+    assert_eq!(simd.four_words(eight), places[..4]);
     let eights = from_fn::<_, 256, _>(|i| (i as u64).wrapping_mul(0x0101_0203_0507_0B0D).to_le_bytes());
     let four = from_fn(|i| places[i]);
     let at_four: [u8; 32] = transmute!(four.map(|place| eights[place % 256]));

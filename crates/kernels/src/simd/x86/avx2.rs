@@ -110,6 +110,16 @@ impl Simd for Avx2 {
         [index(a), index(b), index(c), index(d)]
     }
     #[inline(always)]
+    fn four_tens(self, [a, b, c, d]: &[u8; 4], high: u8) -> [usize; 4] {
+        let high = usize::from(high);
+        [
+            index(a) | (high & 3) << 8,
+            index(b) | (high >> 2 & 3) << 8,
+            index(c) | (high >> 4 & 3) << 8,
+            index(d) | high >> 6 << 8,
+        ]
+    }
+    #[inline(always)]
     fn eights_at<const N: usize>(self, table: &[[u8; 8]; N], places: [usize; 4]) -> __m256i {
         // SAFETY: remainders are places of the table; see the module.
         unsafe { eights_at(table.as_ptr(), places.map(|place| place % N)) }

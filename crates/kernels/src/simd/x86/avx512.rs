@@ -172,6 +172,14 @@ impl Simd for Avx512 {
         unsafe { _mm256_maskz_mov_epi8(bits, self.splat(byte)) }
     }
     #[inline(always)]
+    fn four_tens(self, low: &[u8; 4], high: u8) -> [usize; 4] {
+        let low = u32::from_le_bytes(*low).into();
+        // SAFETY: see the module.
+        let words =
+            unsafe { _pdep_u64(low, 0x00FF_00FF_00FF_00FF) | _pdep_u64(high.into(), 0x0300_0300_0300_0300) };
+        self.four_words(words.to_le_bytes())
+    }
+    #[inline(always)]
     fn eights_at<const N: usize>(self, table: &[[u8; 8]; N], places: [usize; 4]) -> __m256i {
         let [a, b, c, d] = places.map(|place| i64::from_le_bytes(table[place % N]));
         // SAFETY: see the module.
