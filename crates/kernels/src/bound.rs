@@ -7,22 +7,22 @@
 //! Per block the kernel sums products of quants, with the scales of sub-blocks, as integers and exactly; each such sum
 //! is below 2^31 for any bytes, and is rounded at most once (`1`) when it becomes a float. It is multiplied by up to
 //! three scales (`3`), the minimum's part is added (`1`), and the result is added to what came before: as often as a
-//! block gives floats (`terms` times `blocks`), and for the sums that are carried on side by side, at most eight in a
-//! lane and eight lanes, or one in each of sixteen, in any order (`8`). Where a quant of an activation is -128, the row
-//! is multiplied as two rows whose magnitudes add up to its own, and their products are added (`1`). On the other side,
-//! decoding a weight `step * quant + minimum` rounds at most once (`1`; all products of decoding fit 24 bits), and the
-//! sums in double precision stay below a further `u`.
-//! Hence no term passes through more than
+//! block gives floats to a lane (`terms` times `blocks`), and for the sums that are carried on side by side, at most
+//! eight in a lane and eight lanes, or one in each of sixteen, in any order (`8`). Where a quant of an activation is
+//! -128, the row is multiplied as two rows whose magnitudes add up to its own, and their products are added (`1`). On
+//! the other side, decoding a weight `step * quant + minimum` rounds at most once (`1`; all products of decoding fit 24
+//! bits), and the sums in double precision stay below a further `u`. Hence no term passes through more than
 //!
 //! ```text
 //! n = terms * blocks + 16      quantized types
 //! n = elements / 8 + 72        F32, F16, BF16: 8 sums side by side, or more, and a few elements behind them
 //! ```
 //!
-//! roundings. A block gives 8 floats in IQ4_XS, 4 in NVFP4 and Q1_0, 2 in Q2_0 and in the types whose minimums are
-//! added to the same sum (Q4_1, Q5_1, Q2_K, Q4_K, Q5_K, IQ1_S, IQ1_M, TQ2_0), and 1 in the others. With `w` and `x` the
-//! decoded sides and `m` the minimum of the group that a weight is in (zero in types without; where kernels take a zero
-//! point off in another lane than they add it, `m` is what it stands for), the terms' magnitudes sum to no more than
+//! roundings. A block gives a lane 8 floats in IQ4_XS, 4 in NVFP4 and Q1_0, 2 in Q2_0 and in the types whose minimums
+//! are added to the same sum (Q4_1, Q5_1, Q2_K, Q4_K, Q5_K, IQ1_S, IQ1_M, TQ2_0), and 1 in the others. With `w` and `x`
+//! the decoded sides and `m` the minimum of the group that a weight is in (zero in types without; where kernels take a
+//! zero point off in another lane than they add it, `m` is what it stands for), the terms' magnitudes sum to no more
+//! than
 //!
 //! ```text
 //! M = sum over all elements of (|w| + 2 |m|) |x|

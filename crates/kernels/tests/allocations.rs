@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use briq_format::TensorType;
-use briq_kernels::{Activations, Matrix, can_dot, dot, matmul_here, matvec_here, partner};
+use briq_kernels::{Activations, Matrix, Products, can_dot, dot, matmul_rows, matvec_here, partner};
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
@@ -51,7 +51,7 @@ fn a_product_allocates_nothing_once_its_activations_are_there() {
         batch[0].encode_again(&[0.25; 512]).unwrap();
         dot(ty, &bytes[..row_bytes], &batch[0]).unwrap();
         matvec_here(&matrix, &batch[0], &mut out[..5]).unwrap();
-        matmul_here(&matrix, &batch, &mut out).unwrap();
+        matmul_rows(&matrix, 0..matrix.rows(), &batch, Products::new(&mut out)).unwrap();
         assert_eq!(ALLOCATIONS.get() - before, 0, "{ty}");
     }
     let before = ALLOCATIONS.get();

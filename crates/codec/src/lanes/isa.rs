@@ -12,10 +12,11 @@ use super::Lanes;
 /// says so.
 const VARIABLE: &str = "BRIQ_ISA";
 
-static BEST: OnceLock<Isa> = OnceLock::new();
-static FORCED: OnceLock<Isa> = OnceLock::new();
+/// The one that is used, and whether it was forced.
+static USED: OnceLock<(Isa, bool)> = OnceLock::new();
 
-/// An instruction set that this processor has. No result depends on it.
+/// An instruction set that this processor has. No byte that is encoded or decoded depends on it; products may differ in
+/// their last bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Isa(Kind);
 
@@ -59,15 +60,15 @@ impl Isa {
         found
     }
 
-    /// Makes this the one that encoders, decoders and kernels use. They choose once: before any of them has run.
+    /// Makes this the one that encoders, decoders and kernels use, and no other: batches do without AMX. To be called
+    /// before any of them has run, for the first chooses for all.
     ///
     /// # Errors
-    /// With the one that they use, when that has been chosen.
+    /// With the one that is used, where that is another or was not forced.
     pub fn force(self) -> Result<(), Self> {
-        let used = *BEST.get_or_init(|| *FORCED.get_or_init(|| self));
-        match FORCED.get() {
-            Some(&forced) if forced == self => Ok(()),
-            _ => Err(used),
+        match *USED.get_or_init(|| (self, true)) {
+            (used, true) if used == self => Ok(()),
+            (used, _) => Err(used),
         }
     }
 
@@ -77,20 +78,22 @@ impl Isa {
     /// # Errors
     /// When it names none of those that this processor has; the text lists them.
     pub fn forced() -> Result<Option<Self>, String> {
-        if let Some(&forced) = FORCED.get() {
-            return Ok(Some(forced));
+        if let Some(&(used, true)) = USED.get() {
+            return Ok(Some(used));
         }
         let Some(name) = std::env::var_os(VARIABLE).filter(|name| !name.is_empty()) else { return Ok(None) };
         let isa = name.to_string_lossy().parse();
         isa.map(Some).map_err(|problem| format!("{VARIABLE}: {problem}"))
     }
 
-    /// The one that encoders and decoders use: the widest, or the one that is [forced](Self::forced).
+    /// The one that encoders, decoders and kernels use: the widest, or the one that is [forced](Self::forced).
     pub fn best() -> Self {
-        *BEST.get_or_init(|| {
+        let choose = || {
             let forced = Self::forced().ok().flatten();
-            forced.or_else(|| Self::available().pop()).unwrap_or(Self(Kind::Scalar))
-        })
+            let widest = || Self::available().pop().unwrap_or(Self(Kind::Scalar));
+            (forced.unwrap_or_else(widest), forced.is_some())
+        };
+        USED.get_or_init(choose).0
     }
 
     /// The name, as `BRIQ_ISA` takes it.

@@ -202,21 +202,21 @@ impl Activations {
             B::encode_rows(&Rows::one(row), blocks);
             lowest |= tile::fill(blocks, tiles);
         }
-        self.set_apart::<B>(lowest);
+        self.set_apart(lowest);
     }
 
     fn set_tiles<B: Tiled>(&mut self, blocks: &[B]) {
         self.elements = blocks.len() * B::ELEMENTS;
         self.tiles.resize(self.elements.div_ceil(256), Tile::ZERO);
         let lowest = tile::fill(blocks, &mut self.tiles);
-        self.set_apart::<B>(lowest);
+        self.set_apart(lowest);
     }
 
-    fn set_apart<B: Tiled>(&mut self, lowest: bool) {
+    fn set_apart(&mut self, lowest: bool) {
         let apart = if lowest { self.tiles.as_slice() } else { &[] };
         for (side, tiles) in self.apart.iter_mut().enumerate() {
             tiles.clear();
-            tiles.extend(apart.iter().map(|tile| tile.apart::<B>()[side]));
+            tiles.extend(apart.iter().map(|tile| tile.apart()[side]));
         }
     }
 

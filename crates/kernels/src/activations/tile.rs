@@ -8,8 +8,8 @@ use crate::simd::{Cpu, PAIRED, Simd, Work, run};
 /// 256 quantized activations; at the end of a row fewer, and then zeros.
 ///
 /// ```text
-/// 0        256      288           320             352                384           640      768
-/// | quants | scales | stated_sums | negative_sums | negative_sums_16 | wide_quants | starts |
+/// 0        256      288           320             352                384           640                768
+/// | quants | scales | stated_sums | negative_sums | negative_sums_16 | wide_quants | wide_zero_points |
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C, align(64))]
@@ -29,7 +29,7 @@ pub(crate) struct Tile {
     pub(crate) wide_quants: [i8; 256],
     /// What the zero point of Q4_0 takes off each sum of products that there are in such registers: of eight quants of
     /// Q8_0, four in either half of a run of 32.
-    pub(crate) starts: [[i32; 16]; 2],
+    pub(crate) wide_zero_points: [[i32; 16]; 2],
 }
 const _: () = assert!(size_of::<Tile>() == 768);
 
@@ -41,7 +41,7 @@ impl Tile {
         negative_sums: [0; 8],
         negative_sums_16: [0; 16],
         wide_quants: [0; 256],
-        starts: [[0; 16]; 2],
+        wide_zero_points: [[0; 16]; 2],
     };
 
     /// The quants of each 32.
@@ -89,8 +89,9 @@ impl Tile {
         lowest
     }
 
-    /// Two tiles without a quant of -128 that add up to this one: such quants are -127 and -1 there.
-    pub(super) fn apart<B: Tiled>(&self) -> [Self; 2] {
+    /// Two tiles without a quant of -128 that add up to this one: such quants are -127 and -1 there. They are two
+    /// columns, for which no kernel uses registers of 64 bytes.
+    pub(super) fn apart(&self) -> [Self; 2] {
         let (mut most, mut rest) = (*self, Self { scales: self.scales, ..Self::ZERO });
         for (most, rest) in most.quants.iter_mut().zip(&mut rest.quants) {
             if *most == i8::MIN {
@@ -99,7 +100,6 @@ impl Tile {
         }
         for tile in [&mut most, &mut rest] {
             tile.sum_up();
-            B::arrange(tile);
         }
         [most, rest]
     }
@@ -125,15 +125,15 @@ fn by_halves(quants: &[i8; 256]) -> [i8; 256] {
     by_halves
 }
 
-/// See [`Tile::starts`]: a code of Q4_0 is the weight plus 8.
+/// See [`Tile::wide_zero_points`]: a code of Q4_0 is the weight plus 8, which its kernel takes off elsewhere as well.
 #[inline(always)]
-fn starts(quants: &[i8; 256]) -> [[i32; 16]; 2] {
-    let mut starts = [[0; 16]; 2];
+fn wide_zero_points(quants: &[i8; 256]) -> [[i32; 16]; 2] {
+    let mut zero_points = [[0; 16]; 2];
     for (i, fours) in quants.as_chunks::<4>().0.iter().enumerate() {
         let sum: i32 = fours.iter().map(|&quant| i32::from(quant)).sum();
-        starts[i / 32][i / 8 % 4 * 4 + i % 4] -= 8 * sum;
+        zero_points[i / 32][i / 8 % 4 * 4 + i % 4] -= 8 * sum;
     }
-    starts
+    zero_points
 }
 
 /// Fills tiles from blocks, each from as many as fit it; whether a quant is -128.
@@ -206,7 +206,7 @@ impl Tiled for Q8_0 {
     #[inline(always)]
     fn arrange(tile: &mut Tile) {
         tile.wide_quants = by_halves(&tile.quants);
-        tile.starts = starts(&tile.quants);
+        tile.wide_zero_points = wide_zero_points(&tile.quants);
     }
 }
 
@@ -270,8 +270,8 @@ mod tests {
                     "{isa}"
                 );
                 assert_eq!(
-                    (found.negative_sums_16, found.wide_quants, found.starts),
-                    (expected.negative_sums_16, expected.wide_quants, expected.starts),
+                    (found.negative_sums_16, found.wide_quants, found.wide_zero_points),
+                    (expected.negative_sums_16, expected.wide_quants, expected.wide_zero_points),
                     "{isa}"
                 );
             }
@@ -279,7 +279,18 @@ mod tests {
         for (place, tile) in expected.iter().enumerate() {
             for run in 0..8 {
                 let sum = |quants: &[i8]| quants.iter().map(|&quant| i32::from(quant)).sum::<i32>();
-                assert_eq!(tile.negative_sums[run], -sum(&tile.quants_32()[run]), "tile {place}");
+                let quants = &tile.quants_32()[run];
+                assert_eq!(tile.negative_sums[run], -sum(quants), "tile {place}");
+                if B::TYPE == TensorType::Q8_0 {
+                    let (sixteens, place) = (tile.wide_quants.as_chunks::<16>().0, run / 4 * 8 + run % 4);
+                    assert_eq!([sixteens[place], sixteens[place + 4]].as_flattened(), quants);
+                    for i in 0..4 {
+                        let eight =
+                            [sixteens[place], sixteens[place + 4]].map(|half| half.as_chunks::<4>().0[i]);
+                        let zero_point = tile.wide_zero_points.as_flattened()[4 * run + i];
+                        assert_eq!(zero_point, -8 * sum(eight.as_flattened()));
+                    }
+                }
             }
         }
     }
@@ -313,7 +324,7 @@ mod tests {
         fn parts_add_up_to_the_whole_without_its_lowest_bytes(quants in proptest::collection::vec(any::<i8>(), 256)) {
             let mut whole = Tile::ZERO;
             whole.quants.copy_from_slice(&quants);
-            let [most, rest] = whole.apart::<Q8_0>();
+            let [most, rest] = whole.apart();
             for (i, quant) in whole.quants.into_iter().enumerate() {
                 prop_assert_eq!(i16::from(most.quants[i]) + i16::from(rest.quants[i]), i16::from(quant));
                 prop_assert!(most.quants[i] > i8::MIN && rest.quants[i] > i8::MIN);

@@ -41,7 +41,7 @@ impl Eighth for Q4_0 {
 
     #[inline(always)]
     fn add_wide<S: Simd>(simd: S, sum: &mut S::Wide, blocks: &[Self; 8], tile: &Tile) {
-        simd.add_scaled_nibbles(sum, header(blocks), &tile.wide_quants, &tile.starts, &tile.scales);
+        simd.add_scaled_nibbles(sum, header(blocks), &tile.wide_quants, &tile.wide_zero_points, &tile.scales);
     }
 }
 

@@ -18,7 +18,8 @@ pub(crate) trait ByTile: Block + Sync {
     /// The type of the activations.
     const PARTNER: TensorType;
 
-    /// Floats that a block becomes, on all instruction sets, before they are summed: with what is added for its minimums.
+    /// The most floats that a block adds to one lane on any instruction set, with what is added for its minimums: see
+    /// [`bound`](crate::bound()).
     const TERMS: usize;
 
     /// As many blocks as meet one tile.

@@ -1,17 +1,19 @@
 //! Where products go that several threads make.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use zerocopy::{FromBytes, IntoBytes};
 
 /// Memory for products that threads share: each of them writes those of [rows of its own](crate::matmul_rows).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Products<'a> {
     bits: &'a [AtomicU32],
 }
 
 impl<'a> Products<'a> {
-    /// Shares memory out until no thread holds a copy any more.
+    /// Borrows the memory for as long as there is a copy. It has a place for each product of the whole matrix, in the
+    /// order of [`matmul`](crate::matmul).
     pub fn new(out: &'a mut [f32]) -> Self {
         // Both are four bytes at the same alignment: the fallback is never taken.
         Self { bits: <[AtomicU32]>::mut_from_bytes(out.as_mut_bytes()).unwrap_or_default() }
@@ -20,6 +22,13 @@ impl<'a> Products<'a> {
     /// How many there is room for.
     pub(super) fn len(self) -> usize {
         self.bits.len()
+    }
+}
+
+impl fmt::Debug for Products<'_> {
+    /// How many there is room for, and not what they are.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Products").field("len", &self.len()).finish_non_exhaustive()
     }
 }
 

@@ -121,6 +121,21 @@ fn the_lowest_activation_is_multiplied_like_any_other() {
 }
 
 #[test]
+fn places_of_other_rows_are_left_alone() {
+    let x = Activations::encode(TensorType::Q8_0, &[1.0; 32]).unwrap();
+    let bytes = [0; 4 * 18];
+    let (matrix, batch) = (Matrix::new(TensorType::Q4_0, &bytes, 32).unwrap(), [x.clone(), x]);
+    let mut out = [f32::NAN; 8];
+    let products = Products::new(&mut out);
+    matmul_rows(&matrix, 1..3, &batch, products).unwrap();
+    for nothing in [Range { start: 3, end: 1 }, 4..9, usize::MAX - 1..usize::MAX] {
+        matmul_rows(&matrix, nothing, &batch, products).unwrap();
+    }
+    let written: Vec<_> = out.iter().map(|product| !product.is_nan()).collect();
+    assert_eq!(written, [false, true, true, false].repeat(2));
+}
+
+#[test]
 fn what_does_not_fit_is_named() {
     let bytes = [0; 36];
     let x = Activations::encode(TensorType::Q8_0, &[0.0; 32]).unwrap();
@@ -139,6 +154,11 @@ fn what_does_not_fit_is_named() {
     assert_eq!(
         message(matmul_here(&matrix, &[], &mut [0.0; 2])),
         "the result has 2 places, but there are 0 products"
+    );
+    let products = &mut [0.0; 3];
+    assert_eq!(
+        message(matmul_rows(&matrix, 0..1, slice::from_ref(&x), Products::new(products))),
+        "the result has 3 places, but there are 2 products"
     );
     assert_eq!(
         Matrix::new(TensorType::Q4_0, &bytes, 96).map(drop).unwrap_err().to_string(),

@@ -81,8 +81,8 @@ impl Cpu {
     }
 
     /// Instructions that multiply small matrices, where the processor has them beside these; none where an instruction
-    /// set is [forced](Isa::forced). They come with AVX-512 alone, by whose [`bias`](Simd::bias) codes are bytes without a
-    /// sign, as these instructions take them.
+    /// set is [forced](Isa::forced). They come with AVX-512 alone, by whose [`bias`](Simd::bias) codes are bytes
+    /// without a sign, as these instructions take them.
     pub(crate) fn matrices(self) -> Option<Amx> {
         match self.0 {
             #[cfg(target_arch = "x86_64")]

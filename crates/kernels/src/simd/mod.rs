@@ -2,9 +2,9 @@
 //!
 //! A kernel is written once, over [`Simd`], and compiled for each instruction set. A register holds 32 bytes on all of
 //! them, because 32 weights are what blocks and sub-blocks are made of: AVX-512 brings its instructions and its
-//! registers, and its width only for what lies in memory as registers of 64 bytes want it: [`Simd::add_nibbles`],
-//! [`Simd::add_sixes`], and plain floats. All operations on integers are exact under the conditions that they state, so
-//! that instruction sets differ only in the order in which floats are summed.
+//! registers, and its width only for one vector with Q4_0, Q4_K and Q6_K ([`Simd::IS_WIDE`]), and for plain floats. All
+//! operations on integers are exact under the conditions that they state, so that instruction sets differ only in the
+//! order in which floats are summed.
 //!
 //! The vector types are private to this module, and so is all that is `unsafe`. Generic code meets them only through
 //! [`run`], which has proved that the processor has them.
@@ -151,8 +151,8 @@ pub(crate) trait Simd: Copy {
     fn first(self, int: i32) -> Self::Ints;
     fn and(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
     fn or(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
-    /// Fractions of 256 as [`add_digits`](Self::add_digits) takes them. [Three times](Self::three_times) these are again
-    /// such.
+    /// Fractions of 256 as [`add_digits`](Self::add_digits) takes them. [Three times](Self::three_times) these are
+    /// again such.
     #[inline(always)]
     fn fractions(self, bytes: Self::Ints) -> Self::Ints {
         bytes
@@ -241,17 +241,17 @@ pub(crate) trait Simd: Copy {
         _by: &f32,
     ) {
     }
-    /// Adds the products of eight blocks, each a scale in half precision and 32 nibbles, the low ones first, with
-    /// signed bytes that have eight more scales. Of these and the nibbles of four blocks, the first halves come before
-    /// the last ones; `starts` is added to the products of each four blocks, four in either half, before they are
-    /// scaled.
+    /// Adds the products of eight blocks of nibbles, each behind a scale in half precision, with signed bytes that have
+    /// eight more scales. For either half of the blocks there are 16 signed bytes for the low nibbles of each of four,
+    /// and then 16 for the high ones of each. Int `4 * b + i` of zero point `h` is added to four products with low
+    /// nibbles of block `4 * h + b` and four with high ones, before they are scaled.
     #[inline(always)]
     fn add_scaled_nibbles(
         self,
         _sum: &mut Self::Wide,
         _blocks: &[u8; 144],
         _signed: &[i8; 256],
-        _starts: &[[i32; 16]; 2],
+        _zero_points: &[[i32; 16]; 2],
         _scales: &[f32; 8],
     ) {
     }

@@ -160,18 +160,19 @@ fn wide_products<S: Simd>(simd: S, input: &Input) {
 
     // Scales are powers of two, with which no sum is rounded.
     let power = |i: usize| [0.5, 1.0, 2.0, -1.0][usize::from(input.b[i] % 4)];
-    let (scales, start) = (from_fn(|i| power(8 + i)), from_fn(|i| i32::from(input.words()[1][i] >> 4)));
+    let (scales, zero_points) =
+        (from_fn(|i| power(8 + i)), from_fn(|h| input.words()[1 + h].map(|word| i32::from(word >> 4))));
     let blocks: [Q4_0; 8] =
         from_fn(|i| Q4_0 { scale: F16::from_f32(power(i)), quants: low.as_chunks().0[i] });
     let mut sum = simd.wide_zeros();
-    simd.add_scaled_nibbles(&mut sum, &transmute!(blocks), &signed, &[start, start], &scales);
+    simd.add_scaled_nibbles(&mut sum, &transmute!(blocks), &signed, &zero_points, &scales);
     let expected = (0..8).map(|block| {
         let products = (0..32).map(|i| {
             let code = blocks[block].quants[i % 16] >> (i / 16 * 4) & 15;
             i32::from(code) * i32::from(signed[block / 4 * 128 + i / 16 * 64 + block % 4 * 16 + i % 16])
         });
-        let starts = start.as_chunks::<4>().0[block % 4];
-        f64::from(power(block) * scales[block]) * f64::from(products.chain(starts).sum::<i32>())
+        let zero_points = zero_points[block / 4].as_chunks::<4>().0[block % 4];
+        f64::from(power(block) * scales[block]) * f64::from(products.chain(zero_points).sum::<i32>())
     });
     check("add_scaled_nibbles", sum, expected.sum());
 }

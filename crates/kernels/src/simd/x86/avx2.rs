@@ -186,9 +186,8 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn fractions(self, bytes: __m256i) -> __m256i {
-        // With the highest bit turned, bytes with a sign are in the order of those without. It is 128 that is added, and
-        // so it stays by three times as much.
-        // SAFETY: see the module.
+        // With the highest bit turned, bytes with a sign are in the order of those without. It is 128 that is added,
+        // and so it stays by three times as much. SAFETY: see the module.
         unsafe { _mm256_xor_si256(bytes, _mm256_set1_epi8(i8::MIN)) }
     }
     #[inline(always)]

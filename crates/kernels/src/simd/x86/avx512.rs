@@ -71,11 +71,11 @@ impl Simd for Avx512 {
         sum: &mut __m512,
         blocks: &[u8; 144],
         signed: &[i8; 256],
-        starts: &[[i32; 16]; 2],
+        zero_points: &[[i32; 16]; 2],
         scales: &[f32; 8],
     ) {
         // SAFETY: see the module.
-        unsafe { wide::add_scaled_nibbles(sum, blocks, signed, starts, scales) }
+        unsafe { wide::add_scaled_nibbles(sum, blocks, signed, zero_points, scales) }
     }
     #[inline(always)]
     fn wide_zeros(self) -> __m512 {

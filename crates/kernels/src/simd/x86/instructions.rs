@@ -187,8 +187,8 @@ pub(super) fn three_times(bytes: __m256i) -> __m256i {
 }
 
 from_table! {
-    /// What a table has at four places, read in the order of the program: the compiler would read all that a block needs
-    /// at once, and has no registers for so much.
+    /// What a table has at four places, read in the order of the program: the compiler would read all that a block
+    /// needs at once, and has no registers for so much.
     pub(super) fn eights_at(table: [u8; 8]) -> __m256i as ymm_reg
     "vmovq {result:x}, qword ptr [{table} + 8*{a}]"
     "vmovq {high}, qword ptr [{table} + 8*{c}]"

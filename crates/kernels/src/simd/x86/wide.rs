@@ -75,7 +75,7 @@ pub(super) fn add_scaled_nibbles(
     sum: &mut __m512,
     blocks: &[u8; 144],
     signed: &[i8; 256],
-    starts: &[[i32; 16]; 2],
+    zero_points: &[[i32; 16]; 2],
     scales: &[f32; 8],
 ) {
     let (lines, signed) = (blocks.as_chunks().0, signed.as_chunks::<64>().0);
@@ -83,15 +83,14 @@ pub(super) fn add_scaled_nibbles(
     let lines = [load(&lines[0]), load(&lines[1])];
     let headers = _mm512_mask_blend_epi16(LAST_SCALES, lines[0], lines[1]);
     let halves = _mm512_castsi512_si128(permuted_bytes(headers, load(&SCALES)));
-    // SAFETY: the reference covers 32 readable bytes; the feature is enabled.
-    let scales = unsafe { _mm256_mul_ps(_mm256_cvtph_ps(halves), _mm256_loadu_ps(scales.as_ptr())) };
+    let scales = _mm256_mul_ps(_mm256_cvtph_ps(halves), load_eight(scales));
     for (i, four) in halved::<144, 72>(blocks).into_iter().enumerate() {
         // The last of four blocks goes on behind the line.
         let bytes = permuted_bytes(lines[i], load(&NIBBLES[i]));
         let bytes = _mm512_inserti32x4::<3>(bytes, load_16(four.last_chunk().unwrap_or(&[0; 16])));
         let low = _mm512_and_si512(bytes, _mm512_set1_epi8(15));
         let high = _mm512_gf2p8affine_epi64_epi8::<0>(bytes, _mm512_set1_epi64(HIGH.cast_signed()));
-        let products = _mm512_dpbusd_epi32(load_ints(&starts[i]), low, load_signed(&signed[2 * i]));
+        let products = _mm512_dpbusd_epi32(load_ints(&zero_points[i]), low, load_signed(&signed[2 * i]));
         let products = _mm512_dpbusd_epi32(products, high, load_signed(&signed[2 * i + 1]));
         let scales = _mm512_permutexvar_ps(load_ints(&FOUR_TIMES[i]), _mm512_castps256_ps512(scales));
         *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(products), scales, *sum);
@@ -236,6 +235,14 @@ fn load_words(words: &[i16; 32]) -> __m512i {
 fn load_ints(ints: &[i32; 16]) -> __m512i {
     // SAFETY: the reference covers 64 readable bytes; the feature is enabled.
     unsafe { _mm512_loadu_si512(ints.as_ptr().cast()) }
+}
+
+/// 8 single-precision numbers.
+#[inline]
+#[target_feature(enable = "avx")]
+fn load_eight(floats: &[f32; 8]) -> __m256 {
+    // SAFETY: the reference covers 32 readable bytes; the feature is enabled.
+    unsafe { _mm256_loadu_ps(floats.as_ptr()) }
 }
 
 /// The same 32 bytes twice.
