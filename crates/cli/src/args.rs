@@ -2,7 +2,7 @@
 
 // The fuzz targets take this file by its path as well, and there the names alone lead elsewhere.
 #[path = "args/bench.rs"]
-mod bench;
+pub(crate) mod bench;
 #[path = "args/values.rs"]
 mod values;
 
@@ -13,7 +13,7 @@ use briq_format::TensorType;
 use clap::{Parser, Subcommand};
 use regex::Regex;
 
-pub(crate) use bench::{Bench, Work};
+use bench::Bench;
 use values::{input, parse_override, parse_size, parse_threads};
 
 /// Turn checkpoints into compact GGUF files; check, compare and snapshot them.

@@ -24,7 +24,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{print_json, stdout};
-use crate::args::{Bench, Work};
+use crate::args::bench::{Bench, Work};
 use crate::exit::Outcome;
 use figures::Figures;
 use setup::Setup;

@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::line::{Columns, Line, Measured, Theirs};
 use super::setup::Setup;
 use super::{data, memory};
-use crate::args::{Bench, Work};
+use crate::args::bench::{Bench, Work};
 use crate::commands::{print_json, stdout};
 use crate::peer::{Graph, Kernels};
 

@@ -8,7 +8,7 @@ use clap::builder::PossibleValue;
 use serde::{Serialize, Serializer};
 
 use super::{data, memory};
-use crate::args::{Bench, Work};
+use crate::args::bench::{Bench, Work};
 
 #[derive(Serialize)]
 pub(super) struct Setup {

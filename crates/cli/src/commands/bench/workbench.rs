@@ -8,7 +8,7 @@ use super::data::{self, PERIOD, ROW, row_bytes};
 use super::figures::Figures;
 use super::rounds::{Contest, Side};
 use super::setup::Setup;
-use crate::args::Bench;
+use crate::args::bench::Bench;
 use crate::peer::Peer;
 
 /// Weights of a type where the command line names no number: more than caches hold.
