@@ -242,7 +242,7 @@ impl<B: ByTile> Dot for B {
     }
 }
 
-/// How many tiles ahead the blocks of a row are asked for, if these are more bytes than [`AHEAD`].
+/// How many tiles ahead the blocks of a row are asked for, if these are more bytes than follows from [`AHEAD`].
 const TILES_AHEAD: usize = 4;
 
 /// The products of `R` rows with `C` columns, one tile of each row after the other.
@@ -264,8 +264,9 @@ fn multiply<B: ByTile, S: Simd, const R: usize, const C: usize>(
         beside[r] = B::beside(simd, whole[r]);
     }
     let of_whole = trimmed(columns, count);
-    // More bytes are read in the same time by types that have more of them.
-    let ahead = AHEAD.max(TILES_AHEAD * size_of::<B::Blocks>());
+    // With four rows side by side as many bytes are on their way as with eight. More are read in the same time by types
+    // that have more of them.
+    let ahead = (AHEAD * 8 / <B as Dot>::ROWS).max(TILES_AHEAD * size_of::<B::Blocks>());
     for place in 0..count {
         for r in 0..R {
             if C == 1 {
