@@ -3,7 +3,7 @@
 use briq_format::block::{Block, Q8_0, Q8_1, Q8_K};
 use briq_format::scalar::F16;
 
-use crate::simd::{Cpu, PAIRED, Simd, Work, run};
+use crate::simd::{Cpu, Simd, Work, run};
 
 /// 256 quantized activations; at the end of a row fewer, and then zeros.
 ///
@@ -24,8 +24,8 @@ pub(crate) struct Tile {
     pub(crate) negative_sums: [i32; 8],
     /// The same of each 16.
     pub(crate) negative_sums_16: [i16; 16],
-    /// The quants once more, as registers of 64 bytes take them: those of Q8_K each 32 where [`PAIRED`] says, those of
-    /// Q8_0 as [`by_halves`] puts them. A kernel reads either these or the others.
+    /// The quants of Q8_0 once more, as registers of 64 bytes take them: [`by_halves`]. A kernel reads either these or
+    /// the others.
     pub(crate) wide_quants: [i8; 256],
     /// What the zero point of Q4_0 takes off each sum of products that there are in such registers: of eight quants of
     /// Q8_0, four in either half of a run of 32.
@@ -103,16 +103,6 @@ impl Tile {
         }
         [most, rest]
     }
-}
-
-/// Puts each 32 where [`PAIRED`] says.
-#[inline(always)]
-fn paired(quants: &[i8; 256]) -> [i8; 256] {
-    let mut paired = [0; 256];
-    for (run, place) in quants.as_chunks::<32>().0.iter().zip(PAIRED) {
-        paired.as_chunks_mut::<32>().0[place] = *run;
-    }
-    paired
 }
 
 /// Puts the first halves of four runs of 32 before their last halves, of either half of a tile.
@@ -230,11 +220,6 @@ impl Tiled for Q8_K {
             tile.scales = [block.scale.get(); 8];
         }
         None
-    }
-
-    #[inline(always)]
-    fn arrange(tile: &mut Tile) {
-        tile.wide_quants = paired(&tile.quants);
     }
 }
 

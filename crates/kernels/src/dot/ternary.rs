@@ -8,10 +8,10 @@ use zerocopy::{Immutable, IntoBytes};
 
 use super::batch::{Integers, Numbers};
 use super::k::{LEVELLED, all_planes, planes, runs};
-use super::tiles::{ByTile, Parts, batched};
+use super::tiles::{ByTile, Parts, WideSums, batched, wide};
 use super::{add_times, integer_dot, quants, trailer};
 use crate::activations::Tile;
-use crate::simd::Simd;
+use crate::simd::{Bits, Simd};
 
 /// One number at a time, as both types do it.
 fn scalar<B: Quants<256>>(row: &[B], column: &[Tile], scale: impl Fn(&B) -> F16) -> f32 {
@@ -43,7 +43,7 @@ impl ByTile for TQ2_0 {
     const TERMS: usize = 2;
     type Blocks = [Self; 1];
     type Beside<S: Simd> = ();
-    type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
+    type Sums<S: Simd, const C: usize> = WideSums<S, C, 1>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         scalar(row, column, |block| block.scale)
@@ -61,9 +61,14 @@ impl ByTile for TQ2_0 {
         row: &[[Self; 1]],
         place: usize,
         tiles: [&Tile; C],
-        sums: &mut Parts<S, C, 1>,
+        sums: &mut WideSums<S, C, 1>,
     ) {
         let [block] = &row[place];
+        if wide::<S, C>() {
+            let [_, _, _, scale] = &simd.scaled_halves(trailer(block), tiles[0].scales[0]);
+            let (sum, ints) = (&mut sums.wide, simd.load_ints(&tiles[0].negative_sums));
+            return simd.add_codes(sum, ints, Bits::Twos(&block.quants), None, &tiles[0].quants, scale);
+        }
         let bytes = runs(&block.quants);
         let digits = [planes(simd, &bytes[0]), planes(simd, &bytes[1])];
         let mut products = [simd.zero(); C];
@@ -79,7 +84,7 @@ impl ByTile for TQ2_0 {
             });
             products[c] = simd.small_sums_and_quarters(plain, fourfold);
         }
-        add(simd, block, products, tiles, sums);
+        add(simd, block, products, tiles, &mut sums.narrow);
     }
 }
 

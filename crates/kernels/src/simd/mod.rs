@@ -2,9 +2,9 @@
 //!
 //! A kernel is written once, over [`Simd`], and compiled for each instruction set. A register holds 32 bytes on all of
 //! them, because 32 weights are what blocks and sub-blocks are made of: AVX-512 brings its instructions and its
-//! registers, and its width only for one vector with Q4_0, Q4_K and Q6_K ([`Simd::IS_WIDE`]), and for plain floats. All
-//! operations on integers are exact under the conditions that they state, so that instruction sets differ only in the
-//! order in which floats are summed.
+//! registers, and its width only for one vector with Q4_0, Q2_K to Q6_K and TQ2_0 ([`Simd::IS_WIDE`]), and for plain
+//! floats. All operations on integers are exact under the conditions that they state, so that instruction sets differ
+//! only in the order in which floats are summed.
 //!
 //! The vector types are private to this module, and so is all that is `unsafe`. Generic code meets them only through
 //! [`run`], which has proved that the processor has them.
@@ -209,37 +209,34 @@ pub(crate) trait Simd: Copy {
         scales: &Self::Scales,
         pair: usize,
     ) -> Self::Ints;
-    /// Whether [`add_nibbles`](Self::add_nibbles), [`add_sixes`](Self::add_sixes) and
+    /// Whether [`add_codes`](Self::add_codes), [`add_k_codes`](Self::add_k_codes) and
     /// [`add_scaled_nibbles`](Self::add_scaled_nibbles) do something: where registers are of 64 bytes.
     const IS_WIDE: bool = false;
-    /// Adds the products of a super-block of nibbles with signed bytes, times their scales and one more, and gives the
-    /// minimums: see [`k_numbers`](Self::k_numbers). Of each 32 bytes, the low nibbles are a run of 32, the high ones
-    /// the next; signed bytes lie as [`PAIRED`] says, none of them -128.
+    /// Adds the products of a super-block's codes with signed bytes to the ints, times the scale of each 16 if there
+    /// are such, as words, and all of that to the sum, times one scale more. No signed byte is -128.
     #[inline(always)]
-    fn add_nibbles(
+    fn add_codes(
+        self,
+        _sum: &mut Self::Wide,
+        _ints: Self::Ints,
+        _bits: Bits<'_>,
+        _scales: Option<Self::Ints>,
+        _signed: &[i8; 256],
+        _by: &f32,
+    ) {
+    }
+    /// As [`add_codes`](Self::add_codes), with the scale of each 32 that a header has, whose minimums it gives: see
+    /// [`k_numbers`](Self::k_numbers).
+    #[inline(always)]
+    fn add_k_codes(
         self,
         _sum: &mut Self::Wide,
         _header: &[u8; 16],
-        _nibbles: &[u8; 128],
+        _bits: Bits<'_>,
         _signed: &[i8; 256],
         _by: &f32,
     ) -> Self::Ints {
         self.zero()
-    }
-    /// Adds the products of a super-block of codes of six bits with signed bytes, times their scales, to the ints, and
-    /// all of that to the sum, times one scale more. Of each half, the low bits of the first two runs of 32 are the low
-    /// nibbles of 64 bytes, those of the last two the high ones; two high bits of each of the four runs are in 32
-    /// bytes. Scales are words; no signed byte is -128.
-    #[inline(always)]
-    fn add_sixes(
-        self,
-        _sum: &mut Self::Wide,
-        _ints: Self::Ints,
-        _bits: (&[u8; 128], &[u8; 64]),
-        _scales: Self::Ints,
-        _signed: &[i8; 256],
-        _by: &f32,
-    ) {
     }
     /// Adds the products of eight blocks of nibbles, each behind a scale in half precision, with signed bytes that have
     /// eight more scales. For either half of the blocks there are 16 signed bytes for the low nibbles of each of four,
@@ -351,9 +348,22 @@ fn k_numbers([_, _, _, _, packed @ ..]: &[u8; 16]) -> [[u8; 8]; 2] {
     [scales, minimums]
 }
 
-/// Where each run of 32 signed bytes of a super-block is: those for the low nibbles of 64 bytes, and then those for the
-/// high ones.
-pub(crate) const PAIRED: [usize; 8] = [0, 2, 1, 3, 4, 6, 5, 7];
+/// The bits of the codes of a super-block, in runs of 32 codes.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "read where registers are of 64 bytes"))]
+pub(crate) enum Bits<'a> {
+    /// Two of each: the first four runs are in 32 bytes, from the lowest bits on, the last four in 32 more.
+    Twos(&'a [u8; 64]),
+    /// Two as [`Twos`](Self::Twos), and above them a third: the eight runs are in 32 bytes, from the lowest bit on.
+    Threes(&'a [u8; 64], &'a [u8; 32]),
+    /// Four of each: of each 32 bytes the low nibbles are a run, and the high ones the next.
+    Fours(&'a [u8; 128]),
+    /// Four as [`Fours`](Self::Fours), and above them a fifth as the third of [`Threes`](Self::Threes).
+    Fives(&'a [u8; 128], &'a [u8; 32]),
+    /// Four, and above them two as [`Twos`](Self::Twos): of each 64 bytes the low nibbles are two runs, and the high
+    /// ones the next two.
+    Sixes(&'a [u8; 128], &'a [u8; 64]),
+}
 
 /// Of 32 bytes in each half of a register that has the same 16 bytes twice: the byte that holds the bit of each, for
 /// four runs of 32 bits.

@@ -10,7 +10,7 @@ use crate::activations::Tile;
 use crate::dot::batch::{Integers, Numbers};
 use crate::dot::tiles::{ByTile, Parts, WideSums, batched, wide};
 use crate::dot::{add_times, header, products};
-use crate::simd::Simd;
+use crate::simd::{Bits, Simd};
 
 impl ByTile for Q4_K {
     const PARTNER: TensorType = TensorType::Q8_K;
@@ -38,14 +38,10 @@ impl ByTile for Q4_K {
         sums: &mut WideSums<S, C, 2>,
     ) {
         let [block] = &row[place];
-        if !wide::<S, C>() {
-            let codes = all_nibbles(simd, &block.quants);
-            return add_affine(simd, block, codes, tiles, &mut sums.narrow);
+        match wide::<S, C>() {
+            true => add_wide(simd, block, Bits::Fours(&block.quants), tiles[0], sums),
+            false => add_affine(simd, block, all_nibbles(simd, &block.quants), tiles, &mut sums.narrow),
         }
-        let (tile, sum, rises) = (tiles[0], &mut sums.wide, &mut sums.narrow.0[0][1]);
-        let [scale, minimum, ..] = &simd.scaled_halves(header(block), tile.scales[0]);
-        let minimums = simd.add_nibbles(sum, header(block), &block.quants, &tile.wide_quants, scale);
-        *rises = add_times(simd, *rises, rise(simd, minimums, tile), minimum);
     }
 }
 
@@ -63,7 +59,7 @@ impl ByTile for Q5_K {
     const TERMS: usize = 2;
     type Blocks = [Self; 1];
     type Beside<S: Simd> = ();
-    type Sums<S: Simd, const C: usize> = Parts<S, C, 2>;
+    type Sums<S: Simd, const C: usize> = WideSums<S, C, 2>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         affine(row, column, |block| (block.scale, block.minimum, block.scales_and_minimums))
@@ -81,11 +77,13 @@ impl ByTile for Q5_K {
         row: &[[Self; 1]],
         place: usize,
         tiles: [&Tile; C],
-        sums: &mut Parts<S, C, 2>,
+        sums: &mut WideSums<S, C, 2>,
     ) {
         let [block] = &row[place];
-        let codes = q5_k_codes(simd, block);
-        add_affine(simd, block, codes, tiles, sums);
+        match wide::<S, C>() {
+            true => add_wide(simd, block, Bits::Fives(&block.low_bits, &block.high_bits), tiles[0], sums),
+            false => add_affine(simd, block, q5_k_codes(simd, block), tiles, &mut sums.narrow),
+        }
     }
 }
 
@@ -154,6 +152,21 @@ fn add_affine<B: Block, S: Simd, const C: usize>(
         sums.0[c][0] = add_times(simd, sums.0[c][0], products[c], scale);
         sums.0[c][1] = add_times(simd, sums.0[c][1], rise, minimum);
     }
+}
+
+/// The same in registers of 64 bytes.
+#[inline(always)]
+fn add_wide<B: Block, S: Simd, const C: usize>(
+    simd: S,
+    block: &B,
+    bits: Bits<'_>,
+    tile: &Tile,
+    sums: &mut WideSums<S, C, 2>,
+) {
+    let [scale, minimum, ..] = &simd.scaled_halves(header(block), tile.scales[0]);
+    let minimums = simd.add_k_codes(&mut sums.wide, header(block), bits, &tile.quants, scale);
+    let rises = &mut sums.narrow.0[0][1];
+    *rises = add_times(simd, *rises, rise(simd, minimums, tile), minimum);
 }
 
 /// The products of minimums with the sums of activations, which fit words like them.

@@ -7,9 +7,9 @@ use briq_format::block::Q2_K;
 use super::{LEVELLED, all_planes};
 use crate::activations::Tile;
 use crate::dot::batch::{Integers, Numbers};
-use crate::dot::tiles::{ByTile, Parts, Sums, batched};
+use crate::dot::tiles::{ByTile, Sums, WideSums, batched, wide};
 use crate::dot::{add_times, integer_dot, products, trailer};
-use crate::simd::Simd;
+use crate::simd::{Bits, Simd};
 
 impl ByTile for Q2_K {
     const PARTNER: TensorType = TensorType::Q8_K;
@@ -52,6 +52,16 @@ impl ByTile for Q2_K {
     ) {
         let [block] = &row[place];
         let packed = simd.byte_words(eights(&block.scales_and_minimums));
+        if wide::<S, C>() {
+            let (scales, minimums) = (simd.bits::<0, 4, 0>(packed), simd.bits::<4, 4, 0>(packed));
+            let (tile, sums) = (tiles[0], &mut sums.0);
+            let [_, _, scale, minimum] = &simd.scaled_halves(trailer(block), tile.scales[0]);
+            let bits = Bits::Twos(&block.quants);
+            simd.add_codes(&mut sums.wide, simd.zero(), bits, Some(scales), &tile.quants, scale);
+            let rise = simd.add_scaled(simd.zero(), minimums, simd.load_words(&tile.negative_sums_16));
+            let rises = &mut sums.narrow.0[0][1];
+            return *rises = add_times(simd, *rises, rise, minimum);
+        }
         // Products have four times their value, and so have the minimums.
         let (scales, minimums) = (simd.bits::<0, 4, 0>(packed), simd.bits::<4, 4, 2>(packed));
         let scales = simd.multiply_words(scales, simd.load_words(&LEVELLED));
@@ -61,8 +71,9 @@ impl ByTile for Q2_K {
             let tile = tiles[c];
             let rise = simd.add_scaled(simd.zero(), minimums, simd.load_words(&tile.negative_sums_16));
             let [_, _, scale, minimum] = &simd.scaled_halves(trailer(block), tile.scales[0]);
-            sums.0.0[c][0] = add_times(simd, sums.0.0[c][0], products[c], scale);
-            sums.0.0[c][1] = add_times(simd, sums.0.0[c][1], rise, minimum);
+            let sums = &mut sums.0.narrow.0[c];
+            sums[0] = add_times(simd, sums[0], products[c], scale);
+            sums[1] = add_times(simd, sums[1], rise, minimum);
         }
     }
 }
@@ -85,19 +96,20 @@ impl Integers for Q2_K {
     }
 }
 
-/// Sums of four times their value.
+/// Sums that have four times their value, but for [wide] ones.
 #[derive(Clone, Copy)]
-pub(crate) struct Quarters<S: Simd, const C: usize>(Parts<S, C, 2>);
+pub(crate) struct Quarters<S: Simd, const C: usize>(WideSums<S, C, 2>);
 
 impl<S: Simd, const C: usize> Sums<S, C> for Quarters<S, C> {
     #[inline(always)]
     fn zeros(simd: S) -> Self {
-        Self(Parts::zeros(simd))
+        Self(WideSums::zeros(simd))
     }
 
     #[inline(always)]
     fn finish(self, simd: S) -> [f32; C] {
-        self.0.finish(simd).map(|product| 0.25 * product)
+        let sums = self.0.finish(simd);
+        if wide::<S, C>() { sums } else { sums.map(|sum| 0.25 * sum) }
     }
 }
 

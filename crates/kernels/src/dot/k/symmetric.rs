@@ -9,9 +9,9 @@ use briq_format::scalar::F16;
 use super::{LEVELLED, add_lanes, all_planes, lanes, nibbles, runs};
 use crate::activations::Tile;
 use crate::dot::batch::{Integers, Numbers};
-use crate::dot::tiles::{ByTile, Parts, WideSums, batched, wide};
+use crate::dot::tiles::{ByTile, WideSums, batched, wide};
 use crate::dot::{add_times, products, trailer};
-use crate::simd::Simd;
+use crate::simd::{Bits, Simd};
 
 impl ByTile for Q6_K {
     const PARTNER: TensorType = TensorType::Q8_K;
@@ -51,9 +51,9 @@ impl ByTile for Q6_K {
             }
             return;
         }
-        let (bits, [_, _, _, scale]) =
-            ((&block.low_bits, &block.high_bits), &simd.scaled_halves(trailer(block), tiles[0].scales[0]));
-        simd.add_sixes(&mut sums.wide, excess[0], bits, scales, &tiles[0].quants, scale);
+        let [_, _, _, scale] = &simd.scaled_halves(trailer(block), tiles[0].scales[0]);
+        let bits = Bits::Sixes(&block.low_bits, &block.high_bits);
+        simd.add_codes(&mut sums.wide, excess[0], bits, Some(scales), &tiles[0].quants, scale);
     }
 }
 
@@ -95,7 +95,7 @@ impl ByTile for Q3_K {
     const TERMS: usize = 1;
     type Blocks = [Self; 1];
     type Beside<S: Simd> = ();
-    type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
+    type Sums<S: Simd, const C: usize> = WideSums<S, C, 1>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         let scales = |block: &Self| q3_k_scales(&block.scales).map(|scale| i32::from(scale) - 32);
@@ -114,18 +114,26 @@ impl ByTile for Q3_K {
         row: &[[Self; 1]],
         place: usize,
         tiles: [&Tile; C],
-        sums: &mut Parts<S, C, 1>,
+        sums: &mut WideSums<S, C, 1>,
     ) {
         let [block] = &row[place];
-        let codes = q3_k_codes(simd, block);
         let scales = simd.add_words(q3_k_words(simd, &block.scales), simd.splat_word(-32));
+        if wide::<S, C>() {
+            // A zero point of 4.
+            let excess = excess::<S, C, 2>(simd, scales, tiles)[0];
+            let [_, _, _, scale] = &simd.scaled_halves(trailer(block), tiles[0].scales[0]);
+            let bits = Bits::Threes(&block.low_bits, &block.high_bits);
+            return simd.add_codes(&mut sums.wide, excess, bits, Some(scales), &tiles[0].quants, scale);
+        }
+        let codes = q3_k_codes(simd, block);
         let levelled = simd.multiply_words(scales, simd.load_words(&LEVELLED));
         // A zero point of 4, four times.
         let products =
             products(simd, simd.scales_by_16(levelled), codes, tiles, excess::<S, C, 4>(simd, scales, tiles));
         for c in 0..C {
             let [_, _, _, scale] = &simd.scaled_halves(trailer(block), 0.25 * tiles[c].scales[0]);
-            sums.0[c][0] = add_times(simd, sums.0[c][0], products[c], scale);
+            let sum = &mut sums.narrow.0[c][0];
+            *sum = add_times(simd, *sum, products[c], scale);
         }
     }
 }

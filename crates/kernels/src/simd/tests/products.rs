@@ -8,7 +8,7 @@ use briq_format::scalar::F16;
 use zerocopy::transmute;
 
 use super::{Input, bytes, each, same};
-use crate::simd::{PAIRED, Simd, k_numbers};
+use crate::simd::{Bits, Simd, k_numbers};
 
 pub(super) fn check<S: Simd>(simd: S, input: &Input) {
     let [a, b, c] = [input.a, input.b, input.c].map(|bytes| bytes.map(u8::cast_signed));
@@ -132,31 +132,34 @@ fn wide_products<S: Simd>(simd: S, input: &Input) {
         assert_eq!(found, expected, "{operation} with {}", type_name::<S>());
     };
     let low: [u8; 128] = transmute!([input.a, input.b, input.c, input.a.map(|byte| byte.rotate_left(3))]);
-    let [scales_of_runs, expected_minimums] = k_numbers(input.sixteen());
-    let mut sum = simd.wide_zeros();
-    let minimums = simd.add_nibbles(&mut sum, input.sixteen(), &low, &signed, &-0.5);
-    same(simd, "minimums of add_nibbles", minimums, expected_minimums.map(i32::from));
-    let expected = (0..256).map(|at| {
-        let (run, i) = (at / 32, at % 32);
-        let code = low[run / 2 * 32 + i] >> (4 * (run % 2)) & 15;
-        let product = i32::from(code) * i32::from(signed[32 * PAIRED[run] + i]);
-        i32::from(scales_of_runs[run]) * product
-    });
-    check("add_nibbles", sum, -0.5 * f64::from(expected.sum::<i32>()));
-
     let high: [u8; 64] = transmute!([input.b.map(|byte| byte.rotate_left(5)), input.c]);
+    let (twos, single) = (&low.as_chunks::<64>().0[1], &high.as_chunks::<32>().0[1]);
     let scales: [i8; 16] = transmute!(*input.sixteen());
     let start: [i32; 8] = from_fn(|i| i32::from(scales[i]) << 8);
-    let mut sum = simd.wide_zeros();
-    let ints = simd.load_ints(&start);
-    simd.add_sixes(&mut sum, ints, (&low, &high), simd.words(&scales), &signed, &-0.5);
-    let expected = (0..256).map(|at| {
-        let (half, run, i) = (at / 128, at / 32, at % 32);
-        let nibble = low[64 * half + at % 64] >> (4 * (run % 4 / 2)) & 15;
-        let code = nibble | (high[32 * half + i] >> (2 * (run % 4)) & 3) << 4;
-        i32::from(scales[at / 16]) * i32::from(code) * i32::from(signed[at])
-    });
-    check("add_sixes", sum, -0.5 * f64::from(expected.chain(start).sum::<i32>()));
+    let [scales_of_runs, expected_minimums] = k_numbers(input.sixteen());
+    for bits in [
+        Bits::Twos(twos),
+        Bits::Threes(twos, single),
+        Bits::Fours(&low),
+        Bits::Fives(&low, single),
+        Bits::Sixes(&low, &high),
+    ] {
+        // The sum of 256 products, each times the scale of its weight.
+        let expected = |scale: &dyn Fn(usize) -> i32| -> i32 {
+            (0..256).map(|at| scale(at) * code(bits, at) * i32::from(signed[at])).sum()
+        };
+        let started = |products: i32| -0.5 * f64::from(products + start.iter().sum::<i32>());
+        let (mut sum, ints) = (simd.wide_zeros(), simd.load_ints(&start));
+        simd.add_codes(&mut sum, ints, bits, Some(simd.words(&scales)), &signed, &-0.5);
+        check("add_codes", sum, started(expected(&|at| scales[at / 16].into())));
+        let mut sum = simd.wide_zeros();
+        simd.add_codes(&mut sum, ints, bits, None, &signed, &-0.5);
+        check("add_codes without scales", sum, started(expected(&|_| 1)));
+        let mut sum = simd.wide_zeros();
+        let minimums = simd.add_k_codes(&mut sum, input.sixteen(), bits, &signed, &-0.5);
+        same(simd, "minimums of add_k_codes", minimums, expected_minimums.map(i32::from));
+        check("add_k_codes", sum, -0.5 * f64::from(expected(&|at| scales_of_runs[at / 32].into())));
+    }
 
     // Scales are powers of two, with which no sum is rounded.
     let power = |i: usize| [0.5, 1.0, 2.0, -1.0][usize::from(input.b[i] % 4)];
@@ -175,6 +178,22 @@ fn wide_products<S: Simd>(simd: S, input: &Input) {
         f64::from(power(block) * scales[block]) * f64::from(products.chain(zero_points).sum::<i32>())
     });
     check("add_scaled_nibbles", sum, expected.sum());
+}
+
+/// The code at a place of a super-block.
+fn code(bits: Bits<'_>, at: usize) -> i32 {
+    let (half, run, i) = (at / 128, at / 32, at % 32);
+    let twos = |bytes: &[u8; 64]| bytes[32 * half + i] >> (2 * (run % 4)) & 3;
+    let single = |bytes: &[u8; 32]| bytes[i] >> run & 1;
+    let nibble = |bytes: &[u8; 128]| bytes[run / 2 * 32 + i] >> (4 * (run % 2)) & 15;
+    let code = match bits {
+        Bits::Twos(low) => twos(low),
+        Bits::Threes(low, high) => twos(low) | single(high) << 2,
+        Bits::Fours(low) => nibble(low),
+        Bits::Fives(low, high) => nibble(low) | single(high) << 4,
+        Bits::Sixes(low, high) => low[64 * half + at % 64] >> (4 * (run % 4 / 2)) & 15 | twos(high) << 4,
+    };
+    code.into()
 }
 
 /// The sum of the ints of a register.

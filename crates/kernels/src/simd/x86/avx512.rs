@@ -11,7 +11,7 @@ use super::instructions::{
     float_everywhere, multiply_and_sum, opaque, permuted_bytes, permuted_words, three_times,
 };
 use super::wide;
-use crate::simd::Simd;
+use crate::simd::{Bits, Simd};
 
 /// Proof that the processor has AVX2, FMA, F16C, BMI1, BMI2, POPCNT, GFNI, and AVX-512 with F, BW, VL, VNNI and VBMI.
 #[derive(Clone, Copy)]
@@ -38,32 +38,36 @@ impl Simd for Avx512 {
 
     const IS_WIDE: bool = true;
     #[inline(always)]
-    fn add_nibbles(
+    fn add_codes(
+        self,
+        sum: &mut __m512,
+        ints: __m256i,
+        bits: Bits<'_>,
+        scales: Option<__m256i>,
+        signed: &[i8; 256],
+        by: &f32,
+    ) {
+        // SAFETY: see the module.
+        let scales = scales.map(|scales| unsafe { wide::scales_of_sixteens(scales) });
+        // SAFETY: see the module.
+        unsafe { wide::add_codes(sum, ints, bits, scales, signed, by) }
+    }
+    #[inline(always)]
+    fn add_k_codes(
         self,
         sum: &mut __m512,
         header: &[u8; 16],
-        nibbles: &[u8; 128],
+        bits: Bits<'_>,
         signed: &[i8; 256],
         by: &f32,
     ) -> __m256i {
         let numbers = self.taken_apart(header);
         // SAFETY: see the module.
-        unsafe { wide::add_nibbles(sum, numbers, nibbles, signed, by) };
+        let scales = unsafe { wide::scales_of_runs(numbers) };
+        // SAFETY: see the module.
+        unsafe { wide::add_codes(sum, self.zero(), bits, Some(scales), signed, by) };
         let [minimums] = self.picked(numbers, &[MINIMUMS]);
         minimums
-    }
-    #[inline(always)]
-    fn add_sixes(
-        self,
-        sum: &mut __m512,
-        ints: __m256i,
-        (low, high): (&[u8; 128], &[u8; 64]),
-        scales: __m256i,
-        signed: &[i8; 256],
-        by: &f32,
-    ) {
-        // SAFETY: see the module.
-        unsafe { wide::add_sixes(sum, ints, low, high, scales, signed, by) }
     }
     #[inline(always)]
     fn add_scaled_nibbles(

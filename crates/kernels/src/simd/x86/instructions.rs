@@ -19,7 +19,7 @@ macro_rules! of_two {
             let result: $register;
             // SAFETY: an instruction on registers alone, whose features are enabled.
             unsafe {
-                asm!(
+                ::std::arch::asm!(
                     $spelled,
                     result = lateout($class) result,
                     $a = in($class) $a,
@@ -46,7 +46,7 @@ macro_rules! onto {
         $visible fn $name(mut $sum: $register, $a: $register, $b: $register) -> $register {
             // SAFETY: an instruction on registers alone, whose features are enabled.
             unsafe {
-                asm!(
+                ::std::arch::asm!(
                     $spelled,
                     $sum = inout($class) $sum,
                     $a = in($class) $a,
@@ -74,7 +74,7 @@ macro_rules! from_memory {
             let result: $register;
             // SAFETY: reads the bytes of a number; the features are enabled.
             unsafe {
-                asm!(
+                ::std::arch::asm!(
                     $spelled,
                     result = lateout($class) result,
                     $number = in(reg) $number,
@@ -104,7 +104,7 @@ macro_rules! from_table {
             let result: $register;
             // SAFETY: reads what the caller says is there; the feature is enabled.
             unsafe {
-                asm!(
+                ::std::arch::asm!(
                     $($spelled,)+
                     result = out($class) result,
                     $($beside)*
