@@ -66,8 +66,12 @@ use crate::reference;
 /// Infinite when the product may overflow or an operand is not finite.
 ///
 /// # Errors
-/// As for the definition.
+/// As for [`dot()`](crate::dot()).
 pub fn bound(ty: TensorType, row: &[u8], activations: &Activations) -> Result<f64, Error> {
+    let (needed, given) = (crate::partner(ty)?, activations.ty());
+    if given != needed {
+        return Err(Error::Partner { ty, needed, given });
+    }
     let weights = reference::decode(ty, row, activations.elements())?;
     let values = activations.decode();
     let minimums = minimums(ty, row);
@@ -152,7 +156,11 @@ fn minimums(ty: TensorType, row: &[u8]) -> Vec<f64> {
             let minimum = f64::from(block.minimum.to_f32());
             block.scales_and_minimums.iter().map(|&packed| minimum * f64::from(packed >> 4)).collect()
         }),
-        _ => Vec::new(),
+        // No minimum, and a zero point, if any, that is taken off each product or off their sum in a lane.
+        F32 | F16 | BF16 | Q4_0 | Q5_0 | Q8_0 | IQ2_XXS | IQ2_XS | IQ2_S | IQ3_XXS | IQ3_S | IQ4_NL
+        | IQ4_XS | MXFP4 | NVFP4 | Q1_0 => Vec::new(),
+        // No kernel.
+        Q8_1 | Q8_K | I8 | I16 | I32 | I64 | F64 => Vec::new(),
     }
 }
 

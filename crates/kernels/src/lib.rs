@@ -11,11 +11,11 @@
 //! * [`bound()`] says how far the two may be apart, and why.
 //! * [`read_through`] reads bytes and multiplies nothing, for those who measure.
 //!
-//! The processor's instruction set is chosen once, when the first product is made: AVX-512 with VNNI, VBMI and GFNI,
-//! AVX2 with FMA, NEON, or none; [`briq_codec::Isa::force`] or `BRIQ_ISA` forces one, and [`instruction_set`] names
-//! it. A name that is none counts as not given here: [`briq_codec::Isa::forced`] says what is wrong with it. Batches of
-//! sixteen vectors and more are multiplied with AMX, by most quantized types, where the processor has it and Linux lets
-//! the process use it ([`matrix_instructions`]).
+//! The processor's instruction set is chosen once, when the first product is made: AVX-512 with VNNI, VBMI and GFNI (Ice
+//! Lake, Zen 4 and later; older processors with AVX-512 use AVX2), AVX2 with FMA, NEON, or none; [`Isa::force`] or
+//! `BRIQ_ISA` forces one, and [`instruction_set`] names it. A name that is none counts as not given here:
+//! [`Isa::forced`] says what is wrong with it. Batches of sixteen vectors and more are multiplied with AMX, by most
+//! quantized types, where the processor has it and Linux lets the process use it ([`matrix_instructions`]).
 //!
 //! ```
 //! use briq_format::TensorType;
@@ -47,6 +47,7 @@ mod simd;
 
 pub use activations::Activations;
 pub use bound::bound;
+pub use briq_codec::Isa;
 pub use dot::{Weights, can_dot, dot, dot_blocks, partner};
 pub use error::Error;
 pub use matrix::{Matrix, Products, matmul, matmul_here, matmul_rows, matvec, matvec_here};

@@ -38,7 +38,7 @@ fn a_product_allocates_nothing_once_its_activations_are_there() {
         let row_bytes = ty.row_bytes(512).unwrap() as usize;
         let bytes = vec![0; 5 * row_bytes];
         let matrix = Matrix::new(ty, &bytes, 512).unwrap();
-        // A panel of sixteen, and a few more; one vector with the byte that has no counterpart of the other sign.
+        // A few vectors, most of a panel, and enough for instructions that multiply matrices; one vector with the byte that has no counterpart of the other sign.
         let mut batch = vec![Activations::encode(partner(ty).unwrap(), &[0.5; 512]).unwrap(); 20];
         let mut blocks = batch[1].blocks();
         blocks[20] = 0x80;
@@ -51,7 +51,10 @@ fn a_product_allocates_nothing_once_its_activations_are_there() {
         batch[0].encode_again(&[0.25; 512]).unwrap();
         dot(ty, &bytes[..row_bytes], &batch[0]).unwrap();
         matvec_here(&matrix, &batch[0], &mut out[..5]).unwrap();
-        matmul_rows(&matrix, 0..matrix.rows(), &batch, Products::new(&mut out)).unwrap();
+        for count in [3, 12, 20] {
+            let out = Products::new(&mut out[..5 * count]);
+            matmul_rows(&matrix, 0..matrix.rows(), &batch[..count], out).unwrap();
+        }
         assert_eq!(ALLOCATIONS.get() - before, 0, "{ty}");
     }
     let before = ALLOCATIONS.get();

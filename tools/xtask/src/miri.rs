@@ -31,8 +31,11 @@ const CODEC: &[&str] = &[
 /// The tests of the kernels that do the same. None has a thread pool, to whose library Miri objects.
 const KERNELS: &[&str] = &[
     "activations::",
+    "matrix::tests::places",
     "matrix::tests::what",
     "tests::a_kernel",
+    "tests::blocks_give",
+    "tests::exact",
     "tests::quantized_activations",
     "tests::sums_that",
     "tests::the_definition",

@@ -105,6 +105,13 @@ pub(super) fn product_of_blocks<W: Dot>(cpu: Cpu, row: &[W], activations: &Activ
     })
 }
 
+/// As [`product_of_blocks`], where the processor was not yet asked what it has: see [`first_product`].
+#[cold]
+#[inline(never)]
+pub(super) fn first_product_of_blocks<W: Dot>(row: &[W], activations: &Activations) -> Option<f32> {
+    product_of_blocks(Cpu::best(), row, activations)
+}
+
 /// A function of its own, for what it needs of registers is not to be saved for every row.
 #[cold]
 #[inline(never)]

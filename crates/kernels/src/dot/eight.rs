@@ -4,7 +4,7 @@
 //! block; zero points, scales and the conversion to floats then cost one operation for all eight. Measured on Zen 4,
 //! that takes 0.6 of the time of scaling every block on its own. Registers of 64 bytes hold half of eight blocks of
 //! Q4_0: there the sums of a block stay in four places, and only those of a row are summed across. That takes 0.7 of
-//! the time of eight sums at once (Intel Xeon); of Q8_0, whose registers would hold two blocks, it takes more.
+//! the time of eight sums at once (Granite Rapids); of Q8_0, whose registers would hold two blocks, it takes more.
 
 use briq_codec::Quants;
 use briq_format::TensorType;

@@ -242,8 +242,15 @@ impl<B: ByTile> Dot for B {
     }
 }
 
-/// How many tiles ahead the blocks of a row are asked for, if these are more bytes than follows from [`AHEAD`].
-const TILES_AHEAD: usize = 4;
+/// How many bytes ahead the blocks of a row are asked for. With four rows side by side as many bytes are on their way as
+/// with eight; of types with more bits, so many tiles of each row.
+const fn bytes_ahead<B: ByTile>() -> usize {
+    const TILES: usize = 4;
+    match <B as Dot>::ROWS {
+        4 => 2 * AHEAD,
+        _ => TILES * size_of::<B::Blocks>(),
+    }
+}
 
 /// The products of `R` rows with `C` columns, one tile of each row after the other.
 #[inline(always)]
@@ -264,13 +271,10 @@ fn multiply<B: ByTile, S: Simd, const R: usize, const C: usize>(
         beside[r] = B::beside(simd, whole[r]);
     }
     let of_whole = trimmed(columns, count);
-    // With four rows side by side as many bytes are on their way as with eight. More are read in the same time by types
-    // that have more of them.
-    let ahead = (AHEAD * 8 / <B as Dot>::ROWS).max(TILES_AHEAD * size_of::<B::Blocks>());
     for place in 0..count {
         for r in 0..R {
             if C == 1 {
-                simd.fetch(&whole[r][place], ahead);
+                simd.fetch(&whole[r][place], const { bytes_ahead::<B>() });
             }
             B::add(simd, &mut beside[r], whole[r], place, tiles_at(of_whole, place), &mut sums[r]);
         }

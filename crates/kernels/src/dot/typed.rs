@@ -4,7 +4,7 @@ use briq_format::block::{self, Block};
 use briq_format::{TensorType, for_each_weight_type};
 
 use super::Dot;
-use super::dispatch::{product_of_blocks, refusal_of_blocks};
+use super::dispatch::{first_product_of_blocks, product_of_blocks, refusal_of_blocks};
 use crate::activations::Activations;
 use crate::error::Error;
 use crate::simd::Cpu;
@@ -34,7 +34,10 @@ macro_rules! weights {
 
         impl sealed::Sealed for block::$name {
             fn product(row: &[Self], activations: &Activations) -> Option<f32> {
-                product_of_blocks(Cpu::best(), row, activations)
+                match Cpu::known() {
+                    Some(cpu) => product_of_blocks(cpu, row, activations),
+                    None => first_product_of_blocks(row, activations),
+                }
             }
 
             fn refusal(row: &[Self], activations: &Activations) -> Error {

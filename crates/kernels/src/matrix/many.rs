@@ -1,6 +1,7 @@
 //! Rows times many vectors, where the processor multiplies small matrices.
 
 use super::places::Places;
+use super::product::columns;
 use crate::activations::Activations;
 use crate::dot::batch::{GROUPS, ROWS, RowSums, Sums, VECTORS};
 use crate::dot::{Dot, Element};
@@ -40,11 +41,7 @@ impl<W: Dot> Work for Many<'_, W> {
         let mut sums: Sums = [NOTHING; ROWS];
         for (piece, blocks) in self.blocks.chunks(ROWS * self.row_blocks).enumerate() {
             for (part, batch) in self.batch.chunks(VECTORS).enumerate() {
-                // Behind the last vector it is taken again, and the products are not looked at.
-                let mut columns = [W::Element::of(&batch[0]); VECTORS];
-                for c in 0..VECTORS {
-                    columns[c] = W::Element::of(&batch[c.min(batch.len() - 1)]);
-                }
+                let columns = columns::<W, VECTORS>(batch);
                 sums.fill(NOTHING);
                 let groups = batch.len().div_ceil(GROUP);
                 W::batch(simd, self.amx, blocks, self.row_blocks, &columns, groups, &mut sums);

@@ -7,7 +7,7 @@ mod many;
 mod places;
 mod product;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 use std::ops::Range;
@@ -86,13 +86,18 @@ impl fmt::Debug for Matrix<'_> {
 
 /// Multiplies every row with `x`, on the threads of `pool`: `y[i]` is the product of row `i`.
 ///
-/// Called from inside the pool ([`ThreadPool::install`]) for one matrix after the other, its threads stay awake between
-/// them.
+/// With `None` for the pool it is the one that the calling thread belongs to, or else the global one of rayon. Called
+/// from inside a pool ([`ThreadPool::install`]) for one matrix after the other, its threads stay awake between them.
 ///
 /// # Errors
 /// When the activations are not of the partner of the rows' type and as many as a row has weights, or `y` has not a
 /// place for each row.
-pub fn matvec(matrix: &Matrix<'_>, x: &Activations, y: &mut [f32], pool: &ThreadPool) -> Result<(), Error> {
+pub fn matvec<'p>(
+    matrix: &Matrix<'_>,
+    x: &Activations,
+    y: &mut [f32],
+    pool: impl Into<Option<&'p ThreadPool>>,
+) -> Result<(), Error> {
     matmul(matrix, slice::from_ref(x), y, pool)
 }
 
@@ -104,8 +109,8 @@ pub fn matvec_here(matrix: &Matrix<'_>, x: &Activations, y: &mut [f32]) -> Resul
     matmul_here(matrix, slice::from_ref(x), y)
 }
 
-/// Multiplies every row with every vector of `batch`, on the threads of `pool`: `out[j * rows + i]` is the product of
-/// row `i` and vector `j`. It is the same whatever the number of threads; the order in which it is summed, and so its
+/// Multiplies every row with every vector of `batch`, on the threads of `pool`, or of the current one as [`matvec`]
+/// does: `out[j * rows + i]` is the product of row `i` and vector `j`. It is the same whatever the number of threads; the order in which it is summed, and so its
 /// last bits, may be another with more vectors, and with another instruction set.
 ///
 /// Of the stack of each thread it takes up to 256 KiB.
@@ -113,27 +118,31 @@ pub fn matvec_here(matrix: &Matrix<'_>, x: &Activations, y: &mut [f32]) -> Resul
 /// # Errors
 /// When the activations are not of the partner of the rows' type and as many as a row has weights, or `out` has not a
 /// place for each product.
-pub fn matmul(
+pub fn matmul<'p>(
     matrix: &Matrix<'_>,
     batch: &[Activations],
     out: &mut [f32],
-    pool: &ThreadPool,
+    pool: impl Into<Option<&'p ThreadPool>>,
 ) -> Result<(), Error> {
     check(matrix, batch, out.len())?;
     if batch.is_empty() {
         return Ok(());
     }
-    let (rows, amx) = (matrix.rows(), matrices(matrix, batch));
-    let piece = piece(matrix, batch.len(), amx.is_some(), pool.current_num_threads());
+    let (pool, rows, instructions) = (pool.into(), matrix.rows(), Instructions::best(matrix.ty, batch.len()));
+    let threads = pool.map_or_else(rayon::current_num_threads, ThreadPool::current_num_threads);
+    let piece = piece(matrix, batch.len(), instructions.amx.is_some(), threads);
     let out = Places::new(Products::new(out), rows);
-    // Left alone, rayon makes pieces of a quarter of the matrix, and a thread that is done early goes to sleep.
-    let pieces = || (0..rows.div_ceil(piece)).into_par_iter().with_max_len(1);
-    pool.install(|| {
-        pieces().for_each(|place| {
+    let multiply_all = || {
+        // Left alone, rayon makes pieces of a quarter of the matrix, and a thread that is done early goes to sleep.
+        (0..rows.div_ceil(piece)).into_par_iter().with_max_len(1).for_each(|place| {
             let first = place * piece;
-            multiply(&matrix.range(first..first + piece), batch, out.skip_rows(first), amx);
+            multiply(&matrix.range(first..first + piece), batch, out.skip_rows(first), instructions);
         });
-    });
+    };
+    match pool {
+        Some(pool) => pool.install(multiply_all),
+        None => multiply_all(),
+    }
     Ok(())
 }
 
@@ -176,7 +185,7 @@ pub fn matmul_rows(
     let some = matrix.range(rows.clone());
     if !batch.is_empty() && some.rows() > 0 {
         let out = Places::new(out, matrix.rows()).skip_rows(rows.start);
-        multiply(&some, batch, out, matrices(matrix, batch));
+        multiply(&some, batch, out, Instructions::best(matrix.ty, batch.len()));
     }
     Ok(())
 }
@@ -203,7 +212,8 @@ fn check(matrix: &Matrix<'_>, batch: &[Activations], given: usize) -> Result<(),
 const PIECES: usize = 4;
 
 /// Bytes of rows that a thread multiplies with a vector at a time, at least and at most: long enough to be fetched
-/// ahead. Where a piece begins, memory is waited for, and where one ends, bytes behind it were asked for in vain.
+/// ahead. Where a piece begins, memory is waited for, and where one ends, bytes behind it were asked for in vain. At most
+/// half as many, or four times as many, took as long (Granite Rapids).
 const LEAST_PIECE: usize = 128 << 10;
 const MOST_PIECE: usize = 1 << 20;
 
@@ -218,26 +228,41 @@ fn piece(matrix: &Matrix<'_>, vectors: usize, with_amx: bool, threads: usize) ->
     }
 }
 
-/// Instructions that multiply small matrices, if rows of this type have a use for them with so many vectors.
-fn matrices(matrix: &Matrix<'_>, batch: &[Activations]) -> Option<Amx> {
+/// What products are computed with.
+#[derive(Clone, Copy)]
+struct Instructions {
+    cpu: Cpu,
+    /// Instructions that multiply small matrices, for rows that have a use for them.
+    amx: Option<Amx>,
+}
+
+impl Instructions {
+    /// The fastest for rows of a type and so many vectors.
+    fn best(ty: TensorType, vectors: usize) -> Self {
+        let cpu = Cpu::best();
+        Self { cpu, amx: takes_matrices(ty, vectors).then(|| cpu.matrices()).flatten() }
+    }
+}
+
+/// Whether instructions that multiply small matrices are of use for rows of this type with so many vectors.
+fn takes_matrices(ty: TensorType, vectors: usize) -> bool {
     macro_rules! dispatch {
         ($($name:ident)*) => {
-            match matrix.ty {
+            match ty {
                 $(TensorType::$name => <block::$name as Dot>::HAS_BATCH,)*
                 _ => false,
             }
         };
     }
-    let useful = batch.len() >= FEWEST && for_each_weight_type!(dispatch);
-    useful.then(|| Cpu::best().matrices()).flatten()
+    vectors >= FEWEST && for_each_weight_type!(dispatch)
 }
 
 /// Multiplies rows with activations that [fit](check) them.
-fn multiply(matrix: &Matrix<'_>, batch: &[Activations], out: Places<'_>, amx: Option<Amx>) {
+fn multiply(matrix: &Matrix<'_>, batch: &[Activations], out: Places<'_>, instructions: Instructions) {
     macro_rules! dispatch {
         ($($name:ident)*) => {
             match matrix.ty {
-                $(TensorType::$name => multiply_blocks::<block::$name>(matrix, batch, out, amx),)*
+                $(TensorType::$name => multiply_blocks::<block::$name>(matrix, batch, out, instructions),)*
                 // There is no matrix of another type.
                 _ => {}
             }
@@ -246,12 +271,17 @@ fn multiply(matrix: &Matrix<'_>, batch: &[Activations], out: Places<'_>, amx: Op
     for_each_weight_type!(dispatch);
 }
 
-fn multiply_blocks<W: Dot>(matrix: &Matrix<'_>, batch: &[Activations], out: Places<'_>, amx: Option<Amx>) {
+fn multiply_blocks<W: Dot>(
+    matrix: &Matrix<'_>,
+    batch: &[Activations],
+    out: Places<'_>,
+    Instructions { cpu, amx }: Instructions,
+) {
     // Whole rows are whole blocks.
     let blocks = <[W]>::ref_from_bytes(matrix.bytes).unwrap_or_default();
     let row_blocks = matrix.row_elements / W::ELEMENTS;
     match amx {
-        Some(amx) => run(Cpu::best(), Many { amx, blocks, row_blocks, batch, out }),
-        None => run(Cpu::best(), Product { blocks, row_blocks, batch, out }),
+        Some(amx) => run(cpu, Many { amx, blocks, row_blocks, batch, out }),
+        None => run(cpu, Product { blocks, row_blocks, batch, out }),
     }
 }

@@ -79,9 +79,9 @@ fn wide(vectors: usize) -> usize {
 }
 
 /// As many vectors from the first on as multiply a row at once. One that is missing is replaced by the last one, which
-/// costs no allocation and no code.
+/// costs no allocation and no code: its products are not looked at.
 #[inline(always)]
-fn columns<W: Dot, const C: usize>(batch: &[Activations]) -> [&[W::Element]; C] {
+pub(super) fn columns<W: Dot, const C: usize>(batch: &[Activations]) -> [&[W::Element]; C] {
     let mut columns = [W::Element::of(&batch[0]); C];
     for c in 0..C {
         columns[c] = W::Element::of(&batch[c.min(batch.len() - 1)]);

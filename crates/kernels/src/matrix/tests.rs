@@ -1,7 +1,9 @@
 //! Products of matrices against those of their rows, and against the definition.
 
+use std::array::from_fn;
+
 use super::*;
-use crate::{bound, dot, partner};
+use crate::{Isa, bound, dot, partner, reference};
 
 fn wave(step: f32, count: usize) -> Vec<f32> {
     (0..count).map(|i| (i as f32 * step).sin()).collect()
@@ -11,31 +13,66 @@ fn pool(threads: usize) -> ThreadPool {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
 }
 
-/// As [`matmul_here`], whatever the processor has.
-fn without_amx(matrix: &Matrix<'_>, batch: &[Activations], out: &mut [f32]) -> Result<(), Error> {
-    multiply(matrix, batch, Places::new(Products::new(out), matrix.rows()), None);
-    Ok(())
+/// As [`matmul_here`], with each instruction set, and with those for batches where they are used; and its name.
+pub(crate) fn by_all_instructions(
+    matrix: &Matrix<'_>,
+    batch: &[Activations],
+) -> Vec<(&'static str, Vec<f32>)> {
+    let best = Instructions::best(matrix.ty, batch.len());
+    let best = best.amx.map(|_| ("amx", best));
+    let sets = Isa::available().into_iter().map(Cpu::new);
+    let each = sets.map(|cpu| (cpu.name(), Instructions { cpu, amx: None }));
+    let multiplied = each.chain(best).map(|(name, instructions)| {
+        let mut out = vec![f32::NAN; matrix.rows() * batch.len()];
+        multiply(matrix, batch, Places::new(Products::new(&mut out), matrix.rows()), instructions);
+        (name, out)
+    });
+    multiplied.collect()
 }
 
+/// Rows that all differ, and as many times: that is no multiple of what is multiplied at once, so that no row can be
+/// taken for another.
+const DISTINCT: usize = 7;
 /// More rows than a block holds of F32, fewer than a piece of most types.
-const ROWS: usize = 300;
+const ROWS: usize = 43 * DISTINCT;
 const ELEMENTS: usize = 512;
+
+/// Holds the products of all rows with the first vectors of a batch, so many of them, against the definition.
+pub(crate) fn check_batch(matrix: &Matrix<'_>, batch: &[Activations], counts: &[usize]) {
+    let (ty, rows) = (matrix.ty, matrix.rows());
+    let row = |i: usize| matrix.range(i..i + 1).bytes;
+    let product = |x, i| {
+        let exact = reference::dot_encoded(ty, row(i), x).unwrap();
+        (exact, bound(ty, row(i), x).unwrap())
+    };
+    let expected: Vec<_> =
+        batch.iter().flat_map(|x| (0..rows).map(move |i| (x, i))).map(|(x, i)| product(x, i)).collect();
+    for &count in counts {
+        for (name, found) in by_all_instructions(matrix, &batch[..count]) {
+            for (place, (found, (exact, bound))) in found.into_iter().zip(&expected).enumerate() {
+                let within = (f64::from(found) - exact).abs() <= *bound;
+                assert!(within, "{ty} with {name}, {count} vectors, {place}: {found} is not {exact}");
+            }
+        }
+    }
+}
 
 #[test]
 fn a_matrix_is_its_rows_whatever_the_threads_and_the_batch() {
-    let weights = wave(0.37, 4 * ELEMENTS);
+    let weights = wave(0.37, DISTINCT * ELEMENTS);
     let vectors: Vec<_> = (1..=27).map(|i| wave(0.01 * i as f32, ELEMENTS)).collect();
     for &ty in TensorType::ALL.iter().filter(|&&ty| crate::can_dot(ty)) {
-        let mut four = vec![0; ty.row_bytes(ELEMENTS as u64).unwrap() as usize * 4];
+        let mut distinct = vec![0; ty.row_bytes(ELEMENTS as u64).unwrap() as usize * DISTINCT];
         let importance = vec![1.0; ELEMENTS];
         let importance = briq_codec::needs_importance(ty).then_some(&importance[..]);
-        briq_codec::encode(ty, &weights, ELEMENTS, importance, &mut four).unwrap();
-        let bytes = four.repeat(ROWS / 4);
+        briq_codec::encode(ty, &weights, ELEMENTS, importance, &mut distinct).unwrap();
+        let bytes = distinct.repeat(ROWS / DISTINCT);
         let matrix = Matrix::new(ty, &bytes, ELEMENTS).unwrap();
         let batch: Vec<_> =
             vectors.iter().map(|x| Activations::encode(partner(ty).unwrap(), x).unwrap()).collect();
         let row = |i: usize| &bytes[i * matrix.row_bytes..][..matrix.row_bytes];
-        let one = |x| [0, 1, 2, 3].map(|i| (dot(ty, row(i), x).unwrap(), bound(ty, row(i), x).unwrap()));
+        let product = |i, x| (dot(ty, row(i), x).unwrap(), bound(ty, row(i), x).unwrap());
+        let one = |x| from_fn::<_, DISTINCT, _>(|i| product(i, x));
         let ones: Vec<_> = batch.iter().map(one).collect();
         for count in [0, 1, 2, 4, 7, 27] {
             let products = |threads| {
@@ -45,7 +82,7 @@ fn a_matrix_is_its_rows_whatever_the_threads_and_the_batch() {
             };
             let out = products(1);
             for (place, found) in out.iter().enumerate() {
-                let (one, bound) = ones[place / ROWS][place % 4];
+                let (one, bound) = ones[place / ROWS][place % DISTINCT];
                 // Several vectors at once are summed in another order, within the bound like a single one.
                 assert!(f64::from((found - one).abs()) <= 2.0 * bound, "{ty}: {found} is not {one}");
             }
@@ -61,7 +98,7 @@ fn a_matrix_is_its_rows_whatever_the_threads_and_the_batch() {
             assert!(same(&by_rows), "{ty}: {count} vectors, some rows at a time");
         }
         let mut y = vec![f32::NAN; ROWS];
-        matvec(&matrix, &batch[0], &mut y, &pool(2)).unwrap();
+        matvec(&matrix, &batch[0], &mut y, None).unwrap();
         if ty.is_quantized() {
             let dots = (0..ROWS).map(|i| dot(ty, row(i), &batch[0]).unwrap());
             assert!(dots.zip(&y).all(|(a, b)| a.to_bits() == b.to_bits()), "{ty}");
@@ -82,17 +119,7 @@ fn partial_tiles_are_within_the_bound() {
         let matrix = Matrix::new(ty, &bytes, elements).unwrap();
         let encode = |i: usize| Activations::encode(partner(ty).unwrap(), &wave(0.01 * i as f32, elements));
         let batch: Vec<_> = (1..=21).map(|i| encode(i).unwrap()).collect();
-        for (count, with_matrices) in [(1, true), (21, true), (21, false)] {
-            let mut out = vec![f32::NAN; count * rows];
-            let multiply = if with_matrices { matmul_here } else { without_amx };
-            multiply(&matrix, &batch[..count], &mut out).unwrap();
-            for (place, found) in out.iter().enumerate() {
-                let (row, x) = (matrix.range(place % rows..place % rows + 1), &batch[place / rows]);
-                let exact = crate::reference::dot_encoded(ty, row.bytes, x).unwrap();
-                let bound = crate::bound(ty, row.bytes, x).unwrap();
-                assert!((f64::from(*found) - exact).abs() <= bound, "{ty}: {found} is not {exact}");
-            }
-        }
+        check_batch(&matrix, &batch, &[1, 3, 12, 21]);
     }
 }
 
@@ -108,15 +135,7 @@ fn the_lowest_activation_is_multiplied_like_any_other() {
         let mut blocks = batch[0].blocks();
         blocks[20] = 0x80;
         batch[2] = Activations::from_blocks(partner(ty).unwrap(), &blocks).unwrap();
-        for multiply in [matmul_here, without_amx] {
-            let mut out = [f32::NAN; 21 * 3];
-            multiply(&matrix, &batch, &mut out).unwrap();
-            for (place, found) in out.iter().enumerate() {
-                let exact = crate::reference::dot_encoded(ty, &row, &batch[place / 3]).unwrap();
-                let bound = crate::bound(ty, &row, &batch[place / 3]).unwrap();
-                assert!((f64::from(*found) - exact).abs() <= bound, "{ty}: {found} is not {exact}");
-            }
-        }
+        check_batch(&matrix, &batch, &[3, 21]);
     }
 }
 

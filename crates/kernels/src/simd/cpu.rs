@@ -87,7 +87,7 @@ impl Cpu {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => {
-                *MATRICES.get_or_init(|| matches!(Isa::forced(), Ok(None)).then(Amx::detect).flatten())
+                *MATRICES.get_or_init(|| (!matches!(Isa::forced(), Ok(Some(_)))).then(Amx::detect).flatten())
             }
             _ => None,
         }
@@ -113,9 +113,10 @@ pub fn instruction_set() -> &'static str {
     Cpu::best().name()
 }
 
-/// The name of the instructions that batches of vectors are multiplied with beside [`instruction_set`], if the
-/// processor has such: `amx`. Linux is asked for them the first time, for the whole process. They are not used where
-/// an instruction set is [forced](Isa::forced), and not by F32, F16, BF16, TQ1_0, NVFP4, Q1_0 and Q2_0.
+/// The name of the instructions that batches of sixteen vectors and more are multiplied with beside
+/// [`instruction_set`], if the processor has such: `amx`. Linux is asked for them the first time, for the whole process.
+/// They are not used where an instruction set is [forced](Isa::forced), and not by F32, F16, BF16, TQ1_0, NVFP4, Q1_0
+/// and Q2_0.
 pub fn matrix_instructions() -> Option<&'static str> {
     Cpu::best().matrices().map(|_| "amx")
 }

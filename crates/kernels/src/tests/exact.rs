@@ -1,6 +1,7 @@
 //! Where floats have nothing to round, every instruction set gives the definition to the bit: integer parts are exact.
 
 use super::*;
+use crate::matrix::tests::by_all_instructions;
 
 /// A few quants of any size among small ones, so that no sum leaves the 24 bits that a float has.
 fn quants() -> impl Strategy<Value = Vec<i8>> {
@@ -88,6 +89,12 @@ proptest! {
         for isa in Isa::available() {
             let product = product_with(Cpu::new(isa), ty, &row, &activations).unwrap();
             prop_assert_eq!(product, exact, "{} with {}", ty, isa);
+        }
+        let matrix = Matrix::new(ty, &row, quants.len()).unwrap();
+        for count in [1, 3, 12, 18] {
+            for (name, products) in by_all_instructions(&matrix, &vec![activations.clone(); count]) {
+                prop_assert_eq!(products, vec![exact; count], "{} with {}", ty, name);
+            }
         }
     }
 }

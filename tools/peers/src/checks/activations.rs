@@ -1,10 +1,10 @@
-//! briq's encoders of activations against ggml's: Q8_1 and Q8_K, which lie in no file and know no importance.
+//! briq's encoders of activations against ggml's, through what kernels keep of them: Q8_1 and Q8_K lie in no file and
+//! know no importance.
 
 use anyhow::Result;
-use briq_codec::{Encode, Isa, Rows};
+use briq_codec::Isa;
 use briq_format::TensorType;
-use briq_format::block::{Block, Q8_1, Q8_K};
-use zerocopy::{FromZeros, IntoBytes};
+use briq_kernels::Activations;
 
 use crate::claims::Claims;
 use crate::data::{DISTRIBUTIONS, Random};
@@ -15,13 +15,13 @@ use crate::place::Place;
 /// The name of the part that runs under each instruction set.
 pub(super) const PART: &str = "activations-under-isa";
 
-const TYPES: [TensorType; 2] = [TensorType::Q8_1, TensorType::Q8_K];
+const TYPES: [TensorType; 3] = [TensorType::Q8_0, TensorType::Q8_1, TensorType::Q8_K];
 
-/// Rows of each distribution, and their length.
+/// Rows of each distribution, and their length: more than are encoded at a time.
 const ROWS: usize = 400;
-const ROW: usize = 4096;
+const ROW: usize = 4096 + 512;
 
-/// Compares both types.
+/// Compares all types.
 pub(super) fn run(place: &Place) -> Result<()> {
     let mut claims = Claims::default();
     let findings = findings(place, PART, TYPES.len())?;
@@ -45,13 +45,15 @@ pub(super) fn run(place: &Place) -> Result<()> {
 pub(super) fn run_part(place: &Place) -> Result<()> {
     println!("{}", Isa::best());
     let ggml = Ggml::load(&place.libraries())?;
-    println!("{}", compare::<Q8_1>(&ggml)?.line());
-    println!("{}", compare::<Q8_K>(&ggml)?.line());
+    for ty in TYPES {
+        println!("{}", compare(&ggml, ty)?.line());
+    }
     Ok(())
 }
 
-fn compare<B: Encode + Block + IntoBytes + FromZeros + Clone>(ggml: &Ggml) -> Result<Finding> {
-    let encoder = ggml.activation_encoder(B::TYPE)?;
+fn compare(ggml: &Ggml, ty: TensorType) -> Result<Finding> {
+    let encoder = ggml.activation_encoder(ty)?;
+    let mut expected = Activations::encode(ty, &[0.0; ROW])?.blocks();
     let mut finding = Finding::none(1);
     let mut values = vec![0.0; ROW];
     for (seed, (name, fill)) in DISTRIBUTIONS.iter().enumerate() {
@@ -59,13 +61,11 @@ fn compare<B: Encode + Block + IntoBytes + FromZeros + Clone>(ggml: &Ggml) -> Re
         for row in 0..ROWS {
             fill(&mut random, &mut values);
             // ggml leaves the sums of a block of zeros as they were: here zeros, as briq writes them.
-            let mut expected = vec![B::new_zeroed(); ROW / B::ELEMENTS];
-            let mut found = expected.clone();
-            encoder.encode(&values, expected.as_mut_bytes())?;
-            B::encode_rows(&Rows::one(&values), &mut found);
-            let pairs = expected.as_bytes().iter().zip(found.as_bytes());
-            let differing = pairs.filter(|(expected, found)| expected != found).count();
-            finding.count(0, differing, || format!("{}, {name}, row {row}", B::TYPE));
+            expected.fill(0);
+            encoder.encode(&values, &mut expected)?;
+            let found = Activations::encode(ty, &values)?.blocks();
+            let differing = expected.iter().zip(&found).filter(|(expected, found)| expected != found).count();
+            finding.count(0, differing, || format!("{ty}, {name}, row {row}"));
         }
     }
     Ok(finding)

@@ -1,7 +1,7 @@
 //! What AVX2 and AVX-512 do alike.
 //!
 //! # Safety
-//! Every block is one intrinsic. A token such as `Avx2` is made only inside a function that enables its features, and
+//! Every block is one intrinsic, or several of which all but one only rearrange registers. A token such as `Avx2` is made only inside a function that enables its features, and
 //! that function is called only where they were detected; what an intrinsic needs of memory is the size of the array
 //! that it is given, at any address.
 

@@ -1,8 +1,8 @@
 //! What is made of the products of matrices: sixteen floats at a time, one for each vector of a group.
 //!
 //! # Safety
-//! Every block is one load or store of the 64 bytes of a reference. Only who has an [`Amx`] gets here, and a processor
-//! with AMX has AVX-512.
+//! Every block is one load or store of the 64 bytes of a reference, or the call of a function that enables AVX-512F.
+//! Only who has an [`Amx`] gets here, which is made only where that was detected too.
 
 use std::arch::x86_64::*;
 

@@ -79,7 +79,7 @@ fn singles(bytes: &[u8; 64]) -> __m512 {
 
 /// 16 half-precision numbers. Of the intrinsic the compiler makes a load and a conversion between registers, which is
 /// one operation more than the instruction that reads memory. With that of `_mm512_cvt_roundph_ps`, which does read
-/// memory, rows in the first cache take 3 % longer (Intel Xeon), in the order that the compiler then chooses.
+/// memory, rows in the first cache take 3 % longer (Granite Rapids), in the order that the compiler then chooses.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn halves(bytes: &[u8; 32]) -> __m512 {
