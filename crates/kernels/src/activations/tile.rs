@@ -27,8 +27,8 @@ pub(crate) struct Tile {
     /// The quants of Q8_0 once more, as registers of 64 bytes take them: [`by_halves`]. A kernel reads either these or
     /// the others.
     pub(crate) wide_quants: [i8; 256],
-    /// What the zero point of Q4_0 takes off each sum of products that there are in such registers: of eight quants of
-    /// Q8_0, four in either half of a run of 32.
+    /// What a zero point of 8 takes off each sum of products that there are in such registers: of eight quants of Q8_0,
+    /// four in either half of a run of 32.
     pub(crate) wide_zero_points: [[i32; 16]; 2],
 }
 const _: () = assert!(size_of::<Tile>() == 768);
@@ -115,7 +115,7 @@ fn by_halves(quants: &[i8; 256]) -> [i8; 256] {
     by_halves
 }
 
-/// See [`Tile::wide_zero_points`]: a code of Q4_0 is the weight plus 8, which its kernel takes off elsewhere as well.
+/// See [`Tile::wide_zero_points`]: that of Q4_0, whose codes are the weights plus 8; those of other types are more.
 #[inline(always)]
 fn wide_zero_points(quants: &[i8; 256]) -> [[i32; 16]; 2] {
     let mut zero_points = [[0; 16]; 2];

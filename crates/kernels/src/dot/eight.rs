@@ -3,8 +3,9 @@
 //! Each block gives eight partial sums. Those of eight blocks are summed across, into one register with a sum per
 //! block; zero points, scales and the conversion to floats then cost one operation for all eight. Measured on Zen 4,
 //! that takes 0.6 of the time of scaling every block on its own. Registers of 64 bytes hold half of eight blocks of
-//! Q4_0: there the sums of a block stay in four places, and only those of a row are summed across. That takes 0.7 of
-//! the time of eight sums at once (Granite Rapids); of Q8_0, whose registers would hold two blocks, it takes more.
+//! nibbles: there the sums of a block stay in four places, and only those of a row are summed across. That takes 0.7 of
+//! the time of eight sums at once (Granite Rapids; 0.8 of MXFP4); of Q8_0, whose registers would hold two blocks, it
+//! takes more.
 
 use briq_codec::Quants;
 use briq_format::TensorType;
@@ -69,7 +70,14 @@ pub(crate) trait Eighth: Block + Sync + Quants<32> {
 
     /// Adds the products of eight blocks in registers of 64 bytes.
     #[inline(always)]
-    fn add_wide<S: Simd>(_: S, _sum: &mut S::Wide, _blocks: &[Self; 8], _tile: &Tile) {}
+    fn add_wide<S: Simd>(
+        _: S,
+        _shared: Self::Shared<S>,
+        _blocks: &[Self; 8],
+        _tile: &Tile,
+        _sum: &mut S::Wide,
+    ) {
+    }
 
     /// What is added because codes are not centred, from the sums of quants with the sign turned.
     fn zero_point<S: Simd>(simd: S, products: S::Ints, negative_sums: S::Ints) -> S::Ints;
@@ -108,7 +116,7 @@ impl<B: Eighth> ByTile for B {
     ) {
         let blocks = &row[place];
         if B::HAS_WIDE && wide::<S, C>() {
-            return B::add_wide(simd, &mut sums.wide, blocks, tiles[0]);
+            return B::add_wide(simd, *shared, blocks, tiles[0], &mut sums.wide);
         }
         let sums = &mut sums.narrow;
         let mut headers = [0; 8];

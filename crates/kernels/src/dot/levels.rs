@@ -5,7 +5,9 @@ use briq_format::TensorType;
 use briq_format::block::{IQ4_NL, MXFP4};
 
 use super::eight::Eighth;
-use crate::simd::Simd;
+use super::header;
+use crate::activations::Tile;
+use crate::simd::{EightBlocks, Simd};
 
 impl Eighth for IQ4_NL {
     const PARTNER: TensorType = TensorType::Q8_0;
@@ -33,6 +35,16 @@ impl Eighth for IQ4_NL {
     #[inline(always)]
     fn zero_point<S: Simd>(simd: S, products: S::Ints, negative_sums: S::Ints) -> S::Ints {
         simd.unbias(products, negative_sums)
+    }
+
+    const HAS_WIDE: bool = true;
+
+    #[inline(always)]
+    fn add_wide<S: Simd>(simd: S, table: S::Ints, blocks: &[Self; 8], tile: &Tile, sum: &mut S::Wide) {
+        let blocks = EightBlocks::Halves(header(blocks));
+        // A code is the weight over its scale plus 128.
+        let zero_points = (&tile.wide_zero_points, 4);
+        simd.add_scaled_nibbles(sum, blocks, Some(table), &tile.wide_quants, zero_points, &tile.scales);
     }
 }
 
@@ -80,5 +92,15 @@ impl Eighth for MXFP4 {
     #[inline(always)]
     fn zero_point<S: Simd>(simd: S, products: S::Ints, negative_sums: S::Ints) -> S::Ints {
         simd.add(products, simd.shift_left_ints::<4>(negative_sums))
+    }
+
+    const HAS_WIDE: bool = true;
+
+    #[inline(always)]
+    fn add_wide<S: Simd>(simd: S, table: S::Ints, blocks: &[Self; 8], tile: &Tile, sum: &mut S::Wide) {
+        let blocks = EightBlocks::Powers(header(blocks));
+        // A code is the weight over its scale plus 16.
+        let zero_points = (&tile.wide_zero_points, 1);
+        simd.add_scaled_nibbles(sum, blocks, Some(table), &tile.wide_quants, zero_points, &tile.scales);
     }
 }

@@ -6,7 +6,7 @@ use briq_format::block::{Q4_0, Q4_1, Q5_0, Q5_1, Q8_0};
 use super::eight::Eighth;
 use super::header;
 use crate::activations::Tile;
-use crate::simd::Simd;
+use crate::simd::{EightBlocks, Simd};
 
 impl Eighth for Q4_0 {
     const PARTNER: TensorType = TensorType::Q8_0;
@@ -40,8 +40,10 @@ impl Eighth for Q4_0 {
     const HAS_WIDE: bool = true;
 
     #[inline(always)]
-    fn add_wide<S: Simd>(simd: S, sum: &mut S::Wide, blocks: &[Self; 8], tile: &Tile) {
-        simd.add_scaled_nibbles(sum, header(blocks), &tile.wide_quants, &tile.wide_zero_points, &tile.scales);
+    fn add_wide<S: Simd>(simd: S, (): (), blocks: &[Self; 8], tile: &Tile, sum: &mut S::Wide) {
+        let blocks = EightBlocks::Halves(header(blocks));
+        let zero_points = (&tile.wide_zero_points, 0);
+        simd.add_scaled_nibbles(sum, blocks, None, &tile.wide_quants, zero_points, &tile.scales);
     }
 }
 

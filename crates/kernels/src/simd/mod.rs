@@ -2,9 +2,9 @@
 //!
 //! A kernel is written once, over [`Simd`], and compiled for each instruction set. A register holds 32 bytes on all of
 //! them, because 32 weights are what blocks and sub-blocks are made of: AVX-512 brings its instructions and its
-//! registers, and its width only for one vector with Q4_0, Q2_K to Q6_K and TQ2_0 ([`Simd::IS_WIDE`]), and for plain
-//! floats. All operations on integers are exact under the conditions that they state, so that instruction sets differ
-//! only in the order in which floats are summed.
+//! registers, and its width only for one vector with Q4_0, IQ4_NL, MXFP4, Q2_K to Q6_K and TQ2_0 ([`Simd::IS_WIDE`]),
+//! and for plain floats. All operations on integers are exact under the conditions that they state, so that instruction
+//! sets differ only in the order in which floats are summed.
 //!
 //! The vector types are private to this module, and so is all that is `unsafe`. Generic code meets them only through
 //! [`run`], which has proved that the processor has them.
@@ -238,17 +238,19 @@ pub(crate) trait Simd: Copy {
     ) -> Self::Ints {
         self.zero()
     }
-    /// Adds the products of eight blocks of nibbles, each behind a scale in half precision, with signed bytes that have
-    /// eight more scales. For either half of the blocks there are 16 signed bytes for the low nibbles of each of four,
-    /// and then 16 for the high ones of each. Int `4 * b + i` of zero point `h` is added to four products with low
-    /// nibbles of block `4 * h + b` and four with high ones, before they are scaled.
+    /// Adds the products of eight blocks of nibbles with signed bytes that have eight more scales. A nibble is a code,
+    /// or the place of one in a [table](Self::table) of codes without sign. For either half of the blocks there are 16
+    /// signed bytes for the low nibbles of each of four, and then 16 for the high ones of each. Int `4 * b + i` of zero
+    /// point `h`, doubled so many times, is added to four products with low nibbles of block `4 * h + b` and four with
+    /// high ones, before they are scaled.
     #[inline(always)]
     fn add_scaled_nibbles(
         self,
         _sum: &mut Self::Wide,
-        _blocks: &[u8; 144],
+        _blocks: EightBlocks<'_>,
+        _table: Option<Self::Ints>,
         _signed: &[i8; 256],
-        _zero_points: &[[i32; 16]; 2],
+        _zero_points: (&[[i32; 16]; 2], i32),
         _scales: &[f32; 8],
     ) {
     }
@@ -363,6 +365,16 @@ pub(crate) enum Bits<'a> {
     /// Four, and above them two as [`Twos`](Self::Twos): of each 64 bytes the low nibbles are two runs, and the high
     /// ones the next two.
     Sixes(&'a [u8; 128], &'a [u8; 64]),
+}
+
+/// Eight blocks of 32 nibbles, each behind a scale: of each 16 bytes the low nibbles, then the high ones.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "read where registers are of 64 bytes"))]
+pub(crate) enum EightBlocks<'a> {
+    /// Scales are half-precision numbers.
+    Halves(&'a [u8; 144]),
+    /// Scales are `2^(e - 128)`, of which a byte holds `e`.
+    Powers(&'a [u8; 136]),
 }
 
 /// Of 32 bytes in each half of a register that has the same 16 bytes twice: the byte that holds the bit of each, for

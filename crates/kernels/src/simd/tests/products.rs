@@ -3,12 +3,12 @@
 use std::any::type_name;
 use std::array::from_fn;
 
-use briq_format::block::Q4_0;
+use briq_format::block::{MXFP4, Q4_0};
 use briq_format::scalar::F16;
 use zerocopy::transmute;
 
 use super::{Input, bytes, each, same};
-use crate::simd::{Bits, Simd, k_numbers};
+use crate::simd::{Bits, EightBlocks, Simd, k_numbers};
 
 pub(super) fn check<S: Simd>(simd: S, input: &Input) {
     let [a, b, c] = [input.a, input.b, input.c].map(|bytes| bytes.map(u8::cast_signed));
@@ -161,23 +161,54 @@ fn wide_products<S: Simd>(simd: S, input: &Input) {
         check("add_k_codes", sum, -0.5 * f64::from(expected(&|at| scales_of_runs[at / 32].into())));
     }
 
-    // Scales are powers of two, with which no sum is rounded.
+    scaled_nibbles(simd, input, &low, &signed, check);
+}
+
+/// Eight blocks of nibbles. Scales are powers of two, with which no sum is rounded.
+fn scaled_nibbles<S: Simd>(
+    simd: S,
+    input: &Input,
+    nibbles: &[u8; 128],
+    signed: &[i8; 256],
+    check: impl Fn(&str, S::Wide, f64),
+) {
     let power = |i: usize| [0.5, 1.0, 2.0, -1.0][usize::from(input.b[i] % 4)];
-    let (scales, zero_points) =
+    let (scales, zero_points): ([f32; 8], [[i32; 16]; 2]) =
         (from_fn(|i| power(8 + i)), from_fn(|h| input.words()[1 + h].map(|word| i32::from(word >> 4))));
-    let blocks: [Q4_0; 8] =
-        from_fn(|i| Q4_0 { scale: F16::from_f32(power(i)), quants: low.as_chunks().0[i] });
-    let mut sum = simd.wide_zeros();
-    simd.add_scaled_nibbles(&mut sum, &transmute!(blocks), &signed, &zero_points, &scales);
-    let expected = (0..8).map(|block| {
-        let products = (0..32).map(|i| {
-            let code = blocks[block].quants[i % 16] >> (i / 16 * 4) & 15;
-            i32::from(code) * i32::from(signed[block / 4 * 128 + i / 16 * 64 + block % 4 * 16 + i % 16])
+    let quants = nibbles.as_chunks::<16>().0;
+    let expected = |code: &dyn Fn(u8) -> u8, doublings: i32, scale: &dyn Fn(usize) -> f32| -> f64 {
+        let blocks = (0..8).map(|block| {
+            let products = (0..32).map(|i| {
+                let nibble = quants[block][i % 16] >> (i / 16 * 4) & 15;
+                let signed = signed[block / 4 * 128 + i / 16 * 64 + block % 4 * 16 + i % 16];
+                i32::from(code(nibble)) * i32::from(signed)
+            });
+            let zero_points = zero_points[block / 4].as_chunks::<4>().0[block % 4];
+            let products = products.chain(zero_points.map(|point| point << doublings));
+            f64::from(scale(block) * scales[block]) * f64::from(products.sum::<i32>())
         });
-        let zero_points = zero_points[block / 4].as_chunks::<4>().0[block % 4];
-        f64::from(power(block) * scales[block]) * f64::from(products.chain(zero_points).sum::<i32>())
-    });
-    check("add_scaled_nibbles", sum, expected.sum());
+        blocks.sum()
+    };
+    let halves: [Q4_0; 8] = from_fn(|i| Q4_0 { scale: F16::from_f32(power(i)), quants: quants[i] });
+    let powers: [MXFP4; 8] = from_fn(|i| MXFP4 { exponent: 126 + input.b[i] % 4, quants: quants[i] });
+    let (halves, powers) = (transmute!(halves), transmute!(powers));
+    let levels: [u8; 16] = *input.sixteen();
+    let table = simd.table(&levels.map(u8::cast_signed));
+    for doublings in [0, 1, 4] {
+        let zero_points = (&zero_points, doublings);
+        let mut sum = simd.wide_zeros();
+        simd.add_scaled_nibbles(&mut sum, EightBlocks::Halves(&halves), None, signed, zero_points, &scales);
+        check("codes behind halves", sum, expected(&|nibble| nibble, doublings, &power));
+        let mut sum = simd.wide_zeros();
+        let blocks = EightBlocks::Powers(&powers);
+        simd.add_scaled_nibbles(&mut sum, blocks, Some(table), signed, zero_points, &scales);
+        let power = |i: usize| 2f32.powi(i32::from(powers[17 * i]) - 128);
+        check(
+            "levels behind powers",
+            sum,
+            expected(&|nibble| levels[usize::from(nibble)], doublings, &power),
+        );
+    }
 }
 
 /// The code at a place of a super-block.

@@ -11,7 +11,7 @@ use super::instructions::{
     float_everywhere, multiply_and_sum, opaque, permuted_bytes, permuted_words, three_times,
 };
 use super::wide;
-use crate::simd::{Bits, Simd};
+use crate::simd::{Bits, EightBlocks, Simd};
 
 /// Proof that the processor has AVX2, FMA, F16C, BMI1, BMI2, POPCNT, GFNI, and AVX-512 with F, BW, VL, VNNI and VBMI.
 #[derive(Clone, Copy)]
@@ -73,13 +73,17 @@ impl Simd for Avx512 {
     fn add_scaled_nibbles(
         self,
         sum: &mut __m512,
-        blocks: &[u8; 144],
+        blocks: EightBlocks<'_>,
+        table: Option<__m256i>,
         signed: &[i8; 256],
-        zero_points: &[[i32; 16]; 2],
+        (zero_points, doublings): (&[[i32; 16]; 2], i32),
         scales: &[f32; 8],
     ) {
         // SAFETY: see the module.
-        unsafe { wide::add_scaled_nibbles(sum, blocks, signed, zero_points, scales) }
+        unsafe {
+            let zero_points = wide::doubled(zero_points, doublings);
+            wide::add_scaled_nibbles(sum, blocks, table, signed, zero_points, scales);
+        }
     }
     #[inline(always)]
     fn wide_zeros(self) -> __m512 {

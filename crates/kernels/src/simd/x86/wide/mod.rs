@@ -8,7 +8,7 @@ use std::arch::asm;
 use std::arch::x86_64::*;
 
 pub(super) use codes::{add_codes, scales_of_runs, scales_of_sixteens};
-pub(super) use nibbles::add_scaled_nibbles;
+pub(super) use nibbles::{add_scaled_nibbles, doubled};
 
 use super::instructions::{from_memory, of_two};
 
