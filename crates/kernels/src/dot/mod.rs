@@ -14,52 +14,6 @@ macro_rules! unrolled {
     };
 }
 
-/// Super-blocks that are multiplied by the `scalar` and `add` of their module, with what its `ahead` finds of the next,
-/// and taken apart by its `numbers`.
-macro_rules! super_blocks {
-    ($($name:ident)*) => {
-        $(impl ByTile for $name {
-            const PARTNER: TensorType = TensorType::Q8_K;
-            const TERMS: usize = if HAS_MINIMUMS { 2 } else { 1 };
-            type Blocks = [Self; 1];
-            type Beside<S: Simd> = Ahead;
-            type Sums<S: Simd, const C: usize> = Parts<S, C, 1>;
-
-            fn scalar(row: &[Self], column: &[Tile]) -> f32 {
-                scalar(row, column)
-            }
-
-            batched!(Supers);
-
-            #[inline(always)]
-            fn beside<S: Simd>(simd: S, row: &[[Self; 1]]) -> Ahead {
-                ahead(simd, row)
-            }
-
-            #[inline(always)]
-            fn add<S: Simd, const C: usize>(
-                simd: S,
-                beside: &mut Ahead,
-                row: &[[Self; 1]],
-                place: usize,
-                tiles: [&Tile; C],
-                sums: &mut Parts<S, C, 1>,
-            ) {
-                add(simd, beside, row, place, tiles, sums);
-            }
-        }
-
-        impl Integers for $name {
-            const HAS_MINIMUMS: bool = HAS_MINIMUMS;
-
-            #[inline(always)]
-            fn numbers<S: Simd>(&self, simd: S) -> Numbers<S> {
-                numbers(simd, self)
-            }
-        })*
-    };
-}
-
 pub(crate) mod batch;
 mod dispatch;
 mod eight;
@@ -74,6 +28,7 @@ mod q1_0;
 mod q2_0;
 mod shifted;
 mod small;
+mod super_block;
 mod ternary;
 mod tiles;
 mod typed;

@@ -1,13 +1,13 @@
 //! The IQ1 types: ternary points of a grid, shifted by an eighth of a step, and a scale per 16 or 32.
 
 use briq_codec::points;
-use briq_format::TensorType;
 use briq_format::block::{IQ1_M, IQ1_S};
 use briq_format::scalar::F16;
 use zerocopy::{transmute, transmute_ref};
 
 use super::batch::{Integers, Numbers};
-use super::tiles::{ByTile, Parts, batched};
+use super::super_block::super_blocks;
+use super::tiles::Parts;
 use super::{add_scaled, quants, twice};
 use crate::activations::Tile;
 use crate::simd::Simd;
@@ -163,7 +163,7 @@ fn numbers<B: Shifted, S: Simd>(simd: S, block: &B) -> Numbers<S> {
     }
 }
 
-super_blocks!(IQ1_S IQ1_M);
+super_blocks!(ahead IQ1_S IQ1_M);
 
 /// Of each 32 weights the indices of the points, as four words, and then their shifts.
 type Points = [[u8; 32]; 4];

@@ -8,7 +8,8 @@ use zerocopy::{Immutable, IntoBytes};
 
 use super::batch::{Integers, Numbers};
 use super::k::{LEVELLED, all_planes, planes, runs};
-use super::tiles::{ByTile, Parts, WideSums, batched, wide};
+use super::super_block::{SuperBlock, super_blocks};
+use super::tiles::{ByTile, Parts, WideSums, wide};
 use super::{add_times, integer_dot, quants, trailer};
 use crate::activations::Tile;
 use crate::simd::{Bits, Simd};
@@ -38,32 +39,18 @@ fn add<S: Simd, const C: usize>(
     }
 }
 
-impl ByTile for TQ2_0 {
-    const PARTNER: TensorType = TensorType::Q8_K;
+super_blocks!(TQ2_0);
+
+impl SuperBlock for TQ2_0 {
     const TERMS: usize = 2;
-    type Blocks = [Self; 1];
-    type Beside<S: Simd> = ();
     type Sums<S: Simd, const C: usize> = WideSums<S, C, 1>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         scalar(row, column, |block| block.scale)
     }
 
-    batched!(Supers);
-
     #[inline(always)]
-    fn beside<S: Simd>(_: S, _: &[[Self; 1]]) {}
-
-    #[inline(always)]
-    fn add<S: Simd, const C: usize>(
-        simd: S,
-        (): &mut (),
-        row: &[[Self; 1]],
-        place: usize,
-        tiles: [&Tile; C],
-        sums: &mut WideSums<S, C, 1>,
-    ) {
-        let [block] = &row[place];
+    fn add<S: Simd, const C: usize>(simd: S, block: &Self, tiles: [&Tile; C], sums: &mut WideSums<S, C, 1>) {
         if wide::<S, C>() {
             let [_, _, _, scale] = &simd.scaled_halves(trailer(block), tiles[0].scales[0]);
             let (sum, ints) = (&mut sums.wide, simd.load_ints(&tiles[0].negative_sums));

@@ -8,12 +8,12 @@ mod fours;
 mod scales;
 mod signs;
 
-use briq_format::TensorType;
 use briq_format::block::{IQ2_S, IQ2_XS, IQ2_XXS, IQ3_S, IQ3_XXS};
 use briq_format::scalar::F16;
 
 use super::batch::{Integers, Numbers};
-use super::tiles::{ByTile, Parts, batched};
+use super::super_block::super_blocks;
+use super::tiles::Parts;
 use super::{add_scaled, quants};
 use crate::activations::Tile;
 use crate::simd::Simd;
@@ -140,4 +140,4 @@ fn numbers<B: Signed, S: Simd>(simd: S, block: &B) -> Numbers<S> {
     Numbers { codes, scales: block.scale_words(simd), minimums: [simd.zero(); 2], scale, minimum: 0.0 }
 }
 
-super_blocks!(IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S);
+super_blocks!(ahead IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S);

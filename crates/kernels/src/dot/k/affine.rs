@@ -1,43 +1,29 @@
 //! Q4_K and Q5_K: a scale and a minimum for each 32 weights.
 
 use briq_codec::{Quants, k_scales};
-use briq_format::TensorType;
 use briq_format::block::{Block, Q4_K, Q5_K};
 use briq_format::scalar::F16;
 
 use super::{add_lanes, all_nibbles, lanes};
 use crate::activations::Tile;
 use crate::dot::batch::{Integers, Numbers};
-use crate::dot::tiles::{ByTile, Parts, WideSums, batched, wide};
+use crate::dot::super_block::{SuperBlock, super_blocks};
+use crate::dot::tiles::{Parts, WideSums, wide};
 use crate::dot::{add_times, header, products};
 use crate::simd::{Bits, Simd};
 
-impl ByTile for Q4_K {
-    const PARTNER: TensorType = TensorType::Q8_K;
+super_blocks!(Q4_K Q5_K);
+
+impl SuperBlock for Q4_K {
     const TERMS: usize = 2;
-    type Blocks = [Self; 1];
-    type Beside<S: Simd> = ();
     type Sums<S: Simd, const C: usize> = WideSums<S, C, 2>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         affine(row, column, |block| (block.scale, block.minimum, block.scales_and_minimums))
     }
 
-    batched!(Supers);
-
     #[inline(always)]
-    fn beside<S: Simd>(_: S, _: &[[Self; 1]]) {}
-
-    #[inline(always)]
-    fn add<S: Simd, const C: usize>(
-        simd: S,
-        (): &mut (),
-        row: &[[Self; 1]],
-        place: usize,
-        tiles: [&Tile; C],
-        sums: &mut WideSums<S, C, 2>,
-    ) {
-        let [block] = &row[place];
+    fn add<S: Simd, const C: usize>(simd: S, block: &Self, tiles: [&Tile; C], sums: &mut WideSums<S, C, 2>) {
         match wide::<S, C>() {
             true => add_wide(simd, block, Bits::Fours(&block.quants), tiles[0], sums),
             false => add_affine(simd, block, all_nibbles(simd, &block.quants), tiles, &mut sums.narrow),
@@ -54,32 +40,16 @@ impl Integers for Q4_K {
     }
 }
 
-impl ByTile for Q5_K {
-    const PARTNER: TensorType = TensorType::Q8_K;
+impl SuperBlock for Q5_K {
     const TERMS: usize = 2;
-    type Blocks = [Self; 1];
-    type Beside<S: Simd> = ();
     type Sums<S: Simd, const C: usize> = WideSums<S, C, 2>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         affine(row, column, |block| (block.scale, block.minimum, block.scales_and_minimums))
     }
 
-    batched!(Supers);
-
     #[inline(always)]
-    fn beside<S: Simd>(_: S, _: &[[Self; 1]]) {}
-
-    #[inline(always)]
-    fn add<S: Simd, const C: usize>(
-        simd: S,
-        (): &mut (),
-        row: &[[Self; 1]],
-        place: usize,
-        tiles: [&Tile; C],
-        sums: &mut WideSums<S, C, 2>,
-    ) {
-        let [block] = &row[place];
+    fn add<S: Simd, const C: usize>(simd: S, block: &Self, tiles: [&Tile; C], sums: &mut WideSums<S, C, 2>) {
         match wide::<S, C>() {
             true => add_wide(simd, block, Bits::Fives(&block.low_bits, &block.high_bits), tiles[0], sums),
             false => add_affine(simd, block, q5_k_codes(simd, block), tiles, &mut sums.narrow),

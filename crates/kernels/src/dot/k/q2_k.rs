@@ -1,21 +1,20 @@
 //! Q2_K: a scale and a minimum of 4 bits for each 16 weights.
 
 use briq_codec::Quants;
-use briq_format::TensorType;
 use briq_format::block::Q2_K;
 
 use super::{LEVELLED, all_planes};
 use crate::activations::Tile;
 use crate::dot::batch::{Integers, Numbers};
-use crate::dot::tiles::{ByTile, Sums, WideSums, batched, wide};
+use crate::dot::super_block::{SuperBlock, super_blocks};
+use crate::dot::tiles::{Sums, WideSums, wide};
 use crate::dot::{add_times, integer_dot, products, trailer};
 use crate::simd::{Bits, Simd};
 
-impl ByTile for Q2_K {
-    const PARTNER: TensorType = TensorType::Q8_K;
+super_blocks!(Q2_K);
+
+impl SuperBlock for Q2_K {
     const TERMS: usize = 2;
-    type Blocks = [Self; 1];
-    type Beside<S: Simd> = ();
     type Sums<S: Simd, const C: usize> = Quarters<S, C>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
@@ -36,21 +35,8 @@ impl ByTile for Q2_K {
         sum
     }
 
-    batched!(Supers);
-
     #[inline(always)]
-    fn beside<S: Simd>(_: S, _: &[[Self; 1]]) {}
-
-    #[inline(always)]
-    fn add<S: Simd, const C: usize>(
-        simd: S,
-        (): &mut (),
-        row: &[[Self; 1]],
-        place: usize,
-        tiles: [&Tile; C],
-        sums: &mut Quarters<S, C>,
-    ) {
-        let [block] = &row[place];
+    fn add<S: Simd, const C: usize>(simd: S, block: &Self, tiles: [&Tile; C], sums: &mut Quarters<S, C>) {
         let packed = simd.byte_words(eights(&block.scales_and_minimums));
         if wide::<S, C>() {
             let (scales, minimums) = (simd.bits::<0, 4, 0>(packed), simd.bits::<4, 4, 0>(packed));

@@ -2,43 +2,29 @@
 
 use briq_codec::Quants;
 use briq_codec::points::q3_k_scales;
-use briq_format::TensorType;
 use briq_format::block::{Q3_K, Q6_K};
 use briq_format::scalar::F16;
 
 use super::{LEVELLED, add_lanes, all_planes, lanes, nibbles, runs};
 use crate::activations::Tile;
 use crate::dot::batch::{Integers, Numbers};
-use crate::dot::tiles::{ByTile, WideSums, batched, wide};
+use crate::dot::super_block::{SuperBlock, super_blocks};
+use crate::dot::tiles::{WideSums, wide};
 use crate::dot::{add_times, products, trailer};
 use crate::simd::{Bits, Simd};
 
-impl ByTile for Q6_K {
-    const PARTNER: TensorType = TensorType::Q8_K;
+super_blocks!(Q6_K Q3_K);
+
+impl SuperBlock for Q6_K {
     const TERMS: usize = 1;
-    type Blocks = [Self; 1];
-    type Beside<S: Simd> = ();
     type Sums<S: Simd, const C: usize> = WideSums<S, C, 1>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
         symmetric(row, column, |block| (block.scale, block.scales.map(i32::from)))
     }
 
-    batched!(Supers);
-
     #[inline(always)]
-    fn beside<S: Simd>(_: S, _: &[[Self; 1]]) {}
-
-    #[inline(always)]
-    fn add<S: Simd, const C: usize>(
-        simd: S,
-        (): &mut (),
-        row: &[[Self; 1]],
-        place: usize,
-        tiles: [&Tile; C],
-        sums: &mut WideSums<S, C, 1>,
-    ) {
-        let [block] = &row[place];
+    fn add<S: Simd, const C: usize>(simd: S, block: &Self, tiles: [&Tile; C], sums: &mut WideSums<S, C, 1>) {
         let scales = simd.words(&block.scales);
         // A zero point of 32.
         let excess = excess::<S, C, 5>(simd, scales, tiles);
@@ -90,11 +76,8 @@ fn q6_k_codes<S: Simd>(simd: S, block: &Q6_K) -> [S::Ints; 8] {
     codes
 }
 
-impl ByTile for Q3_K {
-    const PARTNER: TensorType = TensorType::Q8_K;
+impl SuperBlock for Q3_K {
     const TERMS: usize = 1;
-    type Blocks = [Self; 1];
-    type Beside<S: Simd> = ();
     type Sums<S: Simd, const C: usize> = WideSums<S, C, 1>;
 
     fn scalar(row: &[Self], column: &[Tile]) -> f32 {
@@ -102,21 +85,8 @@ impl ByTile for Q3_K {
         symmetric(row, column, |block| (block.scale, scales(block)))
     }
 
-    batched!(Supers);
-
     #[inline(always)]
-    fn beside<S: Simd>(_: S, _: &[[Self; 1]]) {}
-
-    #[inline(always)]
-    fn add<S: Simd, const C: usize>(
-        simd: S,
-        (): &mut (),
-        row: &[[Self; 1]],
-        place: usize,
-        tiles: [&Tile; C],
-        sums: &mut WideSums<S, C, 1>,
-    ) {
-        let [block] = &row[place];
+    fn add<S: Simd, const C: usize>(simd: S, block: &Self, tiles: [&Tile; C], sums: &mut WideSums<S, C, 1>) {
         let scales = simd.add_words(q3_k_words(simd, &block.scales), simd.splat_word(-32));
         if wide::<S, C>() {
             // A zero point of 4.
