@@ -14,6 +14,7 @@ const PEER: &str = r#"
 use std::{ffi::c_int, ptr::copy_nonoverlapping};
 
 const F32: c_int = 0;
+const Q4_1: c_int = 3;
 
 #[unsafe(no_mangle)]
 extern "C" fn ggml_quantize_init(_: c_int) {}
@@ -25,7 +26,12 @@ extern "C" fn ggml_quantize_requires_imatrix(_: c_int) -> bool {
 
 #[unsafe(no_mangle)]
 extern "C" fn ggml_row_size(ty: c_int, weights: i64) -> usize {
-    weights as usize * if ty == F32 { 32 * 4 } else { 34 } / 32
+    let of_32 = match ty {
+        F32 => 32 * 4,
+        Q4_1 => 20,
+        _ => 34,
+    };
+    weights as usize * of_32 / 32
 }
 
 #[unsafe(no_mangle)]
@@ -61,7 +67,7 @@ fn f16(bits: u16) -> f32 {
 }
 "#;
 
-/// Kernels of that peer: products of floats, and wrong ones of Q8_0.
+/// Kernels of that peer: products of floats, wrong ones of Q8_0, and those of types that are not laid out so.
 const KERNELS: &str = r#"
 use std::{ffi::{c_int, c_void}, slice::from_raw_parts};
 
@@ -87,6 +93,12 @@ unsafe extern "C" fn ggml_vec_dot_q8_0_q8_0(
 ) {
     unsafe { *product = 0.0 };
 }
+
+#[unsafe(no_mangle)]
+extern "C" fn ggml_vec_dot_q4_1_q8_1() {}
+
+#[unsafe(no_mangle)]
+extern "C" fn ggml_vec_dot_q5_1_q8_1() {}
 "#;
 
 fn measure(folder: &Folder, arguments: &[&str]) -> (Option<i32>, Value) {
@@ -189,6 +201,19 @@ fn dot_products_are_measured_beside_those_of_a_peer() {
     let columns = ["type", "size", "Mw/s", "GB/s", "peer", "Mw/s", "ratio", "difference"];
     assert_eq!(lines[1], columns, "nothing is read beside, and nothing packed: {table}");
     assert!(lines[3].ends_with(&["1e0"]) && lines[4].ends_with(&["-", "-", "-"]), "{table}");
+}
+
+#[test]
+fn a_peer_that_lays_out_weights_or_activations_otherwise_multiplies_nothing() {
+    let folder = with_peer();
+    compile(&folder, "ggml-cpu-any", KERNELS);
+    for (ty, message) in [
+        ("Q5_1", "32 weights of Q5_1 are 24 bytes, but 34 for the peer"),
+        ("Q4_1", "32 weights of Q8_1 are 36 bytes, but 34 for the peer"),
+    ] {
+        let run = folder.briq(&["bench", "dot", "--weights", "1", "--type", ty, "--peer", "."]);
+        assert_eq!((run.code, run.stderr), (Some(4), format!("briq: {message}\n")), "{ty}");
+    }
 }
 
 #[test]

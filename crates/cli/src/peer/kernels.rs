@@ -6,13 +6,13 @@
 use std::ffi::{c_int, c_void};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use briq_convert::Error;
 use briq_format::TensorType::{self, *};
 use libloading::Library;
 
 use super::graph::Graph;
-use super::{Peer, open};
+use super::{ALIGNMENT, Peer, open};
 
 type Score = unsafe extern "C" fn() -> c_int;
 type Initialise = unsafe extern "C" fn();
@@ -25,9 +25,12 @@ pub(crate) struct Kernels {
     path: PathBuf,
 }
 
-/// ggml's dot product of one type.
+/// ggml's dot product of one type, for rows of one length.
 pub(crate) struct VectorDot<'peer> {
     function: VecDot,
+    elements: c_int,
+    row_bytes: usize,
+    activation_bytes: usize,
     /// Keeps the code of the function in memory.
     _kernels: &'peer Kernels,
 }
@@ -55,16 +58,28 @@ impl Kernels {
         self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
-    /// ggml's dot product of `ty`; `None` where it has none of that name.
-    pub(crate) fn vec_dot(&self, ty: TensorType) -> Option<VectorDot<'_>> {
+    /// ggml's dot product of rows of `elements` weights of `ty`; `None` where it has none of that name.
+    ///
+    /// # Errors
+    /// The library lays the type or its partner out otherwise, or rows are no whole blocks.
+    pub(crate) fn vec_dot(&self, ty: TensorType, elements: usize) -> Result<Option<VectorDot<'_>>> {
+        let partner = briq_kernels::partner(ty)?;
         let lower = |ty: TensorType| ty.name().to_lowercase().replace("_k", "_K");
         let name = match ty {
             F32 | F16 | BF16 => format!("ggml_vec_dot_{}", lower(ty)),
-            _ => format!("ggml_vec_dot_{}_{}", lower(ty), lower(briq_kernels::partner(ty).ok()?)),
+            _ => format!("ggml_vec_dot_{}_{}", lower(ty), lower(partner)),
         };
         // SAFETY: all functions of these names are declared alike, in ggml's quants.h and vec.h.
-        let function = unsafe { self.symbol(&name) }.ok()?;
-        Some(VectorDot { function, _kernels: self })
+        let Ok(function) = (unsafe { self.symbol(&name) }) else {
+            return Ok(None);
+        };
+        Ok(Some(VectorDot {
+            function,
+            elements: c_int::try_from(elements)?,
+            row_bytes: self.base.layout(ty)?.bytes(elements)?,
+            activation_bytes: self.base.layout(partner)?.bytes(elements)?,
+            _kernels: self,
+        }))
     }
 
     /// A graph that multiplies rows of `row_elements` with `batch`, whole vectors of as many.
@@ -94,13 +109,22 @@ impl Kernels {
 }
 
 impl VectorDot<'_> {
-    /// The product of a row with encoded activations of as many `elements`.
-    pub(crate) fn dot(&self, elements: usize, row: &[u8], activations: &[u8]) -> Result<f32> {
+    /// The product of a row with encoded activations.
+    ///
+    /// # Errors
+    /// The lengths are not those of the rows that this was made for.
+    pub(crate) fn dot(&self, row: &[u8], activations: &[u8]) -> Result<f32> {
+        ensure!(row.len() == self.row_bytes, "a row of the wrong length");
+        ensure!(activations.len() == self.activation_bytes, "activations of the wrong length");
+        let (row, activations) = (row.as_ptr(), activations.as_ptr());
+        let addresses = row.addr() | activations.addr();
+        ensure!(addresses.is_multiple_of(ALIGNMENT), "blocks at an odd address");
         let mut product = 0.0;
-        let elements = c_int::try_from(elements)?;
-        let (row, activations) = (row.as_ptr().cast(), activations.as_ptr().cast());
-        // SAFETY: the caller's slices hold the blocks of `elements`; one float is written.
-        unsafe { (self.function)(elements, &raw mut product, 0, row, 0, activations, 0, 1) };
+        // SAFETY: the blocks of `elements` on both sides are read, and one float is written; the lengths were checked
+        // above.
+        unsafe {
+            (self.function)(self.elements, &raw mut product, 0, row.cast(), 0, activations.cast(), 0, 1);
+        }
         Ok(product)
     }
 }

@@ -193,7 +193,7 @@ fn dots(ty: TensorType, size: &Size, weights: &[u8], peer: Option<&Kernels>) -> 
     let blocks = x.blocks();
     let repeats = (TURN_BYTES / weights.len()).max(1);
     let (mut ours, mut theirs) = (vec![0.0; rows], vec![0.0; rows]);
-    let theirs_dot = peer.and_then(|peer| peer.vec_dot(ty));
+    let theirs_dot = peer.map(|peer| peer.vec_dot(ty, data::ROW)).transpose()?.flatten();
     let [our_time, their_time] = race(
         MIN_ROUNDS,
         [
@@ -209,7 +209,7 @@ fn dots(ty: TensorType, size: &Size, weights: &[u8], peer: Option<&Kernels>) -> 
                 for _ in 0..repeats {
                     let Some(peer) = &theirs_dot else { break };
                     for (row, product) in weights.chunks_exact(row_bytes).zip(&mut theirs) {
-                        *product = peer.dot(data::ROW, row, &blocks)?;
+                        *product = peer.dot(row, &blocks)?;
                     }
                 }
                 Ok(())
