@@ -191,7 +191,7 @@ impl Decoder<'_> {
 }
 
 /// Upstream spells q4_0 and iq4_xs in lower case, and q4_K with one capital.
-fn lower_name(ty: TensorType) -> String {
+pub(crate) fn lower_name(ty: TensorType) -> String {
     ty.name().to_lowercase().replace("_k", "_K")
 }
 

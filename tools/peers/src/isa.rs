@@ -51,20 +51,26 @@ impl Finding {
 /// What the part called `name` finds under each instruction set of this processor.
 ///
 /// # Errors
-/// A part fails, finds another number of things than `count`, or runs under another instruction set.
+/// As for [`findings_under`].
 pub(crate) fn findings(place: &Place, name: &str, count: usize) -> Result<Vec<(Isa, Vec<Finding>)>> {
-    let under = |isa: Isa| {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(place.arguments()).arg(name).env("BRIQ_ISA", isa.name()).stdin(Stdio::null());
-        let output = command.output().with_context(|| format!("cannot start {name}"))?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{name} under {isa}: {}: {}", output.status, said.trim());
-        let text = String::from_utf8(output.stdout)?;
-        let mut lines = text.lines();
-        ensure!(lines.next() == Some(isa.name()), "{name} did not run under {isa}");
-        let findings = lines.map(Finding::from_line).collect::<Result<Vec<_>>>()?;
-        ensure!(findings.len() == count, "{name} under {isa} looked at {} of {count}", findings.len());
-        Ok((isa, findings))
-    };
+    let under = |isa: Isa| Ok((isa, findings_under(place, name, isa, count)?));
     Isa::available().into_iter().map(under).collect()
+}
+
+/// What the part called `name` finds under an instruction set.
+///
+/// # Errors
+/// The part fails, finds another number of things than `count`, or runs under another instruction set.
+pub(crate) fn findings_under(place: &Place, name: &str, isa: Isa, count: usize) -> Result<Vec<Finding>> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(place.arguments()).arg(name).env("BRIQ_ISA", isa.name()).stdin(Stdio::null());
+    let output = command.output().with_context(|| format!("cannot start {name}"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{name} under {isa}: {}: {}", output.status, said.trim());
+    let text = String::from_utf8(output.stdout)?;
+    let mut lines = text.lines();
+    ensure!(lines.next() == Some(isa.name()), "{name} did not run under {isa}");
+    let findings = lines.map(Finding::from_line).collect::<Result<Vec<_>>>()?;
+    ensure!(findings.len() == count, "{name} under {isa} looked at {} of {count}", findings.len());
+    Ok(findings)
 }

@@ -14,6 +14,7 @@ mod isa;
 mod llama;
 mod parallel;
 mod place;
+mod portable;
 mod samples;
 mod seen;
 mod vectors;

@@ -9,6 +9,7 @@ mod files;
 mod kernels;
 mod limits;
 mod minilm;
+mod portable;
 mod race;
 mod readers;
 mod run;
@@ -37,6 +38,11 @@ pub(crate) const CHECKS: &[Check] = &[
     check("encode", "encoders write ggml's bytes", encode::run),
     check("activations", "encoders of activations write ggml's bytes", activations::run),
     check("decode", "decoders give ggml's floats, bit for bit", decode::run),
+    check(
+        "portable",
+        "kernels without vectors give the products of ggml's portable ones, bit for bit",
+        portable::run,
+    ),
     check("files", "converted files hold what llama.cpp's own tools write", files::run),
     check("run", "llama.cpp runs the converted files", run::run),
     check("tokenizers", "llama.cpp cuts texts as the tokenizers library does", tokenizers::run),
@@ -66,4 +72,5 @@ pub(crate) const PARTS: &[(&str, Run)] = &[
     (encode::PART, encode::run_part),
     (activations::PART, activations::run_part),
     (decode::PART, decode::run_part),
+    (portable::PART, portable::run_part),
 ];
