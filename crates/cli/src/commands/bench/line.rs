@@ -36,7 +36,7 @@ pub(super) struct Line {
 /// The columns that are not in every table.
 #[derive(Clone, Copy)]
 pub(super) struct Columns {
-    /// The share of the speed of reading.
+    /// The speed of reading, and the share of it.
     pub(super) read: bool,
     /// The other side's speed, and what it shows.
     pub(super) peer: bool,
@@ -100,7 +100,7 @@ impl Line {
     pub(super) fn print_heading(out: &mut impl Write, columns: Columns) -> io::Result<()> {
         write!(out, "{:8} {:>8} {:>9} {:>8}", "type", "size", "Mw/s", "GB/s")?;
         if columns.read {
-            write!(out, " {:>8}", "of read")?;
+            write!(out, " {:>9} {:>8}", "read GB/s", "of read")?;
         }
         if columns.peer {
             write!(out, " {:>9} {:>6} {:>10}", "peer Mw/s", "ratio", "difference")?;
@@ -124,7 +124,12 @@ impl Line {
         )?;
         if columns.read {
             let share = |read| format!("{:.1} %", 100.0 * self.bytes_per_second / read);
-            write!(out, " {:>8}", or_dash(self.read_bytes_per_second.map(share)))?;
+            write!(
+                out,
+                " {:>9} {:>8}",
+                or_dash(self.read_bytes_per_second.map(|read| format!("{:.2}", read / 1e9))),
+                or_dash(self.read_bytes_per_second.map(share)),
+            )?;
         }
         if columns.peer {
             write!(
