@@ -248,6 +248,27 @@ fn matrices_are_measured_with_a_vector_and_with_a_batch() {
 }
 
 #[test]
+fn the_heading_names_instructions_for_matrices_where_they_are_used() {
+    let folder = Folder::new();
+    let amx = briq_kernels::matrix_instructions();
+    let list = folder.succeeds(&["bench", "--list-isa"]);
+    let listed = "amx (used to multiply batches of 16 vectors and more, by most quantized types)\n";
+    assert_eq!(list.ends_with(listed), amx.is_some(), "{list}");
+    for (arguments, are_used) in [
+        (&["matmul", "--batch", "16", "--type", "F16", "--type", "Q4_K"][..], true),
+        (&["matmul", "--batch", "15", "--type", "Q4_K"], false),
+        (&["matmul", "--type", "F16", "--type", "TQ1_0"], false),
+        (&["matvec", "--type", "Q4_K"], false),
+    ] {
+        let (code, report) = measure(&folder, &[arguments, &["--weights", "1"]].concat());
+        let expected = amx.filter(|_| are_used).map_or(Value::Null, Value::from);
+        assert_eq!((code, &report["matrices"]), (Some(0), &expected), "{arguments:?}");
+        let table = folder.succeeds(&[&["bench"], arguments, &["--weights", "1"]].concat());
+        assert_eq!(table.contains(" with amx, "), expected.is_string(), "{arguments:?}: {table}");
+    }
+}
+
+#[test]
 fn products_that_cannot_be_measured_are_refused_in_a_line() {
     let folder = with_peer();
     for work in ["dot", "matvec", "matmul"] {

@@ -50,7 +50,9 @@ pub use bound::bound;
 pub use briq_codec::Isa;
 pub use dot::{Weights, can_dot, dot, dot_blocks, partner};
 pub use error::Error;
-pub use matrix::{Matrix, Products, matmul, matmul_here, matmul_rows, matvec, matvec_here};
+pub use matrix::{
+    Matrix, Products, matmul, matmul_here, matmul_rows, matrix_instructions_for, matvec, matvec_here,
+};
 pub use read::read_through;
 pub use simd::{instruction_set, matrix_instructions};
 

@@ -244,6 +244,12 @@ impl Instructions {
     }
 }
 
+/// The name of the instructions that [`matmul`] multiplies rows of `ty` with for so many vectors, beside those that
+/// [`instruction_set`](crate::instruction_set) names: see [`matrix_instructions`](crate::matrix_instructions).
+pub fn matrix_instructions_for(ty: TensorType, vectors: usize) -> Option<&'static str> {
+    Instructions::best(ty, vectors).amx.and(crate::matrix_instructions())
+}
+
 /// Whether instructions that multiply small matrices are of use for rows of this type with so many vectors.
 fn takes_matrices(ty: TensorType, vectors: usize) -> bool {
     macro_rules! dispatch {

@@ -38,8 +38,8 @@ pub(crate) fn run(args: &Bench) -> Result<Outcome> {
         list_isas(args.json)?;
         return Ok(Outcome::Done);
     };
-    let mut setup = Setup::new(work, args)?;
     let types = types(work, args)?;
+    let mut setup = Setup::new(work, &types, args)?;
     if !matches!(work, Work::Encode | Work::Decode) {
         products::run(setup, &types, args)?;
         return Ok(Outcome::Done);
@@ -78,7 +78,7 @@ fn list_isas(json: bool) -> Result<()> {
         writeln!(out, "{name}{role}")?;
     }
     if let Some(name) = matrices {
-        writeln!(out, "{name} (used to multiply batches)")?;
+        writeln!(out, "{name} (used to multiply batches of 16 vectors and more, by most quantized types)")?;
     }
     out.flush()?;
     Ok(())

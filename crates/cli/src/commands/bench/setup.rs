@@ -2,7 +2,8 @@
 
 use briq_codec::{Isa, uses_importance};
 use briq_convert::Error;
-use briq_format::counted;
+use briq_format::{TensorType, counted};
+use briq_kernels::{instruction_set, matrix_instructions_for};
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use serde::{Serialize, Serializer};
@@ -16,7 +17,7 @@ pub(super) struct Setup {
     work: Work,
     /// The instruction set that does the work.
     isa: &'static str,
-    /// The instructions beside it that batches are multiplied with.
+    /// The instructions beside it that some of the types are multiplied with.
     matrices: Option<&'static str>,
     pub(super) threads: u16,
     /// Weights of a row.
@@ -33,29 +34,28 @@ pub(super) struct Setup {
 const BATCH: u16 = 64;
 
 impl Setup {
-    /// What the command line says.
+    /// What the command line says, and what of the processor these types make use of.
     ///
     /// # Errors
     /// It says something that would change nothing.
-    pub(super) fn new(work: Work, args: &Bench) -> Result<Self, Error> {
+    pub(super) fn new(work: Work, types: &[TensorType], args: &Bench) -> Result<Self, Error> {
         refuse_idle_options(work, args)?;
+        let batch = match work {
+            Work::Encode | Work::Decode => None,
+            Work::Dot | Work::Matvec => Some(1),
+            Work::Matmul => Some(args.batch.unwrap_or(BATCH)),
+        };
+        let vectors = batch.map_or(0, usize::from);
         Ok(Self {
             work,
             isa: match work {
                 Work::Encode | Work::Decode => Isa::best().name(),
-                Work::Dot | Work::Matvec | Work::Matmul => briq_kernels::instruction_set(),
+                Work::Dot | Work::Matvec | Work::Matmul => instruction_set(),
             },
-            matrices: match work {
-                Work::Matmul => briq_kernels::matrix_instructions(),
-                _ => None,
-            },
+            matrices: types.iter().find_map(|&ty| matrix_instructions_for(ty, vectors)),
             threads: args.threads.unwrap_or(1),
             row_elements: data::ROW,
-            batch: match work {
-                Work::Encode | Work::Decode => None,
-                Work::Dot | Work::Matvec => Some(1),
-                Work::Matmul => Some(args.batch.unwrap_or(BATCH)),
-            },
+            batch,
             memory_bytes: match work {
                 Work::Dot | Work::Matvec if args.weights.is_none() => Some(memory::bytes()),
                 _ => None,
