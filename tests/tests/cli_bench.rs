@@ -194,6 +194,8 @@ fn dot_products_are_measured_beside_those_of_a_peer() {
     assert_eq!((&report["work"], &report["peer"]), (&"dot".into(), &library.into()));
     assert_eq!((&report["threads"], &report["batch"]), (&1.into(), &1.into()));
     assert!(number(0, "ratio").unwrap() > 0.0 && number(0, "difference").unwrap() < 1e-3, "{report}");
+    let is_within = |line: usize| number(line, "difference") <= number(line, "difference_bound");
+    assert!(is_within(0) && !is_within(1) && number(0, "difference_bound") < Some(1e-2), "{report}");
     // What is zero there is apart by all that it is here.
     assert_eq!((number(1, "difference"), number(2, "difference")), (Some(1.0), None), "{report}");
     let table = folder.succeeds(&[&["bench", "dot", "--weights", "1", "--peer", "."], &types[..]].concat());
@@ -232,7 +234,7 @@ fn matrices_are_measured_with_a_vector_and_with_a_batch() {
             assert_eq!(size, (&name.into(), &Value::Null, &10.into(), &1.into()), "{report}");
             assert!(line["weights_per_second"].as_f64().unwrap() > 0.0, "{report}");
             assert_eq!(line["read_bytes_per_second"].is_number(), batch == 1, "{work}");
-            for of_peer in ["ratio", "difference", "peer_layout"] {
+            for of_peer in ["ratio", "difference", "difference_bound", "peer_layout"] {
                 assert_eq!(line.get(of_peer), Some(&Value::Null), "{of_peer}: {report}");
             }
         }

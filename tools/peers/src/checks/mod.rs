@@ -2,6 +2,7 @@
 
 mod activations;
 mod decode;
+mod dot;
 mod edits;
 mod encode;
 mod families;
@@ -43,6 +44,7 @@ pub(crate) const CHECKS: &[Check] = &[
         "kernels without vectors give the products of ggml's portable ones, bit for bit",
         portable::run,
     ),
+    check("dot", "kernels give ggml's products of every type, but for the order of sums", dot::run),
     check("files", "converted files hold what llama.cpp's own tools write", files::run),
     check("run", "llama.cpp runs the converted files", run::run),
     check("tokenizers", "llama.cpp cuts texts as the tokenizers library does", tokenizers::run),

@@ -29,6 +29,8 @@ pub(super) struct Line {
     ratio: Option<f64>,
     /// The largest difference of the products over the largest product.
     difference: Option<f64>,
+    /// The most that sums in two orders may make of it, where both sides are given the same activations.
+    difference_bound: Option<f64>,
     /// What ggml calls the layout that it packs the weights into; none where they lie as in a file.
     peer_layout: Option<String>,
 }
@@ -64,6 +66,8 @@ pub(super) struct Measured<'a> {
 pub(super) struct Theirs<'a> {
     pub(super) time: f64,
     pub(super) products: &'a [f32],
+    /// How far they may be from ours, where both sides are given the same activations.
+    pub(super) bound: Option<f64>,
     /// The layout that the weights were packed into.
     pub(super) layout: Option<&'a str>,
 }
@@ -74,12 +78,13 @@ impl Line {
         let &Measured { ty, size, bytes, batch, ours, read, products, theirs } = measured;
         let weights = (bytes / data::row_bytes(ty) * data::ROW * batch) as f64;
         let largest = products.iter().fold(0.0_f32, |largest, product| largest.max(product.abs()));
+        let over_largest = |difference: f64| difference / f64::from(largest);
         let difference = |theirs: &[f32]| {
             let differences = products.iter().zip(theirs).map(|(ours, theirs)| (ours - theirs).abs());
             // One that is not a number stays, which the larger of two would not.
             let most = differences
                 .fold(0.0_f32, |most, next| if next > most || next.is_nan() { next } else { most });
-            f64::from(most) / f64::from(largest)
+            over_largest(most.into())
         };
         Self {
             name: ty.name(),
@@ -92,6 +97,7 @@ impl Line {
             peer_weights_per_second: theirs.map(|theirs| weights / theirs.time),
             ratio: theirs.map(|theirs| theirs.time / ours),
             difference: theirs.map(|theirs| difference(theirs.products)),
+            difference_bound: theirs.and_then(|theirs| theirs.bound).map(over_largest),
             peer_layout: theirs.and_then(|theirs| theirs.layout).map(str::to_owned),
         }
     }

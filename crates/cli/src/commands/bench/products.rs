@@ -9,7 +9,7 @@ use anyhow::Result;
 use briq_codec::can_encode;
 use briq_format::TensorType;
 use briq_format::wire::DEFAULT_ALIGNMENT;
-use briq_kernels::{Activations, Matrix, dot, matmul, matvec, partner, read_through};
+use briq_kernels::{Activations, Matrix, bound, dot, matmul, matvec, partner, read_through};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -140,9 +140,11 @@ impl Deref for Blocks {
     }
 }
 
+/// Rows that differ.
+const PERIOD: usize = 7;
+
 /// Rows of ordinary weights, the same few over and over.
 fn weights(ty: TensorType, rows: usize) -> Result<Blocks> {
-    const PERIOD: usize = 7;
     let row_bytes = data::row_bytes(ty);
     let mut encoded = vec![0; PERIOD * row_bytes];
     if can_encode(ty) {
@@ -216,8 +218,13 @@ fn dots(ty: TensorType, size: &Size, weights: &[u8], peer: Option<&Kernels>) -> 
             },
         ],
     )?;
-    let theirs =
-        theirs_dot.map(|_| Theirs { time: their_time / repeats as f64, products: &theirs, layout: None });
+    let bound = farthest(ty, weights, &x)?;
+    let theirs = theirs_dot.map(|_| Theirs {
+        time: their_time / repeats as f64,
+        products: &theirs,
+        bound: Some(bound),
+        layout: None,
+    });
     let measured = Measured {
         ty,
         size,
@@ -229,6 +236,14 @@ fn dots(ty: TensorType, size: &Size, weights: &[u8], peer: Option<&Kernels>) -> 
         theirs,
     };
     Ok(Line::new(&measured))
+}
+
+/// How far the products of two kernels may be apart: each is from the definition as far as ours may be, whose count of
+/// roundings leaves room for any order of lanes.
+fn farthest(ty: TensorType, weights: &[u8], x: &Activations) -> Result<f64> {
+    let rows = weights.chunks_exact(data::row_bytes(ty)).take(PERIOD);
+    let bounds = rows.map(|row| bound(ty, row, x)).collect::<Result<Vec<_>, _>>()?;
+    Ok(2.0 * bounds.into_iter().fold(0.0, f64::max))
 }
 
 /// Bytes that a thread reads at a time, as kernels do.
@@ -295,7 +310,7 @@ fn products(
     let theirs = graphs.iter().flatten().map(Graph::products).collect::<Result<Vec<_>>>()?.concat();
     // All matrices are of one type and shape, and so of one layout.
     let layout = graphs.iter().flatten().next().and_then(Graph::layout);
-    let theirs = graphs.as_ref().map(|_| Theirs { time: their_time, products: &theirs, layout });
+    let theirs = graphs.as_ref().map(|_| Theirs { time: their_time, products: &theirs, bound: None, layout });
     let measured = Measured {
         ty,
         size,
