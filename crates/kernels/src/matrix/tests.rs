@@ -98,7 +98,10 @@ fn a_matrix_is_its_rows_whatever_the_threads_and_the_batch() {
             assert!(same(&by_rows), "{ty}: {count} vectors, some rows at a time");
         }
         let mut y = vec![f32::NAN; ROWS];
-        matvec(&matrix, &batch[0], &mut y, None).unwrap();
+        matvec(&matrix, &batch[0], &mut y, &pool(2)).unwrap();
+        let mut on_the_global_pool = vec![f32::NAN; ROWS];
+        matvec(&matrix, &batch[0], &mut on_the_global_pool, None).unwrap();
+        assert!(on_the_global_pool.iter().zip(&y).all(|(a, b)| a.to_bits() == b.to_bits()), "{ty}");
         if ty.is_quantized() {
             let dots = (0..ROWS).map(|i| dot(ty, row(i), &batch[0]).unwrap());
             assert!(dots.zip(&y).all(|(a, b)| a.to_bits() == b.to_bits()), "{ty}");

@@ -141,16 +141,16 @@ impl Deref for Blocks {
 }
 
 /// Rows that differ.
-const PERIOD: usize = 7;
+const DISTINCT_ROWS: usize = 7;
 
 /// Rows of ordinary weights, the same few over and over.
 fn weights(ty: TensorType, rows: usize) -> Result<Blocks> {
     let row_bytes = data::row_bytes(ty);
-    let mut encoded = vec![0; PERIOD * row_bytes];
+    let mut encoded = vec![0; DISTINCT_ROWS * row_bytes];
     if can_encode(ty) {
         let importance = data::importance();
         let importance = briq_codec::needs_importance(ty).then_some(&importance[..]);
-        briq_codec::encode(ty, &data::weights(PERIOD), data::ROW, importance, &mut encoded)?;
+        briq_codec::encode(ty, &data::weights(DISTINCT_ROWS), data::ROW, importance, &mut encoded)?;
     }
     let mut weights = Blocks::with_room_for(rows * row_bytes);
     encoded.chunks_exact(row_bytes).cycle().take(rows).for_each(|row| weights.bytes.extend_from_slice(row));
@@ -218,8 +218,8 @@ fn dots(ty: TensorType, size: &Size, weights: &[u8], peer: Option<&Kernels>) -> 
             },
         ],
     )?;
-    let bound = farthest(ty, weights, &x)?;
-    let theirs = theirs_dot.map(|_| Theirs {
+    let bound = theirs_dot.map(|_| farthest(ty, weights, &x)).transpose()?;
+    let theirs = bound.map(|bound| Theirs {
         time: their_time / repeats as f64,
         products: &theirs,
         bound: Some(bound),
@@ -241,7 +241,7 @@ fn dots(ty: TensorType, size: &Size, weights: &[u8], peer: Option<&Kernels>) -> 
 /// How far the products of two kernels may be apart: each is from the definition as far as ours may be, whose count of
 /// roundings leaves room for any order of lanes.
 fn farthest(ty: TensorType, weights: &[u8], x: &Activations) -> Result<f64> {
-    let rows = weights.chunks_exact(data::row_bytes(ty)).take(PERIOD);
+    let rows = weights.chunks_exact(data::row_bytes(ty)).take(DISTINCT_ROWS);
     let bounds = rows.map(|row| bound(ty, row, x)).collect::<Result<Vec<_>, _>>()?;
     Ok(2.0 * bounds.into_iter().fold(0.0, f64::max))
 }

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use super::super::avx512::{moved, scale_of};
 use super::super::indices::NONE;
 use super::super::instructions::{of_two, onto};
-use super::{float_everywhere, halved, load, load_signed, permuted_bytes};
+use super::{float_everywhere, halved, load, permuted_bytes};
 use crate::simd::Bits;
 
 /// As [`Simd::add_codes`](crate::simd::Simd::add_codes), with scales that are already where the sums are.
@@ -25,13 +25,13 @@ pub(in super::super) fn add_codes(
         for half in 0..2 {
             let (a, b) = (2 * half, 2 * half + 1);
             // Four products of 63 and 127 fit a word.
-            let first = _mm512_dpbusd_epi32(_mm512_setzero_si512(), codes[a], load_signed(&signed[a]));
-            let last = _mm512_dpbusd_epi32(_mm512_setzero_si512(), codes[b], load_signed(&signed[b]));
+            let first = _mm512_dpbusd_epi32(_mm512_setzero_si512(), codes[a], load(&signed[a]));
+            let last = _mm512_dpbusd_epi32(_mm512_setzero_si512(), codes[b], load(&signed[b]));
             products = multiply_and_sum(products, _mm512_packs_epi32(first, last), scales[half]);
         }
     } else {
         for i in 0..4 {
-            products = _mm512_dpbusd_epi32(products, codes[i], load_signed(&signed[i]));
+            products = _mm512_dpbusd_epi32(products, codes[i], load(&signed[i]));
         }
     }
     *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(products), float_everywhere(by), *sum);
@@ -47,7 +47,7 @@ fn codes(bits: Bits<'_>) -> [__m512i; 4] {
         Bits::Fours(fours) => nibbles(fours),
         Bits::Fives(fours, high) => with(nibbles(fours), single(high, 4)),
         Bits::Sixes(low, high) => {
-            let (low, twos) = (low.as_chunks().0, pairs(high, 4));
+            let (low, twos) = (low.as_chunks::<64>().0, pairs(high, 4));
             let [a, c] = [load(&low[0]), load(&low[1])];
             // What comes over from other bytes is masked.
             let [b, d] = [_mm512_srli_epi32::<4>(a), _mm512_srli_epi32::<4>(c)];
@@ -112,7 +112,7 @@ fn with(codes: [__m512i; 4], more: [__m512i; 4]) -> [__m512i; 4] {
 #[target_feature(enable = "avx512f,avx512bw")]
 pub(in super::super) fn scales_of_sixteens(words: __m256i) -> [__m512i; 2] {
     let words = _mm512_castsi256_si512(words);
-    [permuted_words(words, load_words(&SIXTEENS[0])), permuted_words(words, load_words(&SIXTEENS[1]))]
+    [permuted_words(words, load(&SIXTEENS[0])), permuted_words(words, load(&SIXTEENS[1]))]
 }
 
 /// The scale of each 32 weights, where the sums of [`add_codes`] are, of scales and minimums taken apart.
@@ -147,14 +147,6 @@ static SIXTEENS: [[i16; 32]; 2] = {
     }
     indices
 };
-
-/// 32 words.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load_words(words: &[i16; 32]) -> __m512i {
-    // SAFETY: the reference covers 64 readable bytes; the feature is enabled.
-    unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
-}
 
 /// The same 32 bytes twice.
 #[inline]

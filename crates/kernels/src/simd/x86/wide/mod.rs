@@ -6,6 +6,9 @@ mod nibbles;
 
 use std::arch::asm;
 use std::arch::x86_64::*;
+use std::ptr;
+
+use zerocopy::{Immutable, IntoBytes};
 
 pub(super) use codes::{add_codes, scales_of_runs, scales_of_sixteens};
 pub(super) use nibbles::{add_scaled_nibbles, doubled};
@@ -62,12 +65,13 @@ pub(super) unsafe fn add_bf16(sum: __m512, a: &[u8; 64], b: &[u8; 64]) -> __m512
     sum
 }
 
-/// 64 bytes, at any address.
+/// 64 bytes of numbers, at any address.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn load(bytes: &[u8; 64]) -> __m512i {
+fn load<T: IntoBytes + Immutable>(values: &T) -> __m512i {
+    const { assert!(size_of::<T>() == 64) };
     // SAFETY: the reference covers 64 readable bytes; the feature is enabled.
-    unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
+    unsafe { _mm512_loadu_si512(ptr::from_ref(values).cast()) }
 }
 
 /// 16 single-precision numbers.
@@ -102,14 +106,6 @@ fn halved<const N: usize, const HALF: usize>(bytes: &[u8; N]) -> [&[u8; HALF]; 2
     const { assert!(N == 2 * HALF) };
     let halves = bytes.as_chunks().0;
     [&halves[0], &halves[1]]
-}
-
-/// As [`load`].
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load_signed(bytes: &[i8; 64]) -> __m512i {
-    // SAFETY: the reference covers 64 readable bytes; the feature is enabled.
-    unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
 }
 
 from_memory! {

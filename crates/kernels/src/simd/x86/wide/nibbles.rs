@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use super::super::avx512::HIGH;
 use super::super::common::load_16;
-use super::{halved, load, load_signed, permuted_bytes};
+use super::{halved, load, permuted_bytes};
 use crate::simd::EightBlocks;
 
 /// As [`Simd::add_scaled_nibbles`](crate::simd::Simd::add_scaled_nibbles).
@@ -38,9 +38,9 @@ pub(in super::super) fn add_scaled_nibbles(
         if let Some(table) = table {
             codes = codes.map(|codes| _mm512_shuffle_epi8(_mm512_broadcast_i64x4(table), codes));
         }
-        let products = _mm512_dpbusd_epi32(zero_points[i], codes[0], load_signed(&signed[2 * i]));
-        let products = _mm512_dpbusd_epi32(products, codes[1], load_signed(&signed[2 * i + 1]));
-        let scales = _mm512_permutexvar_ps(load_ints(&FOUR_TIMES[i]), scales);
+        let products = _mm512_dpbusd_epi32(zero_points[i], codes[0], load(&signed[2 * i]));
+        let products = _mm512_dpbusd_epi32(products, codes[1], load(&signed[2 * i + 1]));
+        let scales = _mm512_permutexvar_ps(load(&FOUR_TIMES[i]), scales);
         *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(products), scales, *sum);
     }
 }
@@ -50,14 +50,14 @@ pub(in super::super) fn add_scaled_nibbles(
 #[target_feature(enable = "avx512f")]
 pub(in super::super) fn doubled([first, last]: &[[i32; 16]; 2], times: i32) -> [__m512i; 2] {
     let times = _mm512_set1_epi32(times);
-    [_mm512_sllv_epi32(load_ints(first), times), _mm512_sllv_epi32(load_ints(last), times)]
+    [_mm512_sllv_epi32(load(first), times), _mm512_sllv_epi32(load(last), times)]
 }
 
 /// The first 128 bytes.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn two_lines<const N: usize>(blocks: &[u8; N]) -> [__m512i; 2] {
-    let lines = blocks.as_chunks().0;
+    let lines = blocks.as_chunks::<64>().0;
     [load(&lines[0]), load(&lines[1])]
 }
 
@@ -158,14 +158,6 @@ static FOUR_TIMES: [[i32; 16]; 2] = {
     }
     indices
 };
-
-/// 16 ints.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load_ints(ints: &[i32; 16]) -> __m512i {
-    // SAFETY: the reference covers 64 readable bytes; the feature is enabled.
-    unsafe { _mm512_loadu_si512(ints.as_ptr().cast()) }
-}
 
 /// 8 single-precision numbers.
 #[inline]
