@@ -35,8 +35,11 @@ pub enum Error {
         /// Elements of the activations.
         activations: usize,
     },
-    /// Bytes that are not whole rows, or rows that are not whole blocks.
-    #[error("{bytes} bytes are no whole number of rows of {row_elements} weights of {ty}")]
+    /// Bytes that are not whole rows, or rows that are empty or not whole blocks.
+    #[error(
+        "{bytes} bytes are no whole number of rows of {row_elements} weights of {ty}, whose rows have a multiple of {block}",
+        block = ty.block_elements()
+    )]
     Matrix {
         /// The type of the weights.
         ty: TensorType,

@@ -11,11 +11,12 @@
 //! * [`bound()`] says how far the two may be apart, and why.
 //! * [`read_through`] reads bytes and multiplies nothing, for those who measure.
 //!
-//! The processor's instruction set is chosen once, when the first product is made: AVX-512 with VNNI, VBMI and GFNI (Ice
-//! Lake, Zen 4 and later; older processors with AVX-512 use AVX2), AVX2 with FMA, NEON, or none; [`Isa::force`] or
-//! `BRIQ_ISA` forces one, and [`instruction_set`] names it. A name that is none counts as not given here:
-//! [`Isa::forced`] says what is wrong with it. Batches of sixteen vectors and more are multiplied with AMX, by most
-//! quantized types, where the processor has it and Linux lets the process use it ([`matrix_instructions`]).
+//! The processor's instruction set is chosen once, when the first row is encoded, decoded or multiplied, be it one of
+//! activations: AVX-512 with VNNI, VBMI and GFNI (Ice Lake, Zen 4 and later; older processors with AVX-512 use AVX2),
+//! AVX2 with FMA, NEON, or none; before that, [`Isa::force`] or `BRIQ_ISA` forces one. [`instruction_set`] names it. A
+//! name that is none counts as not given here: [`Isa::forced`] says what is wrong with it. Batches of sixteen vectors
+//! and more are multiplied with AMX, by most quantized types, where the processor has it and Linux lets the process use
+//! it ([`matrix_instructions`]).
 //!
 //! ```
 //! use briq_format::TensorType;
@@ -30,6 +31,22 @@
 //! let activations = Activations::encode(partner(ty)?, &activations)?;
 //! let difference = f64::from(dot(ty, &row, &activations)?) - reference::dot_encoded(ty, &row, &activations)?;
 //! assert!(difference.abs() <= bound(ty, &row, &activations)?);
+//! # Ok::<(), briq_kernels::Error>(())
+//! ```
+//!
+//! A matrix, whose bytes may be those of a mapped file:
+//!
+//! ```
+//! use briq_format::TensorType;
+//! use briq_kernels::{Activations, Matrix, matvec, matvec_here, partner};
+//!
+//! # let (mapped, hidden) = (vec![0; 64 * 144], vec![0.5; 256]);
+//! # let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("two threads");
+//! let matrix = Matrix::new(TensorType::Q4_K, &mapped, 256)?;
+//! let x = Activations::encode(partner(matrix.ty())?, &hidden)?;
+//! let mut y = vec![0.0; matrix.rows()];
+//! matvec(&matrix, &x, &mut y, &pool)?; // on a rayon::ThreadPool, or with None on the one that this thread is in
+//! matvec_here(&matrix.range(0..32), &x, &mut y[..32])?; // on this thread, for a runtime with threads of its own
 //! # Ok::<(), briq_kernels::Error>(())
 //! ```
 

@@ -42,8 +42,8 @@ pub(crate) struct Bench {
     /// types; to multiply, the sizes of caches and of layers]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 30))]
     pub(crate) weights: Option<u32>,
-    /// Use this instruction set, one of those that --list-isa names, and no other [default: what BRIQ_ISA names, or
-    /// else the best]
+    /// Use this instruction set and no other, of scalar, avx2, avx512 and neon one that --list-isa names [default: what
+    /// BRIQ_ISA names, or else the best]
     #[arg(long, value_name = "NAME")]
     pub(crate) isa: Option<Isa>,
     /// List the instruction sets of this processor, and which one is used

@@ -33,13 +33,17 @@ pub struct Activations {
     /// Where it is not: numbers of the type, and F16 widened to single precision.
     floats: Lines,
     /// Where a quant is -128, whose sign cannot be turned in a byte: two rows without that add up to this one. Empty
-    /// where none is. Encoders make -128 of no finite activation: a scale is the largest magnitude over 127, so that an
-    /// activation over it is at most 127 and a few roundings, or no number at all, whose quant is zero.
+    /// where none is. Encoders make -128 of no row of finite numbers: a scale is the largest magnitude over 127, so that
+    /// an activation over it is at most 127 and a few roundings, or no number at all, whose quant is zero.
     apart: [Vec<Tile>; 2],
 }
 
 impl Activations {
     /// Encodes a row to `ty`, which is what [`partner`](crate::partner) gives for the type of the weights.
+    ///
+    /// Numbers that are not finite are looked for by nobody. F32, F16 and BF16 keep them, and F16 makes infinity of 65520
+    /// and more. The others do as ggml's reference functions do: a NaN may hide the numbers before it from the scale of
+    /// its block and become zero itself, so that a product is finite and wrong.
     ///
     /// # Errors
     /// When `ty` is not a type of activations, or the row is not whole blocks of it.

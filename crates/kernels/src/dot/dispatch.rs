@@ -8,7 +8,8 @@ use crate::activations::{Activations, partial};
 use crate::error::Error;
 use crate::simd::{Cpu, Simd, Work, run};
 
-/// The dot product of a row of `ty` with activations of its [`partner`]. Any bytes have one; it may not be finite.
+/// The dot product of a row of `ty` with activations of its [`partner`]. Any bytes have one; it may not be finite. They
+/// are little-endian, as [`Tensor::little_endian_bytes`](briq_format::Tensor::little_endian_bytes) gives them.
 ///
 /// # Errors
 /// When there is no kernel for `ty`, the row is not whole blocks, or the activations are of another type than its
@@ -98,7 +99,8 @@ fn product_of_bytes<W: Dot>(cpu: Cpu, row: &[u8], activations: &Activations) -> 
 /// The product of a row of blocks, if the activations are of their partner, and as many.
 #[inline]
 pub(super) fn product_of_blocks<W: Dot>(cpu: Cpu, row: &[W], activations: &Activations) -> Option<f32> {
-    let fits = activations.ty() == W::PARTNER && row.len() * W::ELEMENTS == activations.elements();
+    let fits =
+        activations.ty() == W::PARTNER && row.len().checked_mul(W::ELEMENTS) == Some(activations.elements());
     fits.then(|| match W::Element::apart(activations) {
         None => run(cpu, Row { row, column: W::Element::of(activations) }),
         Some(apart) => product_apart(cpu, Apart { row, column: W::Element::of(activations), apart }),
@@ -123,7 +125,10 @@ fn product_apart<W: Dot>(cpu: Cpu, work: Apart<'_, W>) -> f32 {
 #[cold]
 pub(super) fn refusal_of_blocks<W: Dot>(row: &[W], activations: &Activations) -> Error {
     match activations.ty() == W::PARTNER {
-        true => Error::Length { weights: row.len() * W::ELEMENTS, activations: activations.elements() },
+        true => Error::Length {
+            weights: row.len().saturating_mul(W::ELEMENTS),
+            activations: activations.elements(),
+        },
         false => Error::Partner { ty: W::TYPE, needed: W::PARTNER, given: activations.ty() },
     }
 }

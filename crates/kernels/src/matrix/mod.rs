@@ -38,7 +38,8 @@ pub struct Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    /// Views bytes as rows of `row_elements` weights of `ty`.
+    /// Views bytes as rows of `row_elements` weights of `ty`. They are little-endian, as
+    /// [`Tensor::little_endian_bytes`](briq_format::Tensor::little_endian_bytes) gives them.
     ///
     /// # Errors
     /// When there is no kernel for `ty`, a row is empty or not whole blocks, or the bytes are not whole rows.
@@ -89,9 +90,15 @@ impl fmt::Debug for Matrix<'_> {
 /// With `None` for the pool it is the one that the calling thread belongs to, or else the global one of rayon. Called
 /// from inside a pool ([`ThreadPool::install`]) for one matrix after the other, its threads stay awake between them.
 ///
+/// A product of a quantized row has the bits of [`dot()`](crate::dot()). Those of float types are summed in another
+/// order, for several rows share what is read of the activations.
+///
 /// # Errors
 /// When the activations are not of the partner of the rows' type and as many as a row has weights, or `y` has not a
 /// place for each row.
+///
+/// # Panics
+/// With `None`, where rayon has to make its global pool and the system gives it no threads.
 pub fn matvec<'p>(
     matrix: &Matrix<'_>,
     x: &Activations,
@@ -110,14 +117,18 @@ pub fn matvec_here(matrix: &Matrix<'_>, x: &Activations, y: &mut [f32]) -> Resul
 }
 
 /// Multiplies every row with every vector of `batch`, on the threads of `pool`, or of the current one as [`matvec`]
-/// does: `out[j * rows + i]` is the product of row `i` and vector `j`. It is the same whatever the number of threads; the order in which it is summed, and so its
-/// last bits, may be another with more vectors, and with another instruction set.
+/// does: `out[j * rows + i]` is the product of row `i` and vector `j`. It is the same whatever the number of threads;
+/// the order in which it is summed, and so its last bits, may be another with more vectors, and with another instruction
+/// set.
 ///
 /// Of the stack of each thread it takes up to 256 KiB.
 ///
 /// # Errors
 /// When the activations are not of the partner of the rows' type and as many as a row has weights, or `out` has not a
 /// place for each product.
+///
+/// # Panics
+/// As [`matvec`].
 pub fn matmul<'p>(
     matrix: &Matrix<'_>,
     batch: &[Activations],

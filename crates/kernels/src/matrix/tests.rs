@@ -184,6 +184,6 @@ fn what_does_not_fit_is_named() {
     );
     assert_eq!(
         Matrix::new(TensorType::Q4_0, &bytes, 96).map(drop).unwrap_err().to_string(),
-        "36 bytes are no whole number of rows of 96 weights of Q4_0"
+        "36 bytes are no whole number of rows of 96 weights of Q4_0, whose rows have a multiple of 32"
     );
 }

@@ -114,9 +114,12 @@ pub fn instruction_set() -> &'static str {
 }
 
 /// The name of the instructions that batches of sixteen vectors and more are multiplied with beside
-/// [`instruction_set`], if the processor has such: `amx`. Linux is asked for them the first time, for the whole process.
-/// They are not used where an instruction set is [forced](Isa::forced), and not by F32, F16, BF16, TQ1_0, NVFP4, Q1_0
-/// and Q2_0.
+/// [`instruction_set`], if the processor has such: `amx`. They are not used where an instruction set is
+/// [forced](Isa::forced), and not by F32, F16, BF16, TQ1_0, NVFP4, Q1_0 and Q2_0.
+///
+/// Linux is asked for them once, here or at the first such batch, for the whole process. It refuses where a thread has
+/// an alternate signal stack (`sigaltstack`) too small for their registers, as 8 KiB are, and they stay unused; once it
+/// has agreed, it refuses such stacks. A process that needs these forces an instruction set.
 pub fn matrix_instructions() -> Option<&'static str> {
     Cpu::best().matrices().map(|_| "amx")
 }

@@ -59,9 +59,9 @@ pub(super) fn run(mut setup: Setup, types: &[TensorType], args: &Bench) -> Resul
         for size in sizes(&setup, ty, args.weights) {
             let weights = weights(ty, size.matrices * size.rows)?;
             let peer = peer.as_ref();
-            let line = match (setup.work(), setup.batch) {
-                (Work::Dot, _) => dots(ty, &size, &weights, peer)?,
-                (_, batch) => products(ty, &size, &weights, batch.unwrap_or(1).into(), &pool, peer)?,
+            let line = match setup.work() {
+                Work::Dot => dots(ty, &size, &weights, peer)?,
+                _ => products(ty, &size, &weights, &setup, &pool, peer)?,
             };
             if !args.json {
                 line.print(&mut out, columns)?;
@@ -254,11 +254,12 @@ fn products(
     ty: TensorType,
     size: &Size,
     weights: &[u8],
-    batch: usize,
+    setup: &Setup,
     pool: &rayon::ThreadPool,
     peer: Option<&Kernels>,
 ) -> Result<Line> {
-    let threads = pool.current_num_threads();
+    let (threads, batch) = (pool.current_num_threads(), setup.batch.unwrap_or(1).into());
+    let reads = setup.work() == Work::Matvec;
     let each = || weights.chunks_exact(weights.len() / size.matrices);
     let matrices = each().map(|bytes| Matrix::new(ty, bytes, data::ROW)).collect::<Result<Vec<_>, _>>()?;
     let floats = activations(batch);
@@ -275,13 +276,13 @@ fn products(
         .transpose()?;
     // Which of the ways to read is the fastest is up to the processor.
     let read = |way: fn(&[u8]) -> u64| {
-        if batch == 1 {
+        if reads {
             let pieces = || weights.par_chunks(PIECE).with_max_len(1);
             black_box(pool.install(|| pieces().map(way).reduce(|| 0, u64::wrapping_add)));
         }
         Ok(())
     };
-    let min_rounds = if batch == 1 { MIN_ROUNDS_OF_MEMORY } else { MIN_ROUNDS };
+    let min_rounds = if reads { MIN_ROUNDS_OF_MEMORY } else { MIN_ROUNDS };
     let [our_time, read_1, read_4, read_8, read_ahead, their_time] = race(
         min_rounds,
         [
@@ -317,7 +318,7 @@ fn products(
         bytes: weights.len(),
         batch,
         ours: our_time,
-        read: (batch == 1).then_some(read_1.min(read_4).min(read_8).min(read_ahead)),
+        read: reads.then_some(read_1.min(read_4).min(read_8).min(read_ahead)),
         products: &ours,
         theirs,
     };

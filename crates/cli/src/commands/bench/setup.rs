@@ -24,7 +24,7 @@ pub(super) struct Setup {
     row_elements: usize,
     /// Vectors that each row is multiplied with.
     pub(super) batch: Option<u16>,
-    /// Bytes of the weights that come from memory, where some are chosen to.
+    /// The least bytes of weights that come from memory, where some are chosen to: matrices are whole.
     pub(super) memory_bytes: Option<usize>,
     /// The file name of the other side's library, once it is loaded.
     pub(super) peer: Option<String>,
@@ -74,7 +74,8 @@ impl Setup {
         let matrices = self.matrices.map(|name| format!(" with {name}")).unwrap_or_default();
         let threads = counted(*threads, "thread", "threads");
         let against = self.peer.as_ref().map(|peer| format!(", against {peer}")).unwrap_or_default();
-        let from_memory = self.memory_bytes.map(|bytes| format!(", {} MiB from memory", bytes >> 20));
+        let from_memory =
+            self.memory_bytes.map(|bytes| format!(", at least {} MiB from memory", bytes >> 20));
         let from_memory = from_memory.unwrap_or_default();
         format!("{isa}{matrices}, {threads}{against}{from_memory}, best of the rounds")
     }

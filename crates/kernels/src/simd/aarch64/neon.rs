@@ -1,9 +1,9 @@
 //! NEON: products of bytes are summed as words, and words as ints.
 //!
 //! # Safety
-//! Every block is intrinsics on registers alone. [`Neon`] is made only inside a function that enables them, and that
-//! function is called only where they were detected; what an intrinsic needs of memory is the size of the array that it
-//! is given, at any address.
+//! Every block is intrinsics that need nothing but their instruction set. [`Neon`] is made only inside a function that
+//! enables them, and that function is called only where they were detected; what an intrinsic needs of memory is the
+//! size of the array that it is given, at any address.
 
 use std::arch::aarch64::*;
 use std::arch::asm;

@@ -1,9 +1,10 @@
 //! What AVX2 and AVX-512 do alike.
 //!
 //! # Safety
-//! Every block is one intrinsic, or several of which all but one only rearrange registers. A token such as `Avx2` is made only inside a function that enables its features, and
-//! that function is called only where they were detected; what an intrinsic needs of memory is the size of the array
-//! that it is given, at any address.
+//! Every block is intrinsics that need nothing but their instruction set, and at most one that reads or writes memory.
+//! A token such as `Avx2` is made only inside a function that enables its features, and that function is called only
+//! where they were detected; what an intrinsic needs of memory is the size of the array that it is given, at any
+//! address.
 
 use std::arch::x86_64::*;
 
