@@ -4,7 +4,7 @@ use briq_codec::points::{FP4_DOUBLED, IQ4_LEVELS, mxfp4_half_scale};
 use briq_format::TensorType;
 use briq_format::block::{IQ4_NL, MXFP4};
 
-use super::eight::Eighth;
+use super::eight::{Eighth, from_headers};
 use super::header;
 use crate::activations::Tile;
 use crate::simd::{EightBlocks, Simd};
@@ -84,6 +84,10 @@ impl Eighth for MXFP4 {
         let power =
             |exponent| simd.reinterpret(simd.shift_left_ints::<23>(simd.add(exponent, simd.splat_int(63))));
         simd.multiply(power(half), power(rest))
+    }
+    #[inline(always)]
+    fn scales_and_minimums<S: Simd>(simd: S, blocks: &[Self; 8]) -> (S::Floats, Option<S::Floats>) {
+        from_headers(simd, blocks)
     }
     #[inline(always)]
     fn codes<S: Simd>(&self, simd: S, table: S::Ints) -> S::Ints {

@@ -3,7 +3,7 @@
 use briq_format::TensorType;
 use briq_format::block::{Q4_0, Q4_1, Q5_0, Q5_1, Q8_0};
 
-use super::eight::Eighth;
+use super::eight::{Eighth, from_headers};
 use super::header;
 use crate::activations::Tile;
 use crate::simd::{EightBlocks, Simd};
@@ -64,6 +64,10 @@ macro_rules! with_minimum {
         #[inline(always)]
         fn minimums<S: Simd>(simd: S, headers: S::Ints) -> Option<S::Floats> {
             Some(simd.high_halves(headers))
+        }
+        #[inline(always)]
+        fn scales_and_minimums<S: Simd>(simd: S, blocks: &[Self; 8]) -> (S::Floats, Option<S::Floats>) {
+            from_headers(simd, blocks)
         }
         #[inline(always)]
         fn zero_point<S: Simd>(_: S, products: S::Ints, _: S::Ints) -> S::Ints {

@@ -26,6 +26,7 @@ pub use cpu::{instruction_set, matrix_instructions};
 pub(crate) use matrices::Amx;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use narrow::narrow;
+use zerocopy::{Immutable, IntoBytes};
 
 /// An instruction set, as a value that exists only where it was detected.
 pub(crate) trait Simd: Copy {
@@ -306,6 +307,15 @@ pub(crate) trait Simd: Copy {
     fn store_floats(self, floats: Self::Floats, to: &mut [f32; 8]);
     /// Eight half-precision numbers, by their bits.
     fn load_f16(self, halves: &[u16; 8]) -> Self::Floats;
+    /// Eight half-precision numbers, with which as many blocks begin.
+    #[inline(always)]
+    fn leading_halves<B: IntoBytes + Immutable>(self, blocks: &[B; 8]) -> Self::Floats {
+        let mut halves = [0; 8];
+        for (half, block) in halves.iter_mut().zip(blocks) {
+            *half = block.as_bytes().first_chunk().map_or(0, |bytes| u16::from_le_bytes(*bytes).into());
+        }
+        self.low_halves(self.gather(halves))
+    }
     /// The half-precision numbers whose bits are the lower ones of each int.
     fn low_halves(self, ints: Self::Ints) -> Self::Floats;
     /// The half-precision numbers whose bits are the upper ones of each int.

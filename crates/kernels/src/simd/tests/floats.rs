@@ -30,6 +30,13 @@ pub(super) fn check<S: Simd>(simd: S, input: &Input) {
     super::same(simd, "float_bits", simd.float_bits(x), bits[0]);
     same(simd, "to_floats", simd.to_floats(int), input.ints()[0].map(|int| int as f32));
     same(simd, "load_f16", simd.load_f16(&halves), halves.map(half));
+    let blocks: [[u8; 4]; 8] = transmute!(input.a);
+    let first = |block: [u8; 4]| half(u16::from_le_bytes([block[0], block[1]]));
+    same(simd, "leading_halves", simd.leading_halves(&blocks), blocks.map(first));
+    let block =
+        |i: usize| from_fn(|j| if j < 2 { halves[i].to_le_bytes()[j] } else { input.b[(i + j) % 32] });
+    let blocks: [[u8; 34]; 8] = from_fn(block);
+    same(simd, "leading_halves", simd.leading_halves(&blocks), halves.map(half));
     same(simd, "low_halves", simd.low_halves(int), bits[0].map(|bits| half(bits as u16)));
     same(simd, "high_halves", simd.high_halves(int), bits[0].map(|bits| half((bits >> 16) as u16)));
     assert_eq!(plain(simd.half(halves[0])), plain(half(halves[0])), "half with {}", type_name::<S>());

@@ -2,6 +2,12 @@
 //!
 //! For what makes every block sound see [`common`](super::common).
 
+use std::arch::x86_64::*;
+
+use zerocopy::{Immutable, IntoBytes};
+
+use super::common::load_16;
+
 /// The operations of [`Simd`](crate::simd::Simd) that make floats and compute with them.
 macro_rules! floats {
     () => {
@@ -58,6 +64,11 @@ macro_rules! floats {
             unsafe { _mm256_cvtph_ps(halves) }
         }
         #[inline(always)]
+        fn leading_halves<B: zerocopy::IntoBytes + zerocopy::Immutable>(self, blocks: &[B; 8]) -> __m256 {
+            // SAFETY: see the module.
+            unsafe { _mm256_cvtph_ps($crate::simd::x86::floats::leading_words(blocks)) }
+        }
+        #[inline(always)]
         fn half(self, bits: u16) -> f32 {
             // Left to itself, the compiler inserts the word into a register that a sum is in, and waits for that.
             let bits = opaque(bits.into()) as i32;
@@ -94,3 +105,26 @@ macro_rules! floats {
     };
 }
 pub(super) use floats;
+
+/// The words that eight blocks begin with. Each is read with the bytes around it that put it in its place, so that two
+/// of them are joined by one operation of the cheapest kind. Next to headers that are spread over a register each, rows
+/// of Q8_0 in the second cache take 4 % less, with AVX-512 and with AVX2 (Granite Rapids); of words that are added one
+/// after the other instead of by pairs, only with AVX2.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn leading_words<B: IntoBytes + Immutable>(blocks: &[B; 8]) -> __m128i {
+    const { assert!(size_of::<B>() >= 2) };
+    let bytes = blocks.as_bytes();
+    // There are sixteen bytes at each of these places, of which the last ends with the last word: the fallback is never
+    // taken.
+    let read = |word| load_16(bytes[word * (size_of::<B>() - 2)..].first_chunk().unwrap_or(&[0; 16]));
+    let pairs = [
+        _mm_blend_epi16::<0b0000_0010>(read(0), read(1)),
+        _mm_blend_epi16::<0b0000_1000>(read(2), read(3)),
+        _mm_blend_epi16::<0b0010_0000>(read(4), read(5)),
+        _mm_blend_epi16::<0b1000_0000>(read(6), read(7)),
+    ];
+    let fours =
+        [_mm_blend_epi32::<0b0010>(pairs[0], pairs[1]), _mm_blend_epi32::<0b1000>(pairs[2], pairs[3])];
+    _mm_blend_epi32::<0b1100>(fours[0], fours[1])
+}
