@@ -11,8 +11,8 @@ use briq_codec::Quants;
 use briq_format::TensorType;
 use briq_format::block::Block;
 
-use super::tiles::{ByTile, WideSums, batched, wide};
-use super::{integer_dot, panel, quants};
+use super::tiles::{Blocks, ByTile, WideSums, batched, wide};
+use super::{header, integer_dot, panel, quants};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -27,7 +27,7 @@ pub(crate) trait Eighth: Block + Sync + Quants<32> {
     /// Whether [`Eighth::codes`] gives the second 16 codes as [`Simd::load_raised_nibbles`] does.
     const RAISED: bool = false;
 
-    /// Whether [`Eighth::minimums`] gives some.
+    /// Whether [`Eighth::scales_and_minimums`] gives minimums.
     const HAS_MINIMUM: bool = false;
 
     /// What a block adds to a row's product: `products` are those of its quants, the rest is of the activations.
@@ -35,23 +35,8 @@ pub(crate) trait Eighth: Block + Sync + Quants<32> {
 
     fn shared<S: Simd>(simd: S) -> Self::Shared<S>;
 
-    /// The first four bytes of the block, in which its scale and minimum are.
-    fn header(&self) -> u32;
-
-    /// The scales of eight blocks, from their headers.
-    #[inline(always)]
-    fn scales<S: Simd>(simd: S, headers: S::Ints) -> S::Floats {
-        simd.low_halves(headers)
-    }
-
-    /// The minimums of eight blocks, from their headers, in the types that have them.
-    #[inline(always)]
-    fn minimums<S: Simd>(_: S, _: S::Ints) -> Option<S::Floats> {
-        None
-    }
-
-    /// The scales of eight blocks, and their minimums: of types that begin with a half-precision scale and have no
-    /// minimum. To take these alone costs less than headers.
+    /// The scales of eight blocks, and their minimums in the types that have them: half-precision numbers that the
+    /// blocks begin with, and none, where a type says nothing else.
     #[inline(always)]
     fn scales_and_minimums<S: Simd>(simd: S, blocks: &[Self; 8]) -> (S::Floats, Option<S::Floats>) {
         (simd.leading_halves(blocks), None)
@@ -90,15 +75,42 @@ pub(crate) trait Eighth: Block + Sync + Quants<32> {
     fn zero_point<S: Simd>(simd: S, products: S::Ints, negative_sums: S::Ints) -> S::Ints;
 }
 
-/// As [`Eighth::scales_and_minimums`], of all types: from headers.
+/// The first four bytes of each block, in which more than a scale is.
 #[inline(always)]
-pub(super) fn from_headers<B: Eighth, S: Simd>(simd: S, blocks: &[B; 8]) -> (S::Floats, Option<S::Floats>) {
+pub(super) fn headers<B: Eighth, S: Simd>(simd: S, blocks: &[B; 8]) -> S::Ints {
     let mut headers = [0; 8];
     unrolled!(k in 0 1 2 3 4 5 6 7 => {
-        headers[k] = blocks[k].header();
+        headers[k] = u32::from_le_bytes(*header(&blocks[k]));
     });
-    let headers = simd.gather(headers);
-    (B::scales(simd, headers), B::minimums(simd, headers))
+    simd.gather(headers)
+}
+
+/// Takes at most eight blocks of a row apart: the codes of each, none of them raised, the scales, and the minimums of
+/// types that have them. What is not there has a scale of zero or next to it, and codes as they were.
+#[inline(always)]
+pub(super) fn take_apart<B: Eighth, S: Simd>(
+    simd: S,
+    shared: B::Shared<S>,
+    blocks: &[B],
+    codes: &mut [[u8; 32]],
+    [to_scales, to_minimums]: [&mut [f32; 8]; 2],
+) {
+    for (block, codes) in blocks.iter().zip(codes) {
+        simd.store(block.plain_codes(simd, shared), codes);
+    }
+    let filled_up;
+    let eight = match blocks.first_chunk() {
+        Some(eight) => eight,
+        None => {
+            filled_up = <[B; 8]>::filled_up(blocks);
+            &filled_up
+        }
+    };
+    let (scales, minimums) = B::scales_and_minimums(simd, eight);
+    simd.store_floats(scales, to_scales);
+    if let Some(minimums) = minimums {
+        simd.store_floats(minimums, to_minimums);
+    }
 }
 
 impl<B: Eighth> ByTile for B {

@@ -4,7 +4,7 @@ use briq_codec::points::{FP4_DOUBLED, IQ4_LEVELS, mxfp4_half_scale};
 use briq_format::TensorType;
 use briq_format::block::{IQ4_NL, MXFP4};
 
-use super::eight::{Eighth, from_headers};
+use super::eight::{Eighth, headers};
 use super::header;
 use crate::activations::Tile;
 use crate::simd::{EightBlocks, Simd};
@@ -19,10 +19,6 @@ impl Eighth for IQ4_NL {
     #[inline(always)]
     fn shared<S: Simd>(simd: S) -> S::Ints {
         simd.bias(simd.table(&IQ4_LEVELS))
-    }
-    #[inline(always)]
-    fn header(&self) -> u32 {
-        u32::from(self.scale.to_bits()) | u32::from(self.quants[0]) << 16 | u32::from(self.quants[1]) << 24
     }
     #[inline(always)]
     fn codes<S: Simd>(&self, simd: S, table: S::Ints) -> S::Ints {
@@ -71,23 +67,14 @@ impl Eighth for MXFP4 {
         simd.table(&RAISED)
     }
     #[inline(always)]
-    fn header(&self) -> u32 {
-        let [a, b, c, ..] = self.quants;
-        u32::from_le_bytes([self.exponent, a, b, c])
-    }
-    #[inline(always)]
-    fn scales<S: Simd>(simd: S, headers: S::Ints) -> S::Floats {
+    fn scales_and_minimums<S: Simd>(simd: S, blocks: &[Self; 8]) -> (S::Floats, Option<S::Floats>) {
         // 2^(e - 128), as two factors that are normal numbers: half of e, and what is left.
-        let exponent = simd.and(headers, simd.splat_int(0xFF));
+        let exponent = simd.and(headers(simd, blocks), simd.splat_int(0xFF));
         let half = simd.bits::<1, 7, 0>(exponent);
         let rest = simd.subtract(exponent, half);
         let power =
             |exponent| simd.reinterpret(simd.shift_left_ints::<23>(simd.add(exponent, simd.splat_int(63))));
-        simd.multiply(power(half), power(rest))
-    }
-    #[inline(always)]
-    fn scales_and_minimums<S: Simd>(simd: S, blocks: &[Self; 8]) -> (S::Floats, Option<S::Floats>) {
-        from_headers(simd, blocks)
+        (simd.multiply(power(half), power(rest)), None)
     }
     #[inline(always)]
     fn codes<S: Simd>(&self, simd: S, table: S::Ints) -> S::Ints {

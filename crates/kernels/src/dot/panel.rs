@@ -4,7 +4,7 @@
 //! summed across lanes, and four rows share what is loaded of the columns. That asks for activations in another order,
 //! which is made here tile by tile, on the stack, and pays where many rows are multiplied with it.
 
-use super::eight::Eighth;
+use super::eight::{Eighth, take_apart};
 use crate::activations::Tile;
 use crate::simd::Simd;
 
@@ -124,16 +124,7 @@ impl Unpacked {
     /// Takes at most eight blocks of a row.
     #[inline(always)]
     fn take<B: Eighth, S: Simd>(&mut self, simd: S, shared: B::Shared<S>, r: usize, blocks: &[B]) {
-        let mut headers = [0; 8];
-        for (k, block) in blocks.iter().enumerate() {
-            headers[k] = block.header();
-            simd.store(block.plain_codes(simd, shared), &mut self.codes[r][k]);
-        }
-        let headers = simd.gather(headers);
-        simd.store_floats(B::scales(simd, headers), &mut self.scales[r]);
-        if let Some(minimums) = B::minimums(simd, headers) {
-            simd.store_floats(minimums, &mut self.minimums[r]);
-        }
+        take_apart(simd, shared, blocks, &mut self.codes[r], [&mut self.scales[r], &mut self.minimums[r]]);
     }
 }
 

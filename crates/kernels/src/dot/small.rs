@@ -3,7 +3,7 @@
 use briq_format::TensorType;
 use briq_format::block::{Q4_0, Q4_1, Q5_0, Q5_1, Q8_0};
 
-use super::eight::{Eighth, from_headers};
+use super::eight::{Eighth, headers};
 use super::header;
 use crate::activations::Tile;
 use crate::simd::{EightBlocks, Simd};
@@ -18,11 +18,6 @@ impl Eighth for Q4_0 {
     }
     #[inline(always)]
     fn shared<S: Simd>(_: S) {}
-    #[inline(always)]
-    fn header(&self) -> u32 {
-        u32::from(self.scale.to_bits())
-            | u32::from(u16::from_le_bytes([self.quants[0], self.quants[1]])) << 16
-    }
     #[inline(always)]
     fn codes<S: Simd>(&self, simd: S, (): ()) -> S::Ints {
         simd.load_raised_nibbles(&self.quants)
@@ -58,16 +53,9 @@ macro_rules! with_minimum {
         #[inline(always)]
         fn shared<S: Simd>(_: S) {}
         #[inline(always)]
-        fn header(&self) -> u32 {
-            u32::from(self.scale.to_bits()) | u32::from(self.minimum.to_bits()) << 16
-        }
-        #[inline(always)]
-        fn minimums<S: Simd>(simd: S, headers: S::Ints) -> Option<S::Floats> {
-            Some(simd.high_halves(headers))
-        }
-        #[inline(always)]
         fn scales_and_minimums<S: Simd>(simd: S, blocks: &[Self; 8]) -> (S::Floats, Option<S::Floats>) {
-            from_headers(simd, blocks)
+            let headers = headers(simd, blocks);
+            (simd.low_halves(headers), Some(simd.high_halves(headers)))
         }
         #[inline(always)]
         fn zero_point<S: Simd>(_: S, products: S::Ints, _: S::Ints) -> S::Ints {
@@ -102,10 +90,6 @@ impl Eighth for Q5_0 {
     #[inline(always)]
     fn shared<S: Simd>(_: S) {}
     #[inline(always)]
-    fn header(&self) -> u32 {
-        u32::from(self.scale.to_bits()) | u32::from(self.high_bits.get() as u16) << 16
-    }
-    #[inline(always)]
     fn codes<S: Simd>(&self, simd: S, (): ()) -> S::Ints {
         simd.or(simd.load_nibbles(&self.low_bits), simd.bytes_where(self.high_bits.get(), 16))
     }
@@ -136,12 +120,6 @@ impl Eighth for Q8_0 {
     }
     #[inline(always)]
     fn shared<S: Simd>(_: S) {}
-    #[inline(always)]
-    fn header(&self) -> u32 {
-        u32::from(self.scale.to_bits())
-            | u32::from(u16::from_le_bytes([self.quants[0].cast_unsigned(), self.quants[1].cast_unsigned()]))
-                << 16
-    }
     #[inline(always)]
     fn codes<S: Simd>(&self, simd: S, (): ()) -> S::Ints {
         simd.bias(simd.load_signed(&self.quants))

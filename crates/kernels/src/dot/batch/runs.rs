@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use super::vectors::{Group, take_floats, take_quants};
 use super::{Kind, RowSums, Zero};
-use crate::dot::eight::Eighth;
+use crate::dot::eight::{Eighth, take_apart};
 use crate::simd::matrices::{Bytes, Ints, ROWS, Registers};
 use crate::simd::{Amx, Simd};
 
@@ -100,17 +100,8 @@ impl<B: Eighth> Kind for Runs<B> {
         row: usize,
         weights: &mut Weights,
     ) {
-        let mut headers = [0; 8];
-        let runs = weights.codes[row].as_chunks_mut::<32>().0;
-        for (k, block) in blocks.iter().enumerate() {
-            headers[k] = block.header();
-            simd.store(block.plain_codes(simd, shared), &mut runs[k]);
-        }
-        let headers = simd.gather(headers);
-        simd.store_floats(B::scales(simd, headers), &mut weights.scales[row]);
-        if let Some(minimums) = B::minimums(simd, headers) {
-            simd.store_floats(minimums, &mut weights.minimums[row]);
-        }
+        let codes = weights.codes[row].as_chunks_mut().0;
+        take_apart(simd, shared, blocks, codes, [&mut weights.scales[row], &mut weights.minimums[row]]);
     }
 
     #[inline(always)]
